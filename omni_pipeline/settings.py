@@ -1,0 +1,189 @@
+"""The environment, read once into one frozen value; no other module reads ``os.environ``."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from omni_pipeline.errors import SettingsError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+DEFAULT_OPENAI_MODEL = "text-embedding-3-small"
+DEFAULT_OPENAI_DIMENSIONS = 1536
+
+MOST_PORT = 65535
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingSettings:
+    """Which endpoint turns text into vectors.
+
+    ``base_url`` None and ``api_key`` None together mean the local model inside this process;
+    ``model`` and ``dimensions`` None mean that endpoint's default.
+    """
+
+    base_url: str | None = None
+    model: str | None = None
+    dimensions: int | None = None
+    api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def is_local(self) -> bool:
+        return self.base_url is None and self.api_key is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything a process of this project may be told from outside.
+
+    Attributes:
+        home: Where this project keeps its state (embedded Postgres, Dagster's files).
+        database_url: A libpq URL, or None for the embedded Postgres under ``home``.
+        dagster_database_url: Where Dagster keeps its own storage; None derives it.
+        allow_addresses: ``(address, port)`` pairs that crawling may reach although they
+            are not public.
+        contact_url: Where a site's owner learns who crawls; part of the User-Agent.
+        lease_seconds: A running job is dead when it has not beaten for this long.
+        heartbeat_seconds: How often a running job beats.
+        recency_hours: A page fetched this recently is not fetched again unless forced.
+        chunk_tokens: Most tokens of the embedding model in one chunk; None is the model's own.
+    """
+
+    home: Path
+    database_url: str | None = field(default=None, repr=False)
+    dagster_database_url: str | None = field(default=None, repr=False)
+    embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
+    allow_addresses: frozenset[tuple[IPAddress, int]] = frozenset()
+    contact_url: str | None = None
+    browser_path: Path | None = None
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    faults: str | None = None
+    lease_seconds: float = 90.0
+    heartbeat_seconds: float = 15.0
+    recency_hours: float = 24.0
+    chunk_tokens: int | None = None
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from ``environment`` (default: the process's own).
+
+    Raises:
+        SettingsError: A value breaks its rule; the message names variable, value and remedy.
+    """
+    env = os.environ if environment is None else environment
+    lease_seconds = _number(env, "OMNI_LEASE_SECONDS", default=90.0, least=1.0)
+    heartbeat_seconds = _number(env, "OMNI_HEARTBEAT_SECONDS", default=15.0, least=0.1)
+    if heartbeat_seconds * 3 > lease_seconds:
+        raise SettingsError(
+            f"OMNI_HEARTBEAT_SECONDS={heartbeat_seconds:g} is more than a third of "
+            f"OMNI_LEASE_SECONDS={lease_seconds:g}: one missed beat could end a live run. "
+            "Lower the heartbeat or raise the lease."
+        )
+    return Settings(
+        home=_home(env),
+        database_url=_database_url(env, "OMNI_DATABASE_URL"),
+        dagster_database_url=_database_url(env, "OMNI_DAGSTER_DATABASE_URL"),
+        embedding=_embedding(env),
+        allow_addresses=_addresses(env),
+        contact_url=env.get("OMNI_CONTACT_URL") or None,
+        browser_path=Path(env["OMNI_BROWSER_PATH"]) if env.get("OMNI_BROWSER_PATH") else None,
+        alert_urls=tuple(env.get("OMNI_ALERT_URLS", "").split()),
+        faults=env.get("OMNI_FAULTS") or None,
+        lease_seconds=lease_seconds,
+        heartbeat_seconds=heartbeat_seconds,
+        recency_hours=_number(env, "OMNI_RECENCY_HOURS", default=24.0, least=0.0),
+        chunk_tokens=_whole_number(env, "OMNI_CHUNK_TOKENS", least=32, most=8192),
+    )
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    if value := env.get("OMNI_HOME"):
+        return Path(value).expanduser().resolve()
+    in_checkout = (CHECKOUT / "pyproject.toml").is_file()
+    return CHECKOUT / ".omni" if in_checkout else Path("~/.omni").expanduser()
+
+
+def _database_url(env: Mapping[str, str], name: str) -> str | None:
+    value = env.get(name)
+    if not value:
+        return None
+    scheme = value.partition("://")[0]
+    if scheme not in ("postgresql", "postgres"):
+        raise SettingsError(
+            f"{name} starts with {scheme[:20]!r}: it must be a URL such as "
+            "postgresql://user:password@host:5432/omni."
+        )
+    return value
+
+
+def _embedding(env: Mapping[str, str]) -> EmbeddingSettings:
+    base_url = env.get("OMNI_EMBEDDING_BASE_URL") or None
+    if base_url is not None:
+        _check_base_url(base_url)
+    return EmbeddingSettings(
+        base_url=base_url,
+        model=env.get("OMNI_EMBEDDING_MODEL") or None,
+        dimensions=_whole_number(env, "OMNI_EMBEDDING_DIMENSIONS", least=1, most=16000),
+        api_key=env.get("OPENAI_API_KEY") or None,
+    )
+
+
+def _check_base_url(value: str) -> None:
+    """Keys travel to this address: https, or plain http to this very machine (FAULTS S72)."""
+    parts = urlsplit(value)
+    host = parts.hostname or ""
+    if parts.scheme == "https" and host:
+        return
+    if parts.scheme == "http" and host in ("127.0.0.1", "localhost", "::1"):
+        return
+    raise SettingsError(
+        f"OMNI_EMBEDDING_BASE_URL={value!r} is neither https nor http on loopback: the API key "
+        "would travel in clear. Use https://host/v1, or http://127.0.0.1:PORT/v1."
+    )
+
+
+def _addresses(env: Mapping[str, str]) -> frozenset[tuple[IPAddress, int]]:
+    entries = env.get("OMNI_ALLOW_ADDRESSES", "").replace(",", " ").split()
+    return frozenset(_address(entry) for entry in entries)
+
+
+def _address(entry: str) -> tuple[IPAddress, int]:
+    host, _, port = entry.rpartition(":")
+    try:
+        number = int(port)
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError as error:
+        raise SettingsError(
+            f"OMNI_ALLOW_ADDRESSES has {entry!r}: each entry is ADDRESS:PORT with a numeric "
+            "address, for example 127.0.0.1:8080 or [::1]:8080."
+        ) from error
+    if not 1 <= number <= MOST_PORT:
+        raise SettingsError(f"OMNI_ALLOW_ADDRESSES has {entry!r}: ports are 1 to 65535.")
+    return address, number
+
+
+def _number(env: Mapping[str, str], name: str, *, default: float, least: float) -> float:
+    value = env.get(name)
+    if not value:
+        return default
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not least <= number < float("inf"):
+        raise SettingsError(f"{name}={value!r}: it must be a number of at least {least:g}.")
+    return number
+
+
+def _whole_number(env: Mapping[str, str], name: str, *, least: int, most: int) -> int | None:
+    value = env.get(name)
+    if not value:
+        return None
+    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+        raise SettingsError(f"{name}={value!r}: it must be a whole number from {least} to {most}.")
+    return int(value)
