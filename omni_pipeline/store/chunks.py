@@ -1,0 +1,237 @@
+"""Chunks: staged revisions of pages, and the one transaction that makes them what search answers.
+
+Readers meet published rows only. A revision is staged with its chunks; once every text has a vector,
+`publish` turns a batch of revisions live: chunks whose text stands stay with their vectors, the
+others go and come, and a deferred check refuses the commit unless every page is whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import Connection
+
+from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.rows import fetch_all, fetch_one
+
+_SQL = load_queries("chunks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewChunk:
+    """One chunk of a revision to stage."""
+
+    position: int
+    text: str
+    text_hash: bytes
+    heading_path: tuple[str, ...]
+    start_offset: int
+    token_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRevision:
+    """What will replace a page's published chunks."""
+
+    page_id: int
+    content_hash: bytes
+    title: str
+    language: str | None
+    chunks: tuple[NewChunk, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedPage:
+    """A staged revision that waits for vectors and publication."""
+
+    revision_id: int
+    page_id: int
+    url: str
+    chunk_count: int
+    is_reembed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextToEmbed:
+    """A text that has to be paid for, and a revision that waits for it."""
+
+    text_hash: bytes
+    text: str
+    token_count: int
+    revision_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """How much is staged."""
+
+    pages: int
+    chunks: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What one publish did to the rows."""
+
+    pages: int
+    chunks_kept: int
+    chunks_inserted: int
+    chunks_removed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedCounts:
+    """What is published for a domain: in a healthy index chunks equals embeddings."""
+
+    chunks: int
+    embeddings: int
+    pages: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongCounts:
+    """A page whose numbers disagree."""
+
+    url: str
+    declared: int
+    chunks: int
+    embeddings: int
+
+
+def stage(
+    conn: Connection,
+    holding: Claim,
+    revisions: Sequence[NewRevision],
+    *,
+    model_id: int,
+    chunker: str,
+) -> int:
+    """Stage revisions, replacing those staged before; returns how many chunks they have."""
+    parameters = {
+        **vars(holding),
+        "model_id": model_id,
+        "chunker": chunker,
+        "page_ids": [revision.page_id for revision in revisions],
+        "content_hashes": [revision.content_hash for revision in revisions],
+        "chunk_counts": [len(revision.chunks) for revision in revisions],
+        "titles": [revision.title for revision in revisions],
+        "languages": [revision.language for revision in revisions],
+    }
+    conn.execute(_SQL["remove_staged"], parameters)
+    id_by_page = {page: id_ for id_, page in conn.execute(_SQL["stage_revisions"], parameters)}
+    return _copy_chunks(conn, [(id_by_page[revision.page_id], revision) for revision in revisions])
+
+
+def _copy_chunks(conn: Connection, revisions: Sequence[tuple[int, NewRevision]]) -> int:
+    count = 0
+    with conn.cursor() as cursor, cursor.copy(_SQL["copy_staged_chunks"]) as copy:
+        copy.set_types(["int8", "int4", "text", "bytea", "text[]", "int4", "int4"])
+        for revision_id, revision in revisions:
+            for chunk in revision.chunks:
+                copy.write_row(
+                    (
+                        revision_id,
+                        chunk.position,
+                        chunk.text,
+                        chunk.text_hash,
+                        list(chunk.heading_path),
+                        chunk.start_offset,
+                        chunk.token_count,
+                    )
+                )
+                count += 1
+    return count
+
+
+def stage_reembedding(conn: Connection, holding: Claim, *, model_id: int) -> None:
+    """Stage every published page of the domain again, so that all of its vectors are paid anew."""
+    conn.execute(_SQL["stage_reembedding"], {**vars(holding), "model_id": model_id})
+
+
+def count_staged(conn: Connection, holding: Claim, *, model_id: int) -> Backlog:
+    """How much waits to be published."""
+    parameters = {"domain_id": holding.domain_id, "model_id": model_id}
+    backlog = fetch_one(conn, _SQL["count_staged"], parameters, Backlog)
+    assert backlog is not None
+    return backlog
+
+
+def staged_pages(
+    conn: Connection, holding: Claim, *, model_id: int, after_id: int, most: int
+) -> list[StagedPage]:
+    """Staged revisions with an id above ``after_id``, oldest first."""
+    parameters = {
+        "domain_id": holding.domain_id,
+        "model_id": model_id,
+        "after_id": after_id,
+        "most": most,
+    }
+    return fetch_all(conn, _SQL["staged_pages"], parameters, StagedPage)
+
+
+def texts_to_embed(conn: Connection, revision_ids: Sequence[int]) -> list[TextToEmbed]:
+    """The distinct texts of these revisions for which there is no vector to take."""
+    parameters = {"revision_ids": list(revision_ids)}
+    return fetch_all(conn, _SQL["texts_to_embed"], parameters, TextToEmbed)
+
+
+def publish(conn: Connection, holding: Claim, revision_ids: Sequence[int]) -> Published:
+    """Make staged revisions live, old chunks and vectors out and new ones in.
+
+    Runs inside a fenced transaction, without any network call. Every new text must have its vector
+    in ``staged_embeddings``; otherwise the commit is refused and every page stays as it was.
+    """
+    locked = conn.execute(_SQL["lock_revisions"], {"revision_ids": list(revision_ids)}).rowcount
+    kept = conn.execute(_SQL["match_kept"], {"revision_ids": list(revision_ids)}).fetchall()
+    parameters = {
+        "revision_ids": list(revision_ids),
+        "kept_revision_ids": [row[0] for row in kept],
+        "kept_positions": [row[1] for row in kept],
+        "kept_chunk_ids": [row[2] for row in kept],
+        "fence": holding.fence,
+    }
+    replaced = [id_ for (id_,) in conn.execute(_SQL["replaced"], parameters)]
+    # Not by cascade (A10): a delete that fails fails here, in the open.
+    conn.execute(_SQL["remove_vectors"], {"chunk_ids": replaced})
+    conn.execute(_SQL["remove"], {"chunk_ids": replaced})
+    conn.execute(_SQL["move_kept"], parameters)
+    inserted = conn.execute(_SQL["insert_new"], parameters).fetchone()
+    conn.execute(_SQL["remove_live_revisions"], parameters)
+    conn.execute(_SQL["make_live"], parameters)
+    conn.execute(_SQL["empty_staged"], parameters)
+    assert inserted is not None
+    return Published(
+        pages=locked,
+        chunks_kept=len(kept),
+        chunks_inserted=inserted[0],
+        chunks_removed=len(replaced),
+    )
+
+
+def remove_pages(conn: Connection, page_ids: Sequence[int]) -> None:
+    """Take pages out of the index: vectors, chunks and revisions, in the caller's transaction."""
+    parameters = {"page_ids": list(page_ids)}
+    conn.execute(_SQL["remove_vectors_of_pages"], parameters)
+    conn.execute(_SQL["remove_of_pages"], parameters)
+    conn.execute(_SQL["remove_revisions_of_pages"], parameters)
+
+
+def count_published(conn: Connection, domain_id: int, *, model_id: int) -> PublishedCounts:
+    """Chunks, matching vectors and pages of a domain, counted from the rows."""
+    parameters = {"domain_id": domain_id, "model_id": model_id}
+    counts = fetch_one(conn, _SQL["count_published"], parameters, PublishedCounts)
+    assert counts is not None
+    return counts
+
+
+def pages_with_wrong_counts(
+    conn: Connection, domain_id: int, *, model_id: int
+) -> list[WrongCounts]:
+    """Published pages whose chunks or vectors are not as many as declared (at most 20)."""
+    parameters = {"domain_id": domain_id, "model_id": model_id}
+    return fetch_all(conn, _SQL["pages_with_wrong_counts"], parameters, WrongCounts)
+
+
+def staged_with_wrong_counts(conn: Connection, domain_id: int) -> list[tuple[str, int, int]]:
+    """Staged revisions whose chunks are not as many as declared: (url, declared, found)."""
+    return conn.execute(_SQL["staged_with_wrong_counts"], {"domain_id": domain_id}).fetchall()

@@ -1,0 +1,171 @@
+"""The ledger of refreshes, which is also the lease on a domain and the fence of every write.
+
+Protocol: a run **claims** its domain (a new fence, a running job), **beats** while it works, holds
+its **fence** in every transaction that writes, and **finishes**. A **reaper** ends jobs that stopped
+beating, on the database's clock alone, and raises the fence so that a worker which wakes up later
+writes nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import Connection
+
+from omni_pipeline.errors import DomainBusyError, LeaseLostError, UnknownDomainError
+from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.rows import fetch_all, fetch_one
+
+_SQL = load_queries("crawl_jobs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A run's right to write to one domain; the fence is what every write proves it with."""
+
+    job_id: int
+    domain_id: int
+    organization_id: int
+    host: str
+    fence: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a refresh was asked to do, as its job row remembers it."""
+
+    run_id: str | None
+    worker: str
+    force_rescrape: bool = False
+    force_reembed: bool = False
+    page_limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """The running job of a domain."""
+
+    job_id: int
+    run_id: str | None
+    worker: str | None
+    started_at: datetime
+    stage: str | None
+    beat_age_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LostJob:
+    """A job that the reaper ended; its Dagster run is to be failed so that the queue moves."""
+
+    job_id: int
+    host: str
+    run_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counters:
+    """What one batch adds to a job's counters."""
+
+    pages_cleaned: int = 0
+    pages_published: int = 0
+    chunks_staged: int = 0
+    chunks_embedded: int = 0
+    chunks_reused: int = 0
+    tokens_embedded: int = 0
+
+
+def claim(conn: Connection, domain_id: int, host: str, request: Request) -> Claim:
+    """Take the domain for one run.
+
+    Raises:
+        DomainBusyError: Another run holds it; the message names that run.
+        UnknownDomainError: The domain was removed meanwhile.
+    """
+    with conn.transaction():
+        if not conn.execute(_SQL["lock_domain"], {"domain_id": domain_id}).rowcount:
+            raise UnknownDomainError(f"The domain {host!r} was removed before it could be claimed.")
+        parameters = {"domain_id": domain_id, **vars(request)}
+        claimed = fetch_one(conn, _SQL["claim"], parameters, Claim)
+        if claimed is None:
+            raise DomainBusyError(_busy(host, find_holder(conn, domain_id)))
+        return claimed
+
+
+def _busy(host: str, holder: Holder | None) -> str:
+    if holder is None:
+        return f"{host} was being refreshed by a run that has just ended: try again."
+    return (
+        f"{host} is already being refreshed by run {holder.run_id or '(none)'} "
+        f"(job {holder.job_id}, {holder.worker}, stage {holder.stage or 'starting'}) since "
+        f"{holder.started_at:%Y-%m-%d %H:%M:%S %Z}; its last beat was "
+        f"{holder.beat_age_seconds:.0f} s ago. Wait for it to end, or terminate that run."
+    )
+
+
+def find_holder(conn: Connection, domain_id: int) -> Holder | None:
+    """The domain's running job, if any."""
+    return fetch_one(conn, _SQL["holder"], {"domain_id": domain_id}, Holder)
+
+
+@contextmanager
+def fenced(conn: Connection, holding: Claim) -> Iterator[None]:
+    """One transaction that may write to the claimed domain.
+
+    The domain's row stays share-locked until the transaction ends, so no claim, reaper or removal
+    can take the domain away between this check and the commit.
+
+    Raises:
+        LeaseLostError: The domain has another fence by now, or is gone; nothing is written.
+    """
+    with conn.transaction():
+        if not conn.execute(_SQL["hold_fence"], vars(holding)).rowcount:
+            raise LeaseLostError(
+                f"This run (job {holding.job_id}) no longer holds {holding.host}: its lease ran out "
+                "or the domain was removed. It stops here and has written nothing since."
+            )
+        yield
+
+
+def beat(conn: Connection, holding: Claim) -> bool:
+    """Renew the lease; False means that somebody else has ended the job."""
+    return bool(conn.execute(_SQL["beat"], vars(holding)).rowcount)
+
+
+def enter_stage(conn: Connection, holding: Claim, stage: str) -> None:
+    """Note which asset the job works on."""
+    conn.execute(_SQL["enter_stage"], {"job_id": holding.job_id, "stage": stage})
+
+
+def add_to_counters(conn: Connection, holding: Claim, counters: Counters) -> None:
+    """Add a batch's numbers, in the transaction that wrote the batch."""
+    conn.execute(_SQL["add_to_counters"], {"job_id": holding.job_id, **vars(counters)})
+
+
+def finish(
+    conn: Connection, holding: Claim, *, error: tuple[str, str] | None, is_whole: bool
+) -> bool:
+    """Close the job as its own worker: completed, or failed with ``error`` = (kind, message).
+
+    Args:
+        conn: An autocommit connection.
+        holding: The claim to close.
+        error: None when the run did what it was asked to.
+        is_whole: Whether all stages ran, so that the domain counts as refreshed.
+
+    Returns:
+        False when the job had been ended by a reaper or a removal; their word stands.
+    """
+    kind, message = error or (None, None)
+    outcome = {
+        "status": "failed" if error else "completed",
+        "error_kind": kind,
+        "error": message,
+        "is_whole": is_whole,
+    }
+    return bool(conn.execute(_SQL["finish"], {**vars(holding), **outcome}).rowcount)
+
+
+def reap(conn: Connection, *, lease_seconds: float) -> list[LostJob]:
+    """End every running job whose lease has run out. Any number of reapers may run."""
+    return fetch_all(conn, _SQL["reap"], {"lease_seconds": lease_seconds}, LostJob)

@@ -1,0 +1,142 @@
+"""The registered web sites: one row is one Dagster partition."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import Connection
+
+from omni_pipeline.errors import UnknownDomainError
+from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.rows import fetch_all, fetch_one
+
+_SQL = load_queries("domains")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewDomain:
+    """A domain to register; ``host`` is its partition key and has passed the host grammar."""
+
+    host: str
+    start_url: str
+    organization: str = "default"
+    use_sitemap: bool = True
+    page_limit: int | None = None
+    delay_seconds: float = 0.5
+    include_patterns: tuple[str, ...] = ()
+    exclude_patterns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain:
+    """A registered domain with its crawl configuration."""
+
+    id: int
+    organization_id: int
+    organization: str
+    host: str
+    start_url: str
+    status: str
+    use_sitemap: bool
+    page_limit: int | None
+    delay_seconds: float
+    include_patterns: list[str]
+    exclude_patterns: list[str]
+    last_success_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainOverview:
+    """A domain at one look: what is live, what is open, and its newest job."""
+
+    host: str
+    status: str
+    organization: str
+    start_url: str
+    last_success_at: datetime | None
+    pages: int
+    chunks: int
+    open_failures: int
+    tokens_today: int
+    job_id: int | None
+    job_status: str | None
+    job_stage: str | None
+    job_run_id: str | None
+    job_error: str | None
+    job_started_at: datetime | None
+    job_finished_at: datetime | None
+    pages_changed: int | None
+    pages_unchanged: int | None
+    pages_gone: int | None
+    pages_failed: int | None
+    chunks_embedded: int | None
+    beat_age_seconds: float | None
+
+
+def add(conn: Connection, domain: NewDomain) -> bool:
+    """Register a domain; False means that it is registered already, and nothing changed."""
+    parameters = {
+        **vars(domain),
+        "include_patterns": list(domain.include_patterns),
+        "exclude_patterns": list(domain.exclude_patterns),
+    }
+    return bool(conn.execute(_SQL["add"], parameters).rowcount)
+
+
+def find(conn: Connection, host: str) -> Domain | None:
+    """The domain of that host, or None."""
+    return fetch_one(conn, _SQL["find"], {"host": host}, Domain)
+
+
+def get(conn: Connection, host: str) -> Domain:
+    """The domain of that host.
+
+    Raises:
+        UnknownDomainError: It is not registered.
+    """
+    if (domain := find(conn, host)) is None:
+        raise UnknownDomainError(unknown(host))
+    return domain
+
+
+def unknown(host: str) -> str:
+    """What to say of a host that is not registered."""
+    return (
+        f"{host!r} is not a registered domain. Register it with: omni domains add {host} "
+        "(omni domains list shows the registered ones)."
+    )
+
+
+def list_hosts(conn: Connection, *, only_active: bool = False) -> list[str]:
+    """The hosts of all domains, or of the active ones, sorted."""
+    return [host for (host,) in conn.execute(_SQL["active_hosts" if only_active else "hosts"])]
+
+
+def set_status(conn: Connection, host: str, status: str) -> None:
+    """Make the domain ``active`` or ``paused``.
+
+    Raises:
+        UnknownDomainError: It is not registered.
+    """
+    if not conn.execute(_SQL["set_status"], {"host": host, "status": status}).rowcount:
+        raise UnknownDomainError(unknown(host))
+
+
+def remove(conn: Connection, host: str) -> str | None:
+    """Remove the domain with all of its pages; returns the Dagster run id that this ended, if any.
+
+    A refresh in progress is not waited for: its fence is raised first, so that it stops at its next
+    write, and its job row says why.
+
+    Raises:
+        UnknownDomainError: It is not registered.
+    """
+    with conn.transaction():
+        ended = conn.execute(_SQL["end_running_job"], {"host": host}).fetchone()
+        if not conn.execute(_SQL["remove"], {"host": host}).rowcount:
+            raise UnknownDomainError(unknown(host))
+    return ended[0] if ended else None
+
+
+def overview(conn: Connection, host: str | None = None) -> list[DomainOverview]:
+    """Every domain, or the one of ``host``, with its numbers and its newest job."""
+    return fetch_all(conn, _SQL["overview"], {"host": host}, DomainOverview)

@@ -1,0 +1,106 @@
+"""Pages as fetched: bodies with their validators, and the evidence with which a page leaves."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg import Connection
+
+from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.rows import fetch_all
+
+_SQL = load_queries("raw_pages")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewBody:
+    """A fetched page: decoded, storable text and the hash of that text."""
+
+    url: str
+    etag: str | None
+    last_modified: str | None
+    content_type: str | None
+    charset: str
+    html: str
+    body_hash: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class DuePage:
+    """A page whose body is to be cleaned."""
+
+    page_id: int
+    url: str
+    html: str
+    body_hash: bytes
+
+
+def save(conn: Connection, holding: Claim, pages: Sequence[NewBody]) -> dict[str, bool]:
+    """Store bodies in one statement; says of each URL whether its body changed.
+
+    A body identical to the one held is not written again: only the time of the look is.
+    """
+    held = _held_hashes(conn, holding, [page.url for page in pages])
+    fresh = [page for page in pages if held.get(page.url) != page.body_hash]
+    confirm(conn, holding, [page.url for page in pages if held.get(page.url) == page.body_hash])
+    if fresh:
+        conn.execute(_SQL["save"], {**vars(holding), **_columns(fresh)})
+    return {page.url: held.get(page.url) != page.body_hash for page in pages}
+
+
+def _held_hashes(conn: Connection, holding: Claim, urls: list[str]) -> dict[str, bytes]:
+    parameters = {"domain_id": holding.domain_id, "urls": urls}
+    return dict(conn.execute(_SQL["held_hashes"], parameters).fetchall())
+
+
+def _columns(pages: Sequence[NewBody]) -> dict[str, list[object]]:
+    return {
+        "urls": [page.url for page in pages],
+        "etags": [page.etag for page in pages],
+        "last_modifieds": [page.last_modified for page in pages],
+        "content_types": [page.content_type for page in pages],
+        "charsets": [page.charset for page in pages],
+        "htmls": [page.html for page in pages],
+        "body_hashes": [page.body_hash for page in pages],
+    }
+
+
+def confirm(conn: Connection, holding: Claim, urls: Iterable[str]) -> None:
+    """Note that these pages were looked at and stand as we hold them."""
+    if urls := list(urls):
+        conn.execute(_SQL["confirm"], {**vars(holding), "urls": urls})
+
+
+def count_live(conn: Connection, holding: Claim) -> int:
+    """How many pages of the domain are live."""
+    row = conn.execute(_SQL["count_live"], {"domain_id": holding.domain_id}).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def retire(conn: Connection, holding: Claim, status_by_url: Mapping[str, int]) -> list[int]:
+    """Mark pages gone with the HTTP status that proves it; returns their page ids.
+
+    Their chunks and vectors leave in the same transaction: see `store.chunks.remove_pages`.
+    """
+    parameters = {
+        **vars(holding),
+        "urls": list(status_by_url),
+        "http_statuses": list(status_by_url.values()),
+    }
+    ids = [page_id for (page_id,) in conn.execute(_SQL["lock_for_retirement"], parameters)]
+    conn.execute(_SQL["retire"], parameters)
+    return ids
+
+
+def due_for_cleaning(
+    conn: Connection, holding: Claim, *, cleaner_version: int, after_id: int, most: int
+) -> list[DuePage]:
+    """Live pages not yet cleaned as they are, by page id."""
+    parameters = {
+        "domain_id": holding.domain_id,
+        "cleaner_version": cleaner_version,
+        "after_id": after_id,
+        "most": most,
+    }
+    return fetch_all(conn, _SQL["due_for_cleaning"], parameters, DuePage)

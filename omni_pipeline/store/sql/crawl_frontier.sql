@@ -1,0 +1,90 @@
+-- name: forget_stale
+-- A frontier older than the recency window belongs to a crawl that nobody resumed.
+DELETE FROM crawl_frontier WHERE domain_id = %(domain_id)s
+    AND added_at < now() - make_interval(secs => %(recency_seconds)s)
+
+-- name: requeue_unforced
+-- A forced crawl that takes over an unforced one looks again at what that one had finished with.
+UPDATE crawl_frontier SET outcome = NULL, is_forced = true WHERE domain_id = %(domain_id)s AND NOT is_forced
+
+-- name: seed_known
+-- Every live page of the domain is due again.
+INSERT INTO crawl_frontier (domain_id, url, source, is_forced)
+SELECT domain_id, url, 'known', %(is_forced)s FROM raw_pages
+WHERE domain_id = %(domain_id)s AND status = 'live'
+ORDER BY id
+ON CONFLICT (domain_id, url) DO NOTHING
+
+-- name: skip_recent
+-- Pages checked inside the recency window need no request.
+UPDATE crawl_frontier f SET outcome = 'skipped'
+FROM raw_pages p
+WHERE f.domain_id = %(domain_id)s AND f.outcome IS NULL
+    AND p.domain_id = f.domain_id AND p.url = f.url AND p.status = 'live'
+    AND p.checked_at > now() - make_interval(secs => %(recency_seconds)s)
+
+-- name: add
+-- Queues URLs not seen in this crawl, up to the page limit; returns how many found a place.
+WITH room AS (
+    SELECT greatest(0, coalesce(%(page_limit)s::bigint, 9223372036854775807) - count(*)) AS places
+    FROM crawl_frontier WHERE domain_id = %(domain_id)s
+), fresh AS (
+    SELECT u.url, u.depth, u.ordinality
+    FROM unnest(%(urls)s::text[], %(depths)s::int[]) WITH ORDINALITY AS u (url, depth, ordinality)
+    WHERE NOT EXISTS (SELECT FROM crawl_frontier f WHERE f.domain_id = %(domain_id)s AND f.url = u.url)
+), added AS (
+    INSERT INTO crawl_frontier (domain_id, url, depth, source, is_forced)
+    SELECT %(domain_id)s, url, min(depth), %(source)s, %(is_forced)s FROM fresh
+    GROUP BY url ORDER BY min(ordinality)
+    LIMIT (SELECT places FROM room)
+    ON CONFLICT (domain_id, url) DO NOTHING
+    RETURNING url
+)
+SELECT (SELECT count(*) FROM added) AS added,
+    (SELECT count(DISTINCT url) FROM fresh) > (SELECT count(*) FROM added) AS is_truncated
+
+-- name: next_batch
+-- The URLs to fetch next, with what a conditional request needs.
+SELECT f.url, f.depth, p.etag, p.last_modified
+FROM crawl_frontier f
+LEFT JOIN raw_pages p ON p.domain_id = f.domain_id AND p.url = f.url AND p.status = 'live'
+WHERE f.domain_id = %(domain_id)s AND f.outcome IS NULL AND f.id > %(after_id)s
+ORDER BY f.id
+LIMIT %(most)s
+
+-- name: settle
+-- Writes down how each URL of a batch ended.
+UPDATE crawl_frontier f SET outcome = s.outcome
+FROM unnest(%(urls)s::text[], %(outcomes)s::text[]) AS s (url, outcome)
+WHERE f.domain_id = %(domain_id)s AND f.url = s.url
+
+-- name: with_outcome
+SELECT url FROM crawl_frontier WHERE domain_id = %(domain_id)s AND outcome = %(outcome)s ORDER BY id
+
+-- name: totals
+SELECT count(*) AS discovered,
+    count(*) FILTER (WHERE outcome IS NULL) AS queued,
+    count(*) FILTER (WHERE outcome = 'changed') AS changed,
+    count(*) FILTER (WHERE outcome = 'unchanged') AS unchanged,
+    count(*) FILTER (WHERE outcome = 'gone') AS gone,
+    count(*) FILTER (WHERE outcome = 'failed') AS failed,
+    count(*) FILTER (WHERE outcome = 'skipped') AS skipped
+FROM crawl_frontier WHERE domain_id = %(domain_id)s
+
+-- name: close
+-- Moves the crawl's totals to its job and empties the frontier: the two change together.
+WITH closed AS (
+    DELETE FROM crawl_frontier WHERE domain_id = %(domain_id)s RETURNING outcome
+)
+UPDATE crawl_jobs j SET pages_discovered = t.discovered, pages_changed = t.changed, pages_unchanged = t.unchanged,
+    pages_gone = t.gone, pages_failed = t.failed, pages_skipped = t.skipped, is_truncated = %(is_truncated)s
+FROM (
+    SELECT count(*) AS discovered,
+        count(*) FILTER (WHERE outcome = 'changed') AS changed,
+        count(*) FILTER (WHERE outcome = 'unchanged') AS unchanged,
+        count(*) FILTER (WHERE outcome = 'gone') AS gone,
+        count(*) FILTER (WHERE outcome = 'failed') AS failed,
+        count(*) FILTER (WHERE outcome = 'skipped') AS skipped
+    FROM closed
+) t
+WHERE j.id = %(job_id)s

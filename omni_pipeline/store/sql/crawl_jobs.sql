@@ -1,0 +1,89 @@
+-- name: lock_domain
+-- First half of a claim. Two statements, not one: after a lock wait a single statement would still look for
+-- a running job in its old snapshot, miss the winner's, and raise the fence under the winner's feet.
+SELECT FROM domains WHERE id = %(domain_id)s FOR UPDATE
+
+-- name: claim
+-- Takes the locked domain for one run: a new fence and a running job, or no row when another job runs.
+WITH taken AS (
+    UPDATE domains SET fence = fence + 1
+    WHERE id = %(domain_id)s
+        AND NOT EXISTS (SELECT FROM crawl_jobs j WHERE j.domain_id = %(domain_id)s AND j.status = 'running')
+    RETURNING id, organization_id, host, start_url, fence
+)
+INSERT INTO crawl_jobs (
+    domain_id, host, status, fence, run_id, worker, target_url, force_rescrape, force_reembed, page_limit,
+    started_at, heartbeat_at)
+SELECT id, host, 'running', fence, %(run_id)s, %(worker)s, start_url, %(force_rescrape)s, %(force_reembed)s,
+    %(page_limit)s, clock_timestamp(), clock_timestamp()
+FROM taken
+RETURNING id AS job_id, domain_id, host, fence, (SELECT organization_id FROM taken) AS organization_id
+
+-- name: holder
+-- Who holds the domain now, and since when it has not beaten.
+SELECT id AS job_id, run_id, worker, started_at, stage,
+    extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 AS beat_age_seconds
+FROM crawl_jobs WHERE domain_id = %(domain_id)s AND status = 'running'
+
+-- name: hold_fence
+-- The guard of every write: the row lock makes a claim or a reaper wait until this transaction has ended.
+SELECT FROM domains WHERE id = %(domain_id)s AND fence = %(fence)s FOR SHARE
+
+-- name: beat
+-- Renews the lease by the database's clock; no row means that the job was ended by someone else.
+UPDATE crawl_jobs SET heartbeat_at = clock_timestamp()
+WHERE id = %(job_id)s AND fence = %(fence)s AND status = 'running'
+RETURNING id
+
+-- name: enter_stage
+UPDATE crawl_jobs SET stage = %(stage)s WHERE id = %(job_id)s AND status = 'running'
+
+-- name: add_to_counters
+UPDATE crawl_jobs SET
+    pages_cleaned = pages_cleaned + %(pages_cleaned)s,
+    pages_published = pages_published + %(pages_published)s,
+    chunks_staged = chunks_staged + %(chunks_staged)s,
+    chunks_embedded = chunks_embedded + %(chunks_embedded)s,
+    chunks_reused = chunks_reused + %(chunks_reused)s,
+    tokens_embedded = tokens_embedded + %(tokens_embedded)s
+WHERE id = %(job_id)s AND status = 'running'
+
+-- name: finish
+-- Closes the running job as its own worker; no row means that it was ended by someone else.
+WITH held AS (
+    SELECT id FROM domains WHERE id = %(domain_id)s AND fence = %(fence)s FOR UPDATE
+), ended AS (
+    UPDATE crawl_jobs j SET status = %(status)s, ended_by = 'worker', finished_at = clock_timestamp(),
+        error_kind = %(error_kind)s, error = %(error)s
+    FROM held
+    WHERE j.id = %(job_id)s AND j.status = 'running'
+    RETURNING j.domain_id, j.status, j.finished_at
+), marked AS (
+    UPDATE domains d SET last_success_at = ended.finished_at
+    FROM ended WHERE d.id = ended.domain_id AND ended.status = 'completed' AND %(is_whole)s
+)
+SELECT status FROM ended
+
+-- name: reap
+-- Ends the running jobs whose lease ran out, in one statement: a beat that lands first saves its job.
+-- Raising the fence refuses whatever the lost worker still tries to write.
+WITH expired AS (
+    SELECT d.id FROM domains d JOIN crawl_jobs j ON j.domain_id = d.id
+    WHERE j.status = 'running' AND j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s)
+    ORDER BY d.id
+    FOR UPDATE OF d
+), lost AS (
+    UPDATE crawl_jobs j SET status = 'failed', ended_by = 'reaper', finished_at = clock_timestamp(),
+        error_kind = 'transient.worker_lost',
+        error = format('The worker %%s stopped beating: its last sign of life was at %%s.', j.worker, j.heartbeat_at)
+    FROM expired
+    WHERE j.domain_id = expired.id AND j.status = 'running'
+        AND j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s)
+    RETURNING j.id, j.domain_id, j.host, j.fence, j.run_id
+), fenced AS (
+    UPDATE domains d SET fence = d.fence + 1 FROM lost WHERE d.id = lost.domain_id AND d.fence = lost.fence
+)
+SELECT id AS job_id, host, run_id FROM lost ORDER BY id
+
+-- name: read
+SELECT * FROM crawl_jobs WHERE id = %(job_id)s

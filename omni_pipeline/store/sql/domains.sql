@@ -1,0 +1,56 @@
+-- name: add
+-- Registers a domain; no row means that it is registered already.
+INSERT INTO domains (organization_id, host, start_url, use_sitemap, page_limit, delay_seconds,
+    include_patterns, exclude_patterns)
+SELECT id, %(host)s, %(start_url)s, %(use_sitemap)s, %(page_limit)s, %(delay_seconds)s,
+    %(include_patterns)s, %(exclude_patterns)s
+FROM organizations WHERE name = %(organization)s
+ON CONFLICT (host) DO NOTHING
+RETURNING id
+
+-- name: find
+SELECT d.id, d.organization_id, o.name AS organization, d.host, d.start_url, d.status, d.use_sitemap, d.page_limit,
+    d.delay_seconds, d.include_patterns, d.exclude_patterns, d.last_success_at
+FROM domains d JOIN organizations o ON o.id = d.organization_id WHERE d.host = %(host)s
+
+-- name: hosts
+SELECT host FROM domains ORDER BY host
+
+-- name: active_hosts
+SELECT host FROM domains WHERE status = 'active' ORDER BY host
+
+-- name: set_status
+UPDATE domains SET status = %(status)s WHERE host = %(host)s RETURNING id
+
+-- name: end_running_job
+-- First half of a removal, in the removal's transaction: the run in progress learns from its fence that it has lost its domain.
+WITH d AS (UPDATE domains SET fence = fence + 1 WHERE host = %(host)s RETURNING id)
+UPDATE crawl_jobs j SET status = 'failed', ended_by = 'removal', finished_at = clock_timestamp(),
+    error_kind = 'permanent.domain_removed', error = format('The domain %%s was removed while it was being refreshed.', j.host)
+FROM d WHERE j.domain_id = d.id AND j.status = 'running'
+RETURNING j.run_id
+
+-- name: remove
+-- Pages, chunks, vectors, frontier and failures go with the domain; the job ledger stays.
+DELETE FROM domains WHERE host = %(host)s RETURNING id
+
+-- name: overview
+SELECT d.host, d.status, o.name AS organization, d.start_url, d.last_success_at,
+    (SELECT count(*) FROM raw_pages p WHERE p.domain_id = d.id AND p.status = 'live') AS pages,
+    coalesce(r.chunks, 0) AS chunks,
+    (SELECT count(*) FROM failed_pages f WHERE f.domain_id = d.id AND f.resolved_at IS NULL) AS open_failures,
+    (SELECT coalesce(sum(u.tokens), 0) FROM embedding_usage u
+        WHERE u.domain_id = d.id AND u.used_at >= date_trunc('day', now())) AS tokens_today,
+    j.id AS job_id, j.status AS job_status, j.stage AS job_stage, j.run_id AS job_run_id, j.error AS job_error,
+    j.started_at AS job_started_at, j.finished_at AS job_finished_at,
+    j.pages_changed, j.pages_unchanged, j.pages_gone, j.pages_failed, j.chunks_embedded,
+    CASE WHEN j.status = 'running' THEN extract(epoch FROM clock_timestamp() - j.heartbeat_at)::float8 END AS beat_age_seconds
+FROM domains d
+JOIN organizations o ON o.id = d.organization_id
+LEFT JOIN LATERAL (
+    SELECT sum(r.chunk_count) AS chunks FROM page_revisions r JOIN embedding_models m ON m.id = r.model_id
+    WHERE r.domain_id = d.id AND r.state = 'live' AND m.status = 'active'
+) r ON true
+LEFT JOIN LATERAL (SELECT * FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.id DESC LIMIT 1) j ON true
+WHERE %(host)s::text IS NULL OR d.host = %(host)s
+ORDER BY d.host

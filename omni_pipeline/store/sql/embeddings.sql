@@ -1,0 +1,35 @@
+-- name: stage
+-- Keeps vectors that were just paid for; one that is there already stays.
+INSERT INTO staged_embeddings (domain_id, model_id, dimensions, text_hash, embedding)
+SELECT %(domain_id)s, %(model_id)s, %(dimensions)s, text_hash, embedding
+FROM unnest(%(text_hashes)b::bytea[], %(vectors)b::halfvec[]) AS v (text_hash, embedding)
+ON CONFLICT (domain_id, model_id, text_hash) DO NOTHING
+
+-- name: reuse
+-- Stages vectors that the organization paid for already, on whatever page or domain the text stands.
+INSERT INTO staged_embeddings (domain_id, model_id, dimensions, text_hash, embedding)
+SELECT %(domain_id)s, %(model_id)s, found.dimensions, wanted.text_hash, found.embedding
+FROM unnest(%(text_hashes)s::bytea[]) AS wanted (text_hash)
+CROSS JOIN LATERAL (
+    SELECT dimensions, embedding FROM (
+        SELECT e.dimensions, e.embedding FROM embeddings e JOIN domains d ON d.id = e.domain_id
+        WHERE e.model_id = %(model_id)s AND e.text_hash = wanted.text_hash AND d.organization_id = %(organization_id)s
+        UNION ALL
+        SELECT s.dimensions, s.embedding FROM staged_embeddings s JOIN domains d ON d.id = s.domain_id
+        WHERE s.model_id = %(model_id)s AND s.text_hash = wanted.text_hash AND d.organization_id = %(organization_id)s
+    ) either LIMIT 1
+) found
+ORDER BY wanted.text_hash
+ON CONFLICT (domain_id, model_id, text_hash) DO NOTHING
+RETURNING text_hash
+
+-- name: record_usage
+INSERT INTO embedding_usage (domain_id, host, job_id, model_id, requests, texts, tokens)
+VALUES (%(domain_id)s, %(host)s, %(job_id)s, %(model_id)s, %(requests)s, %(texts)s, %(tokens)s)
+
+-- name: forget_staged
+-- Vectors that no staged chunk of the domain waits for any more.
+DELETE FROM staged_embeddings se WHERE se.domain_id = %(domain_id)s
+    AND NOT EXISTS (
+        SELECT FROM page_revisions r JOIN staged_chunks sc ON sc.revision_id = r.id
+        WHERE r.domain_id = se.domain_id AND r.model_id = se.model_id AND r.state = 'staged' AND sc.text_hash = se.text_hash)

@@ -1,0 +1,46 @@
+-- name: save
+-- Stores fetched bodies in one statement. Ordered by URL, so that two writers cannot deadlock.
+INSERT INTO raw_pages AS p (domain_id, url, status, http_status, etag, last_modified, content_type, charset, html,
+    body_hash, fence, fetched_at, checked_at)
+SELECT %(domain_id)s, url, 'live', 200, etag, last_modified, content_type, charset, html, body_hash, %(fence)s, now(), now()
+FROM unnest(%(urls)s::text[], %(etags)s::text[], %(last_modifieds)s::text[], %(content_types)s::text[],
+    %(charsets)s::text[], %(htmls)s::text[], %(body_hashes)s::bytea[])
+    AS f (url, etag, last_modified, content_type, charset, html, body_hash)
+ORDER BY url
+ON CONFLICT (domain_id, url) DO UPDATE SET status = 'live', http_status = 200, etag = excluded.etag,
+    last_modified = excluded.last_modified, content_type = excluded.content_type, charset = excluded.charset,
+    html = excluded.html, body_hash = excluded.body_hash, fence = excluded.fence, fetched_at = excluded.fetched_at,
+    checked_at = excluded.checked_at, gone_at = NULL
+
+-- name: confirm
+-- Pages that answered "not modified", or with the body we hold: only the time of the look is written.
+UPDATE raw_pages SET checked_at = now(), fence = %(fence)s
+WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s) AND status = 'live'
+
+-- name: held_hashes
+-- The body hashes held for these URLs, so that an identical body is not written again.
+SELECT url, body_hash FROM raw_pages WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s) AND status = 'live'
+
+-- name: count_live
+SELECT count(*) AS pages FROM raw_pages WHERE domain_id = %(domain_id)s AND status = 'live'
+
+-- name: lock_for_retirement
+SELECT id FROM raw_pages WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s) AND status = 'live'
+ORDER BY id FOR UPDATE
+
+-- name: retire
+-- The pages leave with their evidence; their text goes.
+UPDATE raw_pages p SET status = 'gone', http_status = g.http_status, html = NULL, body_hash = NULL, etag = NULL,
+    last_modified = NULL, gone_at = now(), checked_at = now(), fence = %(fence)s
+FROM unnest(%(urls)s::text[], %(http_statuses)s::int[]) AS g (url, http_status)
+WHERE p.domain_id = %(domain_id)s AND p.url = g.url AND p.status = 'live'
+
+-- name: due_for_cleaning
+-- Live pages whose cleaned text is missing, or was made from another body or by another cleaner.
+SELECT p.id AS page_id, p.url, p.html, p.body_hash
+FROM raw_pages p
+LEFT JOIN cleaned_pages cp ON cp.page_id = p.id
+WHERE p.domain_id = %(domain_id)s AND p.status = 'live' AND p.id > %(after_id)s
+    AND (cp.page_id IS NULL OR cp.body_hash <> p.body_hash OR cp.cleaner_version <> %(cleaner_version)s)
+ORDER BY p.id
+LIMIT %(most)s
