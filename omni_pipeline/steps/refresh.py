@@ -1,0 +1,167 @@
+"""One refresh of one domain, from claim to close: what every step works in."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Concatenate, ParamSpec, TypeVar
+
+from psycopg import Connection
+
+from omni_pipeline.errors import LeaseLostError, OmniError
+from omni_pipeline.settings import Settings
+from omni_pipeline.steps.lease import Lease
+from omni_pipeline.store import crawl_jobs, domains
+from omni_pipeline.store.crawl_jobs import Claim, Request
+from omni_pipeline.store.database import Database
+from omni_pipeline.store.domains import Domain
+from omni_pipeline.store.session import Session
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+STAGES = ("raw_pages", "cleaned_pages", "chunks", "embeddings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a stage is: ``done`` of ``known`` (pages or chunks), ``failed`` among them."""
+
+    stage: str
+    done: int
+    known: int
+    failed: int = 0
+
+
+Listener = Callable[[Progress], None]
+
+
+def ignore_progress(_: Progress) -> None:
+    """The listener of those who do not watch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refresh:
+    """A claimed domain and the two ways to its rows: ``read`` freely, ``write`` behind the fence."""
+
+    settings: Settings
+    domain: Domain
+    holding: Claim
+    request: Request
+    lease: Lease
+    session: Session
+    report: Listener = ignore_progress
+    finished_stages: set[str] = field(default_factory=set)
+
+    def write(
+        self,
+        work: Callable[Concatenate[Connection, Claim, Parameters], Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """``work(connection, claim, ...)`` in one transaction that holds the fence.
+
+        Repeated as a whole after a passing fault of the database, so ``work`` must be repeatable.
+
+        Raises:
+            LeaseLostError: The domain is not ours any more; nothing was written.
+        """
+
+        def fenced_work(conn: Connection) -> Result:
+            with crawl_jobs.fenced(conn, self.holding):
+                return work(conn, self.holding, *args, **kwargs)
+
+        self.lease.check()
+        return self.session.run(fenced_work)
+
+    def read(
+        self,
+        work: Callable[Concatenate[Connection, Claim, Parameters], Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """``work(connection, claim, ...)`` outside any transaction, repeated after passing faults."""
+        self.lease.check()
+        return self.session.run(lambda conn: work(conn, self.holding, *args, **kwargs))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Note on the job that this stage is worked on, and afterwards that it was finished."""
+        self.read(crawl_jobs.enter_stage, name)
+        yield
+        self.finished_stages.add(name)
+
+
+@contextmanager
+def open_refresh(
+    database: Database,
+    settings: Settings,
+    host: str,
+    request: Request,
+    report: Listener = ignore_progress,
+) -> Iterator[Refresh]:
+    """Claim the domain, keep the lease while the caller works, and close the job whatever happens.
+
+    Raises:
+        UnknownDomainError: The domain is not registered.
+        DomainBusyError: Another run holds it.
+    """
+    session = Session(database)
+    try:
+        domain = session.run(lambda conn: domains.get(conn, host))
+        holding = session.run(lambda conn: crawl_jobs.claim(conn, domain.id, host, request))
+        lease = Lease(
+            database,
+            holding,
+            lease_seconds=settings.lease_seconds,
+            heartbeat_seconds=settings.heartbeat_seconds,
+        )
+        with lease:
+            yield from _closing(
+                Refresh(
+                    settings=settings,
+                    domain=domain,
+                    holding=holding,
+                    request=request,
+                    lease=lease,
+                    session=session,
+                    report=report,
+                )
+            )
+    finally:
+        session.close()
+
+
+def _closing(refresh: Refresh) -> Iterator[Refresh]:
+    try:
+        yield refresh
+    except BaseException as error:
+        _finish(refresh, describe(error))
+        raise
+    _finish(refresh, None)
+
+
+def describe(error: BaseException) -> tuple[str, str]:
+    """The kind and the message under which an error is stored."""
+    if isinstance(error, OmniError):
+        return error.kind, str(error)
+    return f"permanent.{type(error).__name__}", f"{type(error).__name__}: {error}"
+
+
+def _finish(refresh: Refresh, error: tuple[str, str] | None) -> None:
+    """Close the job. If it was ended by somebody else meanwhile, their word stands (B4)."""
+    is_whole = refresh.finished_stages.issuperset(STAGES)
+    was_ours = refresh.session.run(
+        lambda conn: crawl_jobs.finish(conn, refresh.holding, error=error, is_whole=is_whole)
+    )
+    if not was_ours and error is None:
+        raise LeaseLostError(
+            f"The refresh of {refresh.domain.host} (job {refresh.holding.job_id}) was ended by the "
+            "reaper or by the removal of the domain before it could say that it was done."
+        )
+
+
+def this_worker() -> str:
+    """Who works: host name and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
