@@ -144,6 +144,8 @@ CREATE TABLE embedding_models (
     status text NOT NULL CHECK (status IN ('building', 'active', 'retired')),
     created_at timestamptz NOT NULL DEFAULT now(),
     activated_at timestamptz,
+    -- When its endpoint last answered a pre-flight question with the right dimension.
+    probed_at timestamptz,
     UNIQUE (name, dimensions),
     UNIQUE (id, dimensions)
 );

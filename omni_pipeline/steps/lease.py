@@ -61,14 +61,14 @@ class Lease:
         """
         if self._was_ended:
             raise LeaseLostError(
-                f"{self._holding.host} was taken from this run (job {self._holding.job_id}): its job "
-                "was ended by the reaper or by the removal of the domain."
+                f"{self._holding.host} was taken from this run (job {self._holding.job_id}): its "
+                "job was ended by the reaper or by the removal of the domain."
             )
         if self._clock() > self._trusted_until:
             raise LeaseLostError(
                 f"This run (job {self._holding.job_id}) could not renew its lease on "
-                f"{self._holding.host} for {self._trust_seconds:.0f} s and stops before it runs out. "
-                "Is Postgres reachable?"
+                f"{self._holding.host} for {self._trust_seconds:.0f} s and stops before it runs "
+                "out. Is Postgres reachable?"
             )
 
     def _beat_until_stopped(self) -> None:

@@ -1,7 +1,5 @@
 """One refresh of one domain, from claim to close: what every step works in."""
 
-import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,7 +41,7 @@ def ignore_progress(_: Progress) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Refresh:
-    """A claimed domain and the two ways to its rows: ``read`` freely, ``write`` behind the fence."""
+    """A claimed domain, and the ways to its rows: ``read``, and ``write`` behind the fence."""
 
     settings: Settings
     domain: Domain
@@ -81,7 +79,7 @@ class Refresh:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """``work(connection, claim, ...)`` outside any transaction, repeated after passing faults."""
+        """``work(connection, claim, ...)`` without the fence, repeated after passing faults."""
         self.lease.check()
         return self.session.run(lambda conn: work(conn, self.holding, *args, **kwargs))
 
@@ -160,8 +158,3 @@ def _finish(refresh: Refresh, error: tuple[str, str] | None) -> None:
             f"The refresh of {refresh.domain.host} (job {refresh.holding.job_id}) was ended by the "
             "reaper or by the removal of the domain before it could say that it was done."
         )
-
-
-def this_worker() -> str:
-    """Who works: host name and process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"

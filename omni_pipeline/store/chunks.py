@@ -1,8 +1,8 @@
-"""Chunks: staged revisions of pages, and the one transaction that makes them what search answers.
+"""Chunks: staged revisions, and the one transaction that makes them what search answers.
 
-Readers meet published rows only. A revision is staged with its chunks; once every text has a vector,
-`publish` turns a batch of revisions live: chunks whose text stands stay with their vectors, the
-others go and come, and a deferred check refuses the commit unless every page is whole.
+Readers meet published rows only. A revision is staged with its chunks; once every text has a
+vector, `publish` turns a batch of revisions live: chunks whose text stands stay with their vectors,
+the others go and come, and a deferred check refuses the commit unless every page is whole.
 """
 
 from collections.abc import Sequence
@@ -53,12 +53,12 @@ class StagedPage:
 
 @dataclass(frozen=True, kw_only=True)
 class TextToEmbed:
-    """A text that has to be paid for, and a revision that waits for it."""
+    """A text without a vector to take; ``is_reembed`` means that it is to be paid for again."""
 
     text_hash: bytes
     text: str
     token_count: int
-    revision_id: int
+    is_reembed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +175,14 @@ def texts_to_embed(conn: Connection, revision_ids: Sequence[int]) -> list[TextTo
     return fetch_all(conn, _SQL["texts_to_embed"], parameters, TextToEmbed)
 
 
+def revisions_with_texts(
+    conn: Connection, revision_ids: Sequence[int], text_hashes: Sequence[bytes]
+) -> set[int]:
+    """Those of the staged revisions that have a chunk with one of these texts."""
+    parameters = {"revision_ids": list(revision_ids), "text_hashes": list(text_hashes)}
+    return {id_ for (id_,) in conn.execute(_SQL["revisions_with_texts"], parameters)}
+
+
 def publish(conn: Connection, holding: Claim, revision_ids: Sequence[int]) -> Published:
     """Make staged revisions live, old chunks and vectors out and new ones in.
 
@@ -216,20 +224,17 @@ def remove_pages(conn: Connection, page_ids: Sequence[int]) -> None:
     conn.execute(_SQL["remove_revisions_of_pages"], parameters)
 
 
-def count_published(conn: Connection, domain_id: int, *, model_id: int) -> PublishedCounts:
+def count_published(conn: Connection, domain_id: int) -> PublishedCounts:
     """Chunks, matching vectors and pages of a domain, counted from the rows."""
-    parameters = {"domain_id": domain_id, "model_id": model_id}
-    counts = fetch_one(conn, _SQL["count_published"], parameters, PublishedCounts)
+    counts = fetch_one(conn, _SQL["count_published"], {"domain_id": domain_id}, PublishedCounts)
     assert counts is not None
     return counts
 
 
-def pages_with_wrong_counts(
-    conn: Connection, domain_id: int, *, model_id: int
-) -> list[WrongCounts]:
+def pages_with_wrong_counts(conn: Connection, domain_id: int) -> list[WrongCounts]:
     """Published pages whose chunks or vectors are not as many as declared (at most 20)."""
-    parameters = {"domain_id": domain_id, "model_id": model_id}
-    return fetch_all(conn, _SQL["pages_with_wrong_counts"], parameters, WrongCounts)
+    query = _SQL["pages_with_wrong_counts"]
+    return fetch_all(conn, query, {"domain_id": domain_id}, WrongCounts)
 
 
 def staged_with_wrong_counts(conn: Connection, domain_id: int) -> list[tuple[str, int, int]]:

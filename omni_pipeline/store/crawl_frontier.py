@@ -1,6 +1,6 @@
-"""The URLs of a crawl in progress; they survive a kill, so the next run goes on instead of starting over."""
+"""The URLs of a crawl in progress. They survive a kill: the next run goes on from there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg import Connection
@@ -14,11 +14,12 @@ _SQL = load_queries("crawl_frontier")
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """A URL to fetch, with the validators of the body we hold (None when we hold none)."""
+    """A URL to fetch, whether a live page is held for it, and that page's validators."""
 
     id: int
     url: str
     depth: int
+    is_held: bool
     etag: str | None
     last_modified: str | None
 

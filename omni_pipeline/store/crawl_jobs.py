@@ -1,12 +1,12 @@
 """The ledger of refreshes, which is also the lease on a domain and the fence of every write.
 
 Protocol: a run **claims** its domain (a new fence, a running job), **beats** while it works, holds
-its **fence** in every transaction that writes, and **finishes**. A **reaper** ends jobs that stopped
-beating, on the database's clock alone, and raises the fence so that a worker which wakes up later
-writes nothing.
+its **fence** in every transaction that writes, and **finishes**. A **reaper** ends jobs that
+stopped beating, on the database's clock alone, and raises the fence so that a worker which wakes up
+later writes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -121,8 +121,8 @@ def fenced(conn: Connection, holding: Claim) -> Iterator[None]:
     with conn.transaction():
         if not conn.execute(_SQL["hold_fence"], vars(holding)).rowcount:
             raise LeaseLostError(
-                f"This run (job {holding.job_id}) no longer holds {holding.host}: its lease ran out "
-                "or the domain was removed. It stops here and has written nothing since."
+                f"This run (job {holding.job_id}) no longer holds {holding.host}: its lease ran "
+                "out or the domain was removed. It stops here and has written nothing since."
             )
         yield
 
@@ -166,6 +166,20 @@ def finish(
     return bool(conn.execute(_SQL["finish"], {**vars(holding), **outcome}).rowcount)
 
 
-def reap(conn: Connection, *, lease_seconds: float) -> list[LostJob]:
-    """End every running job whose lease has run out. Any number of reapers may run."""
-    return fetch_all(conn, _SQL["reap"], {"lease_seconds": lease_seconds}, LostJob)
+def reap(
+    conn: Connection, *, lease_seconds: float, dead_job_ids: Sequence[int] = ()
+) -> list[LostJob]:
+    """End every running job whose lease has run out. Any number of reapers may run.
+
+    Args:
+        conn: An autocommit connection.
+        lease_seconds: How long a job may be silent, by the database's clock.
+        dead_job_ids: Jobs whose process is known to be dead; their lease is not waited for.
+    """
+    parameters = {"lease_seconds": lease_seconds, "dead_job_ids": list(dead_job_ids)}
+    return fetch_all(conn, _SQL["reap"], parameters, LostJob)
+
+
+def workers(conn: Connection) -> dict[int, str]:
+    """The worker of every running job, by job id."""
+    return dict(conn.execute(_SQL["running"]).fetchall())

@@ -6,6 +6,7 @@ Callers make sure that only one process at a time changes it (see ``embedded_pos
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
@@ -13,11 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from stat import S_IMODE, S_ISDIR
 from urllib.parse import quote
 
 from psycopg import pq
 
-from omni_pipeline.errors import PermanentError, TemporaryError
+from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
 from omni_pipeline.store.embedded_place import POSTGRES_MAJOR, Place, run_as
 
 SUPERUSER = "postgres"
@@ -36,6 +38,8 @@ SETTINGS = {
 MOST_SOCKET_PATH_BYTES = 107
 
 POLL_SECONDS = 0.02
+
+PRIVATE = 0o700
 
 # What a start meets while the last of a killed postmaster's backends are still leaving.
 LEFTOVERS = ("pre-existing shared memory block", "lock file")
@@ -74,7 +78,8 @@ class Cluster:
     def is_answering(self) -> bool:
         if self.postmaster_pid() is None:
             return False
-        return pq.PGconn.ping(self.url("postgres").encode()) == pq.Ping.OK
+        address = f"{self.url('postgres')}&connect_timeout=2"
+        return pq.PGconn.ping(address.encode()) == pq.Ping.OK
 
     def postmaster_pid(self) -> int | None:
         """The live postmaster's process id.
@@ -107,11 +112,10 @@ class Cluster:
     def _check_version(self) -> None:
         version = (self.data / "PG_VERSION").read_text().strip()
         if version != str(POSTGRES_MAJOR):
-            raise PermanentError(
+            raise SettingsError(
                 f"{self.data} was made by Postgres {version} and this is Postgres "
                 f"{POSTGRES_MAJOR}: dump it with the old version and restore, or remove it to "
-                "start empty.",
-                kind="permanent.settings",
+                "start empty."
             )
 
     def _initdb(self, fresh: Path, lock: int) -> None:
@@ -119,6 +123,8 @@ class Cluster:
         arguments += ["--username", SUPERUSER, "--auth-local=trust", "--auth-host=scram-sha-256"]
         # The builtin locale sorts the same on every machine and after every C library update.
         arguments += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if self.settings.get("fsync") == "off":
+            arguments.append("--no-sync")
         result = run_as(self.place.account, arguments, capture_output=True, pass_fds=[lock])
         if result.returncode != 0:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -167,7 +173,7 @@ class Cluster:
         # The shell ends at once, so the server becomes nobody's child: it outlives us and is
         # reaped by init. pg_ctl would do the same but pastes paths into shell text unquoted.
         script = 'exec "$@" >&2 & echo $!'
-        program = [self.place.programs / "postgres", "-D", self.data]
+        program: list[str | Path] = [self.place.programs / "postgres", "-D", self.data]
         settings = {
             **SETTINGS,
             "unix_socket_directories": str(self.sockets),
@@ -181,23 +187,22 @@ class Cluster:
             result = run_as(
                 self.place.account,
                 ["/bin/sh", "-c", script, "sh", *program, *options],
-                capture_output=False,
-                stdout=-1,
+                stdout=subprocess.PIPE,
                 stderr=log,
             )
         return int(result.stdout)
 
     def _make_socket_directory(self) -> None:
         with suppress(FileExistsError):
-            self.sockets.mkdir(mode=0o700)
+            self.sockets.mkdir(mode=PRIVATE)
             self._make_private(self.sockets)
         status = self.sockets.lstat()
         owner = os.geteuid() if self.place.account is None else self.place.account.uid
-        if status.st_mode & 0o170777 != 0o040700 or status.st_uid != owner:
-            raise PermanentError(
+        is_private = S_ISDIR(status.st_mode) and S_IMODE(status.st_mode) == PRIVATE
+        if not is_private or status.st_uid != owner:
+            raise SettingsError(
                 f"{self.sockets} is not a directory that only the server's OS user (uid {owner}) "
-                "can enter, so another user could pose as the server: remove it.",
-                kind="permanent.settings",
+                "can enter, so another user could pose as the server: remove it."
             )
 
     def _make_private(self, directory: Path) -> Path:

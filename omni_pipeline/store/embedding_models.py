@@ -34,3 +34,13 @@ def ensure(conn: Connection, *, name: str, dimensions: int, is_lexical: bool) ->
 def find_active(conn: Connection) -> StoredModel | None:
     """The model that search answers from; None before the first refresh."""
     return fetch_one(conn, _SQL["active"], {}, StoredModel)
+
+
+def was_probed_recently(conn: Connection, model_id: int) -> bool:
+    """Whether the model's endpoint passed the pre-flight within the last day."""
+    return bool(conn.execute(_SQL["was_probed_recently"], {"model_id": model_id}).rowcount)
+
+
+def note_probe(conn: Connection, model_id: int) -> None:
+    """Remember that the model's endpoint passed the pre-flight now."""
+    conn.execute(_SQL["note_probe"], {"model_id": model_id})

@@ -60,3 +60,9 @@ def list_open(conn: Connection, domain_id: int, *, most: int = 100) -> list[Open
     return fetch_all(
         conn, _SQL["open_of_domain"], {"domain_id": domain_id, "most": most}, OpenFailure
     )
+
+
+def due_for_retry(conn: Connection, holding: Claim, *, is_forced: bool) -> list[str]:
+    """URLs whose fetch failed and whose next try is due; all of them when forced."""
+    parameters = {"domain_id": holding.domain_id, "is_forced": is_forced}
+    return [url for (url,) in conn.execute(_SQL["due_for_retry"], parameters)]

@@ -1,4 +1,4 @@
-"""The standing invariants: queries that find corruption, should any constraint have let it through."""
+"""The standing invariants: queries that find what no constraint could have kept out."""
 
 from dataclasses import dataclass
 

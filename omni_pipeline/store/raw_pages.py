@@ -78,6 +78,11 @@ def count_live(conn: Connection, holding: Claim) -> int:
     return int(row[0])
 
 
+def live_among(conn: Connection, holding: Claim, urls: Sequence[str]) -> set[str]:
+    """Which of these URLs are live pages."""
+    return set(_held_hashes(conn, holding, list(urls)))
+
+
 def retire(conn: Connection, holding: Claim, status_by_url: Mapping[str, int]) -> list[int]:
     """Mark pages gone with the HTTP status that proves it; returns their page ids.
 

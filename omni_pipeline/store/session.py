@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import psycopg
 import stamina
 from psycopg import Connection
 
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.store.database import Database, classify
+from omni_pipeline.store.database import Database
+from omni_pipeline.store.database_errors import classified
 
 Result = TypeVar("Result")
 
@@ -34,17 +34,20 @@ class Session:
             TemporaryError: The fault outlasted the retries.
             PermanentError: The database refused for a reason that trying again cannot change.
         """
-        for attempt in stamina.retry_context(on=TemporaryError, attempts=None, timeout=RETRY_SECONDS):
+        for attempt in stamina.retry_context(
+            on=TemporaryError, attempts=None, timeout=RETRY_SECONDS
+        ):
             with attempt:
                 return self._once(work)
         raise AssertionError("stamina leaves its loop by returning or raising")
 
     def _once(self, work: Callable[[Connection], Result]) -> Result:
         try:
-            return work(self._connected())
-        except (psycopg.Error, UnicodeEncodeError) as error:
+            with classified():
+                return work(self._connected())
+        except TemporaryError:
             self._drop_if_broken()
-            raise classify(error) from error
+            raise
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:

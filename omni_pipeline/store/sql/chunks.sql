@@ -44,7 +44,7 @@ WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s AND state = 'staged'
 -- name: texts_to_embed
 -- The distinct texts of these revisions that neither their own page's published chunks nor the vectors
 -- already paid for can serve.
-SELECT DISTINCT ON (sc.text_hash) sc.text_hash, sc.text, sc.token_count, sc.revision_id
+SELECT DISTINCT ON (sc.text_hash) sc.text_hash, sc.text, sc.token_count, r.is_reembed
 FROM staged_chunks sc
 JOIN page_revisions r ON r.id = sc.revision_id
 WHERE sc.revision_id = ANY (%(revision_ids)s)
@@ -52,7 +52,11 @@ WHERE sc.revision_id = ANY (%(revision_ids)s)
         WHERE se.domain_id = r.domain_id AND se.model_id = r.model_id AND se.text_hash = sc.text_hash)
     AND (r.is_reembed OR NOT EXISTS (SELECT FROM chunks c
         WHERE c.page_id = r.page_id AND c.model_id = r.model_id AND c.text_hash = sc.text_hash))
-ORDER BY sc.text_hash, sc.revision_id, sc.position
+ORDER BY sc.text_hash, r.is_reembed DESC
+
+-- name: revisions_with_texts
+SELECT DISTINCT revision_id FROM staged_chunks
+WHERE revision_id = ANY (%(revision_ids)s) AND text_hash = ANY (%(text_hashes)s)
 
 -- name: lock_revisions
 -- The page lock: two swaps of one page must queue, or the second would not see the first one's rows and
@@ -148,7 +152,7 @@ SELECT count(*) AS chunks,
     count(DISTINCT c.page_id) AS pages
 FROM chunks c
 LEFT JOIN embeddings e ON e.chunk_id = c.id
-WHERE c.domain_id = %(domain_id)s AND c.model_id = %(model_id)s
+WHERE c.domain_id = %(domain_id)s
 
 -- name: pages_with_wrong_counts
 SELECT p.url, r.chunk_count AS declared, count(c.id) AS chunks,
@@ -157,8 +161,8 @@ FROM page_revisions r
 JOIN raw_pages p ON p.id = r.page_id
 LEFT JOIN chunks c ON c.page_id = r.page_id AND c.model_id = r.model_id
 LEFT JOIN embeddings e ON e.chunk_id = c.id
-WHERE r.domain_id = %(domain_id)s AND r.model_id = %(model_id)s AND r.state = 'live'
-GROUP BY p.url, r.chunk_count
+WHERE r.domain_id = %(domain_id)s AND r.state = 'live'
+GROUP BY p.url, r.id
 HAVING count(c.id) <> r.chunk_count
     OR count(*) FILTER (WHERE e.text_hash = c.text_hash AND e.model_id = c.model_id) <> r.chunk_count
 ORDER BY p.url

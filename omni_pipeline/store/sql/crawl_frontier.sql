@@ -45,7 +45,7 @@ SELECT (SELECT count(*) FROM added) AS added,
 
 -- name: next_batch
 -- The URLs to fetch next, with what a conditional request needs.
-SELECT f.url, f.depth, p.etag, p.last_modified
+SELECT f.id, f.url, f.depth, p.id IS NOT NULL AS is_held, p.etag, p.last_modified
 FROM crawl_frontier f
 LEFT JOIN raw_pages p ON p.domain_id = f.domain_id AND p.url = f.url AND p.status = 'live'
 WHERE f.domain_id = %(domain_id)s AND f.outcome IS NULL AND f.id > %(after_id)s

@@ -65,11 +65,13 @@ WITH held AS (
 SELECT status FROM ended
 
 -- name: reap
--- Ends the running jobs whose lease ran out, in one statement: a beat that lands first saves its job.
+-- Ends the running jobs whose lease ran out, in one statement: a beat that lands first saves its job. A job
+-- whose process is known to be dead need not be waited for.
 -- Raising the fence refuses whatever the lost worker still tries to write.
 WITH expired AS (
     SELECT d.id FROM domains d JOIN crawl_jobs j ON j.domain_id = d.id
-    WHERE j.status = 'running' AND j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s)
+    WHERE j.status = 'running' AND (j.id = ANY (%(dead_job_ids)s)
+        OR j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s))
     ORDER BY d.id
     FOR UPDATE OF d
 ), lost AS (
@@ -77,13 +79,16 @@ WITH expired AS (
         error_kind = 'transient.worker_lost',
         error = format('The worker %%s stopped beating: its last sign of life was at %%s.', j.worker, j.heartbeat_at)
     FROM expired
-    WHERE j.domain_id = expired.id AND j.status = 'running'
-        AND j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s)
+    WHERE j.domain_id = expired.id AND j.status = 'running' AND (j.id = ANY (%(dead_job_ids)s)
+        OR j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s))
     RETURNING j.id, j.domain_id, j.host, j.fence, j.run_id
 ), fenced AS (
     UPDATE domains d SET fence = d.fence + 1 FROM lost WHERE d.id = lost.domain_id AND d.fence = lost.fence
 )
 SELECT id AS job_id, host, run_id FROM lost ORDER BY id
+
+-- name: running
+SELECT id AS job_id, worker FROM crawl_jobs WHERE status = 'running' AND worker IS NOT NULL
 
 -- name: read
 SELECT * FROM crawl_jobs WHERE id = %(job_id)s

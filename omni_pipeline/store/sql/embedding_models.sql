@@ -9,5 +9,11 @@ ON CONFLICT (name, dimensions) DO NOTHING
 -- name: find
 SELECT id, name, dimensions, is_lexical, status FROM embedding_models WHERE name = %(name)s AND dimensions = %(dimensions)s
 
+-- name: was_probed_recently
+SELECT FROM embedding_models WHERE id = %(model_id)s AND probed_at > now() - interval '24 hours'
+
+-- name: note_probe
+UPDATE embedding_models SET probed_at = now() WHERE id = %(model_id)s
+
 -- name: active
 SELECT id, name, dimensions, is_lexical, status FROM embedding_models WHERE status = 'active'

@@ -18,3 +18,10 @@ WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s) AND stage = ANY (%(stag
 -- name: open_of_domain
 SELECT url, stage, error_kind, error, attempts, last_failed_at, next_try_at FROM failed_pages
 WHERE domain_id = %(domain_id)s AND resolved_at IS NULL ORDER BY last_failed_at DESC, url LIMIT %(most)s
+
+-- name: due_for_retry
+-- Pages whose fetch failed and whose time has come; forced runs do not wait.
+SELECT url FROM failed_pages
+WHERE domain_id = %(domain_id)s AND stage = 'fetch' AND resolved_at IS NULL
+    AND (next_try_at <= now() OR %(is_forced)s)
+ORDER BY id

@@ -1,0 +1,25 @@
+"""What a person may ask of a run, typed, as the launchpad shows it (A5)."""
+
+import dagster as dg
+from pydantic import Field
+
+
+class RawPagesConfig(dg.Config):
+    """How to fetch."""
+
+    force_rescrape: bool = Field(
+        default=False,
+        description="Fetch every page, also those checked within the recency window (24 h).",
+    )
+    max_pages: int | None = Field(
+        default=None, gt=0, description="Most URLs of this crawl; empty means the domain's limit."
+    )
+
+
+class EmbeddingsConfig(dg.Config):
+    """How to embed."""
+
+    force_reembed: bool = Field(
+        default=False,
+        description="Pay again for the vectors of every chunk, also the unchanged ones.",
+    )

@@ -1,0 +1,223 @@
+"""The resource of a refresh: claims the domain when the first asset works, closes the job at last."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+from psycopg import Connection
+
+from omni_pipeline.domain.urls import check_partition_key
+from omni_pipeline.errors import OmniError
+from omni_pipeline.settings import Settings, read_settings
+from omni_pipeline.steps.counts import CountsReport
+from omni_pipeline.steps.preflight import check_embedding
+from omni_pipeline.steps.reaper import reap_lost_jobs, this_worker
+from omni_pipeline.steps.refresh import Listener, Progress, Refresh, open_refresh
+from omni_pipeline.steps.tools import Tools
+from omni_pipeline.store.crawl_jobs import Request
+from omni_pipeline.store.database import Database, open_database
+from omni_pipeline.store.migrations import check_schema
+from omni_pipeline.store.session import Session
+
+PARTITION_TAG = "dagster/partition"
+RANGE_TAG = "dagster/asset_partition_range_start"
+
+SECONDS_BETWEEN_LOG_LINES = 15.0
+
+
+class RunningRefresh:
+    """This run's refresh. The domain is claimed by the first asset that works, not before.
+
+    A run is closed by what its assets did: the first error that left an asset, or a blocking check
+    that failed, is written to the job.
+    """
+
+    def __init__(
+        self, instance: dg.DagsterInstance, run: dg.DagsterRun, listener: Listener | None
+    ) -> None:
+        self._instance = instance
+        self._run = run
+        self._listener = listener
+        self._resources = ExitStack()
+        self._claimed: tuple[Refresh, Tools] | None = None
+        self._error: BaseException | None = None
+
+    @contextmanager
+    def working(self, context: dg.AssetExecutionContext) -> Iterator[tuple[Refresh, Tools]]:
+        """The claimed refresh and its tools, for one asset.
+
+        Raises:
+            dagster.Failure: Whatever of ours went wrong, as one line for the run page.
+        """
+        try:
+            if self._claimed is None:
+                self._claimed = self._claim(context)
+            yield self._claimed
+        except OmniError as error:
+            self._error = self._error or error
+            raise dg.Failure(description=str(error), metadata={"kind": error.kind}) from error
+        except BaseException as error:
+            self._error = self._error or error
+            raise
+
+    def count(self, check: Callable[[Connection, str], CountsReport]) -> CountsReport:
+        """Run a check of this run's domain; one that fails makes the run's job end as failed."""
+        report = self._session.run(lambda conn: check(conn, partition_of(self._run)))
+        if not report.passed:
+            self._error = self._error or CheckFailedError(report.summary)
+        return report
+
+    def close(self) -> None:
+        """Close the job, the doors and the sessions; safe when nothing was opened."""
+        error = self._error
+        try:
+            self._resources.__exit__(type(error) if error else None, error, None)
+        except BaseException as raised:
+            if raised is not error:
+                raise
+
+    def _claim(self, context: dg.AssetExecutionContext) -> tuple[Refresh, Tools]:
+        host = partition_of(self._run)
+        session = self._session
+        session.run(check_schema)
+        fail_runs_of_lost_jobs(self._instance, session, self._settings)
+        report = self._listener or log_progress(context)
+        refresh = self._resources.enter_context(
+            open_refresh(self._database, self._settings, host, self._request(), report)
+        )
+        tools = Tools(self._settings, session, self._resources)
+        self._announce(context, refresh, tools)
+        check_embedding(tools, session)
+        return refresh, tools
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return read_settings()
+
+    @cached_property
+    def _database(self) -> Database:
+        return self._resources.enter_context(
+            open_database(self._settings, application_name="omni refresh")
+        )
+
+    @cached_property
+    def _session(self) -> Session:
+        session = Session(self._database)
+        self._resources.callback(session.close)
+        return session
+
+    def _request(self) -> Request:
+        return Request(
+            run_id=self._run.run_id,
+            worker=this_worker(),
+            force_rescrape=_asked(self._run.run_config, "raw_pages", "force_rescrape", default=False),
+            force_reembed=_asked(self._run.run_config, "embeddings", "force_reembed", default=False),
+            page_limit=_asked(self._run.run_config, "raw_pages", "max_pages", default=None),
+        )
+
+    def _announce(
+        self, context: dg.AssetExecutionContext, refresh: Refresh, tools: Tools
+    ) -> None:
+        """Say in the first log line and in the run's tags what was asked for (A5)."""
+        request = refresh.request
+        flags = {
+            "omni/force_rescrape": str(request.force_rescrape).lower(),
+            "omni/force_reembed": str(request.force_reembed).lower(),
+        }
+        context.log.info(
+            f"Refreshing {refresh.domain.host} as job {refresh.holding.job_id}: "
+            f"force_rescrape={request.force_rescrape}, force_reembed={request.force_reembed}, "
+            f"max_pages={request.page_limit or 'domain default'}, model {tools.model.name}."
+        )
+        self._instance.add_run_tags(self._run.run_id, flags)
+        if tools.model.announcement:
+            context.log.warning(tools.model.announcement)
+
+
+class CheckFailedError(OmniError):
+    """A blocking check found the data wrong after it was written."""
+
+    kind = "permanent.check_failed"
+
+
+def refresh_resource(listener: Listener | None = None) -> dg.ResourceDefinition:
+    """The resource of one run; ``listener`` hears of progress instead of the run's log."""
+
+    def open_run(context: dg.InitResourceContext) -> Iterator[RunningRefresh]:
+        assert context.run is not None, "a refresh is a run"
+        assert context.instance is not None
+        running = RunningRefresh(context.instance, context.run, listener)
+        try:
+            yield running
+        finally:
+            running.close()
+
+    return dg.ResourceDefinition(
+        resource_fn=contextmanager(open_run),
+        description="The claim on the domain, with its lease and fence, for the length of the run.",
+    )
+
+
+def partition_of(run: dg.DagsterRun) -> str:
+    """The one domain that a run is about.
+
+    Raises:
+        SettingsError: It names none, or a range of them: such a run holds no place in the queue for
+            any single domain.
+    """
+    if RANGE_TAG in run.tags or PARTITION_TAG not in run.tags:
+        raise OneDomainError(
+            "This run names no single domain: launch one run per partition (a backfill without a "
+            "backfill policy does), so that the queue admits one run per domain."
+        )
+    return check_partition_key(run.tags[PARTITION_TAG])
+
+
+class OneDomainError(OmniError):
+    """A run must be about exactly one domain."""
+
+    kind = "permanent.one_domain"
+
+
+def fail_runs_of_lost_jobs(
+    instance: dg.DagsterInstance, session: Session, settings: Settings
+) -> list[str]:
+    """Reap, and fail the Dagster runs of what was reaped, so that the queue moves (B2).
+
+    Returns:
+        The hosts whose jobs were ended.
+    """
+    lost = reap_lost_jobs(session, lease_seconds=settings.lease_seconds)
+    for job in lost:
+        run = instance.get_run_by_id(job.run_id) if job.run_id else None
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(
+                run, f"The worker of job {job.job_id} ({job.host}) is gone; its lease was ended."
+            )
+    return [job.host for job in lost]
+
+
+def log_progress(
+    context: dg.AssetExecutionContext, clock: Callable[[], float] = time.monotonic
+) -> Listener:
+    """A listener that writes to the run's log, at most a line every 15 s."""
+    last = clock()
+
+    def listen(progress: Progress) -> None:
+        nonlocal last
+        if clock() - last < SECONDS_BETWEEN_LOG_LINES:
+            return
+        last = clock()
+        context.log.info(
+            f"{progress.stage}: {progress.done} of {progress.known} done, {progress.failed} failed"
+        )
+
+    return listen
+
+
+def _asked(run_config: Mapping[str, Any], asset: str, name: str, *, default: Any) -> Any:
+    ops = run_config.get("ops", {})
+    return ops.get(asset, {}).get("config", {}).get(name, default)

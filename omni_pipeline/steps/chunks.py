@@ -1,0 +1,96 @@
+"""Step 3: cut changed texts into chunks and stage them; search does not see them yet."""
+
+from dataclasses import dataclass
+
+from psycopg import Connection
+
+from omni_pipeline.domain.chunking import Chunk, Chunker
+from omni_pipeline.errors import PermanentError
+from omni_pipeline.steps.refresh import Progress, Refresh
+from omni_pipeline.store import chunks, cleaned_pages, crawl_jobs, failed_pages
+from omni_pipeline.store.chunks import NewChunk, NewRevision
+from omni_pipeline.store.cleaned_pages import DueText
+from omni_pipeline.store.crawl_jobs import Claim, Counters
+from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.failed_pages import Failure
+
+BATCH_PAGES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunksReport:
+    """Pages staged for publication and their chunks."""
+
+    pages_staged: int
+    chunks_staged: int
+    pages_failed: int
+    chunker: str
+
+
+def stage_chunks(refresh: Refresh, model: StoredModel, chunker: Chunker) -> ChunksReport:
+    """Stage a new revision of every page whose text, or whose chunking, changed.
+
+    Args:
+        refresh: The claimed domain.
+        model: Whose vectors the chunks are for; pages are due or not by model.
+        chunker: Cuts by that model's tokens; its ``version`` is stored with the chunks (A13).
+    """
+    pages = count = failed = 0
+    after_id = 0
+    with refresh.stage("chunks"):
+        while due := refresh.read(
+            cleaned_pages.due_for_chunking,
+            model_id=model.id,
+            chunker=chunker.version,
+            after_id=after_id,
+            most=BATCH_PAGES,
+        ):
+            revisions, failures = _cut(due, chunker)
+            count += refresh.write(
+                _save, revisions, failures, model_id=model.id, chunker=chunker.version
+            )
+            pages += len(revisions)
+            failed += len(failures)
+            after_id = due[-1].page_id
+            refresh.report(Progress(stage="chunks", done=pages, known=pages, failed=failed))
+    return ChunksReport(
+        pages_staged=pages, chunks_staged=count, pages_failed=failed, chunker=chunker.version
+    )
+
+
+def _cut(due: list[DueText], chunker: Chunker) -> tuple[list[NewRevision], list[Failure]]:
+    revisions: list[NewRevision] = []
+    failures: list[Failure] = []
+    for text in due:
+        try:
+            pieces = chunker.split(text.markdown)
+        except PermanentError as error:
+            failures.append(Failure(url=text.url, kind=error.kind, reason=str(error)))
+            continue
+        revisions.append(_revision(text, pieces))
+    return revisions, failures
+
+
+def _revision(text: DueText, pieces: tuple[Chunk, ...]) -> NewRevision:
+    return NewRevision(
+        page_id=text.page_id,
+        content_hash=text.content_hash,
+        title=text.title,
+        language=text.language,
+        chunks=tuple(NewChunk(**vars(piece)) for piece in pieces),
+    )
+
+
+def _save(
+    conn: Connection,
+    holding: Claim,
+    revisions: list[NewRevision],
+    failures: list[Failure],
+    *,
+    model_id: int,
+    chunker: str,
+) -> int:
+    failed_pages.record(conn, holding, "chunk", failures)
+    count = chunks.stage(conn, holding, revisions, model_id=model_id, chunker=chunker)
+    crawl_jobs.add_to_counters(conn, holding, Counters(chunks_staged=count))
+    return count

@@ -1,0 +1,24 @@
+"""What a refresh needs, asked before it starts: better one clear line now than a failure at page 900."""
+
+from omni_pipeline.steps.tools import Tools
+from omni_pipeline.store import embedding_models
+from omni_pipeline.store.session import Session
+
+
+def check_embedding(tools: Tools, session: Session) -> None:
+    """See that the embedding endpoint answers with the expected dimension (A16).
+
+    A paid endpoint is asked at most once a day, so that a refresh without changes costs nothing;
+    the model inside this process needs no asking.
+
+    Raises:
+        PermanentError: Wrong key, model or dimension; the message says what to set.
+        TemporaryError: The endpoint does not answer.
+    """
+    if tools.model.is_local:
+        return
+    model_id = tools.stored_model.id
+    if session.run(lambda conn: embedding_models.was_probed_recently(conn, model_id)):
+        return
+    tools.embedding.probe()
+    session.run(lambda conn: embedding_models.note_probe(conn, model_id))

@@ -1,0 +1,70 @@
+"""What the steps of one refresh work with, each opened when first asked for and closed at the end."""
+
+from contextlib import ExitStack
+from functools import cached_property
+
+from omni_pipeline.domain.addresses import AddressPolicy
+from omni_pipeline.domain.chunking import Chunker, make_chunker
+from omni_pipeline.gateways.embedding import EmbeddingDoor, open_embedding_door
+from omni_pipeline.gateways.embedding_models import EmbeddingModel, load_tokenizer, resolve_model
+from omni_pipeline.gateways.web import WebDoor
+from omni_pipeline.settings import Settings
+from omni_pipeline.store import embedding_models
+from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.session import Session
+
+
+def user_agent(settings: Settings) -> str:
+    """How this crawler introduces itself: its name, and where to complain when that is set."""
+    contact = f" (+{settings.contact_url})" if settings.contact_url else ""
+    return f"omni_pipeline/0.1{contact}"
+
+
+class Tools:
+    """The doors of one refresh. Nothing is opened, loaded or asked before it is needed."""
+
+    def __init__(self, settings: Settings, session: Session, resources: ExitStack) -> None:
+        self._settings = settings
+        self._session = session
+        self._resources = resources
+
+    @property
+    def user_agent(self) -> str:
+        """How the crawler introduces itself."""
+        return user_agent(self._settings)
+
+    @cached_property
+    def model(self) -> EmbeddingModel:
+        """The model that the settings name."""
+        return resolve_model(self._settings.embedding)
+
+    @cached_property
+    def stored_model(self) -> StoredModel:
+        """That model's row."""
+        return self._session.run(
+            lambda conn: embedding_models.ensure(
+                conn,
+                name=self.model.name,
+                dimensions=self.model.dimensions,
+                is_lexical=self.model.is_lexical,
+            )
+        )
+
+    @cached_property
+    def chunker(self) -> Chunker:
+        """The one chunking configuration: tokens of the model (A13)."""
+        size = self._settings.chunk_tokens or self.model.chunk_tokens
+        return make_chunker(load_tokenizer(self.model), size)
+
+    @cached_property
+    def embedding(self) -> EmbeddingDoor:
+        """The door to the embedding endpoint."""
+        return self._resources.enter_context(open_embedding_door(self._settings.embedding))
+
+    @cached_property
+    def web(self) -> WebDoor:
+        """The door to the web."""
+        policy = AddressPolicy(self._settings.allow_addresses)
+        return self._resources.enter_context(
+            WebDoor(policy=policy, user_agent=user_agent(self._settings))
+        )
