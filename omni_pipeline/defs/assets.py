@@ -16,8 +16,8 @@ from omni_pipeline.steps.raw_pages import crawl
 
 Run = dg.ResourceParam[RunningRefresh]
 
-# No backfill_policy here: with any explicit one, Dagster drops the partition tag of backfill runs, and
-# with it the one-run-per-domain limit of the queue.
+# No backfill_policy here: with any explicit one, Dagster drops the partition tag of backfill runs,
+# and with it the one-run-per-domain limit of the queue.
 
 
 @dg.asset(partitions_def=DOMAINS, group_name="content", kinds={"http", "postgres"})
@@ -36,7 +36,9 @@ def raw_pages(
     return materialized(report, rows=report.pages_live, table="raw_pages")
 
 
-@dg.asset(partitions_def=DOMAINS, group_name="content", kinds={"markdown", "postgres"}, deps=[raw_pages])
+@dg.asset(
+    partitions_def=DOMAINS, group_name="content", kinds={"markdown", "postgres"}, deps=[raw_pages]
+)
 def cleaned_pages(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """Each live page's text as markdown: navigation, banners and invisible text left out."""
     with refresh.working(context) as (claimed, _):

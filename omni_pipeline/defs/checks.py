@@ -1,4 +1,4 @@
-"""Blocking checks: what was written is counted again from the rows, not from the writer's memory (A14)."""
+"""Blocking checks: what was written is counted again, from the rows (A14)."""
 
 import dagster as dg
 

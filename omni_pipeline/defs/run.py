@@ -1,4 +1,4 @@
-"""The resource of a refresh: claims the domain when the first asset works, closes the job at last."""
+"""The resource of a refresh: claims the domain for the first asset, closes the job at the end."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -113,14 +113,16 @@ class RunningRefresh:
         return Request(
             run_id=self._run.run_id,
             worker=this_worker(),
-            force_rescrape=_asked(self._run.run_config, "raw_pages", "force_rescrape", default=False),
-            force_reembed=_asked(self._run.run_config, "embeddings", "force_reembed", default=False),
+            force_rescrape=_asked(
+                self._run.run_config, "raw_pages", "force_rescrape", default=False
+            ),
+            force_reembed=_asked(
+                self._run.run_config, "embeddings", "force_reembed", default=False
+            ),
             page_limit=_asked(self._run.run_config, "raw_pages", "max_pages", default=None),
         )
 
-    def _announce(
-        self, context: dg.AssetExecutionContext, refresh: Refresh, tools: Tools
-    ) -> None:
+    def _announce(self, context: dg.AssetExecutionContext, refresh: Refresh, tools: Tools) -> None:
         """Say in the first log line and in the run's tags what was asked for (A5)."""
         request = refresh.request
         flags = {

@@ -1,4 +1,4 @@
-"""What a refresh needs, asked before it starts: better one clear line now than a failure at page 900."""
+"""What a refresh needs, asked before it starts: better now than at page 900."""
 
 from omni_pipeline.steps.tools import Tools
 from omni_pipeline.store import embedding_models

@@ -1,4 +1,4 @@
-"""What the steps of one refresh work with, each opened when first asked for and closed at the end."""
+"""What the steps of one refresh work with, each opened when first asked for."""
 
 from contextlib import ExitStack
 from functools import cached_property

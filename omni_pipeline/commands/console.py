@@ -1,0 +1,76 @@
+"""What a person sees: tables, JSON, one-line errors."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Machine-readable, one document on standard output."""
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()
+) -> None:
+    """A table; the columns named in ``right`` hold numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    out.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return ago(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return escape(str(value))
+
+
+def ago(when: datetime, now: datetime | None = None) -> str:
+    """How long ago, in the largest unit that fits: ``12 s``, ``5 min``, ``3 h``, ``2 d`` ago."""
+    seconds = max(0.0, ((now or datetime.now(UTC)) - when).total_seconds())
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def say(line: str) -> None:
+    """A line for a person, on standard output."""
+    out.print(escape(line))
+
+
+def warn(line: str) -> None:
+    """A line for a person, on standard error."""
+    err.print(f"[yellow]{escape(line)}[/]")
+
+
+def print_counts(counts: Mapping[str, int]) -> None:
+    """Numbers with their names, one line each, aligned."""
+    width = max((len(f"{value:,}") for value in counts.values()), default=0)
+    for name, value in counts.items():
+        say(f"  {value:>{width},} {name}")

@@ -1,0 +1,136 @@
+"""`omni doctor`: what is used, what is wrong, and what to do about it."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from omni_pipeline.commands.console import out, print_json, say
+from omni_pipeline.errors import OmniError
+from omni_pipeline.settings import Settings, read_settings
+from omni_pipeline.store import embedding_models
+from omni_pipeline.store.database import Database, describe, open_database
+from omni_pipeline.store.database_server import check_server
+from omni_pipeline.store.migrations import check_schema
+from omni_pipeline.store.session import Session
+
+MARKS = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "wrong": "[red]wrong  [/]"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at; ``verdict`` is ok, warning or wrong."""
+
+    subject: str
+    verdict: str
+    detail: str
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Look at everything the pipeline relies on; exits with 1 if something is wrong."""
+    findings = list(_examine())
+    if as_json:
+        print_json(findings)
+    else:
+        for finding in findings:
+            out.print(MARKS[finding.verdict], f"{finding.subject:<12}", end=" ")
+            say(finding.detail)
+    if any(finding.verdict == "wrong" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _examine() -> Iterator[Finding]:
+    yield Finding(subject="python", verdict="ok", detail=sys.version.split()[0])
+    try:
+        settings = read_settings()
+    except OmniError as error:
+        yield Finding(subject="settings", verdict="wrong", detail=str(error))
+        return
+    yield Finding(subject="home", verdict="ok", detail=str(settings.home))
+    with ExitStack() as resources:
+        yield from _examine_database(settings, resources)
+    yield _look("model", lambda: _model(settings))
+    yield _chromium(settings)
+
+
+def _look(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject=subject, verdict="ok", detail=look())
+    except OmniError as error:
+        return Finding(subject=subject, verdict="wrong", detail=str(error))
+
+
+def _examine_database(settings: Settings, resources: ExitStack) -> Iterator[Finding]:
+    try:
+        database = resources.enter_context(open_database(settings, application_name="omni doctor"))
+        session = Session(database)
+        resources.callback(session.close)
+        server = session.run(check_server)
+    except OmniError as error:
+        yield Finding(subject="postgres", verdict="wrong", detail=str(error))
+        return
+    place = "embedded, " if settings.database_url is None else ""
+    detail = (
+        f"{place}Postgres {server.postgres}, pgvector {server.pgvector}, {describe(database.url)}"
+    )
+    yield Finding(subject="postgres", verdict="ok", detail=detail)
+    yield _look("schema", lambda: _schema(session))
+    yield _look("dagster", lambda: _dagster(settings, database))
+    yield _look("index", lambda: _index(session))
+
+
+def _schema(session: Session) -> str:
+    session.run(check_schema)
+    return "up to date"
+
+
+def _dagster(settings: Settings, database: Database) -> str:
+    from omni_pipeline.defs.instance import (  # noqa: PLC0415 - slow import
+        dagster_environment,
+        open_instance,
+    )
+
+    with open_instance(dagster_environment(settings, database)) as instance:
+        return f"storage answers, {instance.get_runs_count()} runs recorded"
+
+
+def _index(session: Session) -> str:
+    session.run(check_schema)
+    active = session.run(embedding_models.find_active)
+    if active is None:
+        return "empty: run `omni refresh URL`"
+    return f"answers from {active.name}, {active.dimensions} dimensions"
+
+
+def _model(settings: Settings) -> str:
+    from omni_pipeline.steps.tools import Tools  # noqa: PLC0415 - slow import
+
+    with ExitStack() as resources, open_database(settings) as database:
+        tools = Tools(settings, Session(database), resources)
+        if not tools.model.is_local:
+            tools.embedding.probe()
+        place = settings.embedding.base_url or (
+            "in this process" if tools.model.is_local else "OpenAI"
+        )
+        size = tools.chunker.version
+        note = f". {tools.model.announcement}" if tools.model.announcement else ""
+        return (
+            f"{tools.model.name}, {tools.model.dimensions} dimensions, {place}, chunks {size}{note}"
+        )
+
+
+def _chromium(settings: Settings) -> Finding:
+    path = settings.browser_path or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path:
+        return Finding(subject="chromium", verdict="ok", detail=str(path))
+    return Finding(
+        subject="chromium",
+        verdict="warning",
+        detail="not found; pages that need it: run python -m playwright install chromium",
+    )

@@ -1,0 +1,122 @@
+"""`omni refresh`: one domain, from web site to searchable index."""
+
+from typing import Annotated
+
+import typer
+
+from omni_pipeline.commands.application import Application, open_application
+from omni_pipeline.commands.console import print_counts, print_json, say, warn
+from omni_pipeline.commands.progress import progress_bars
+from omni_pipeline.errors import PermanentError, UnknownDomainError
+from omni_pipeline.store import domains
+from omni_pipeline.store.domains import NewDomain
+
+
+class RefreshFailedError(PermanentError):
+    """The run ended as failed; the message is its reason."""
+
+
+def refresh(
+    target: Annotated[str, typer.Argument(help="A registered domain, or the URL of a site.")],
+    force_rescrape: Annotated[
+        bool, typer.Option(help="Fetch every page, however recently it was checked.")
+    ] = False,
+    force_reembed: Annotated[
+        bool, typer.Option(help="Pay again for every vector, also of unchanged chunks.")
+    ] = False,
+    max_pages: Annotated[int | None, typer.Option(min=1, help="Most URLs of this crawl.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Crawl, clean, chunk, embed and publish one domain, as a Dagster run in this process.
+
+    A URL that is not registered is registered first; a bare host must be registered.
+    """
+    with open_application() as app:
+        outcome = run(
+            app,
+            _host(app, target),
+            force_rescrape=force_rescrape,
+            force_reembed=force_reembed,
+            max_pages=max_pages,
+            is_quiet=as_json,
+        )
+        if as_json:
+            print_json(outcome)
+
+
+def _host(app: Application, target: str) -> str:
+    site, domain = app.find_domain(target)
+    if domain is None and "://" not in target:
+        raise UnknownDomainError(domains.unknown(site.key))
+    if domain is None:
+        app.register(NewDomain(host=site.key, start_url=site.start_url))
+    return site.key
+
+
+def run(
+    app: Application,
+    host: str,
+    *,
+    force_rescrape: bool = False,
+    force_reembed: bool = False,
+    max_pages: int | None = None,
+    is_quiet: bool = False,
+) -> dict[str, object]:
+    """Refresh a registered domain with bars on a terminal, and print its report.
+
+    Raises:
+        RefreshFailedError: The run failed; the message is its reason.
+    """
+    from omni_pipeline.defs.instance import add_partition  # noqa: PLC0415 - slow import
+    from omni_pipeline.defs.launch import run_refresh  # noqa: PLC0415 - slow import
+
+    add_partition(app.instance, host)
+    with progress_bars(is_quiet=is_quiet) as listener:
+        outcome = run_refresh(
+            app.instance,
+            host,
+            force_rescrape=force_rescrape,
+            force_reembed=force_reembed,
+            max_pages=max_pages,
+            listener=listener,
+        )
+    if outcome.error is not None:
+        raise RefreshFailedError(outcome.error)
+    if not is_quiet:
+        _print_report(host, outcome.reports)
+    return {"domain": host, "run_id": outcome.run_id, **outcome.reports}
+
+
+def _print_report(host: str, reports: dict[str, dict[str, object]]) -> None:
+    numbers = {name: value for report in reports.values() for name, value in report.items()}
+    say(f"{host} is refreshed.")
+    print_counts(
+        {
+            label: int(str(numbers.get(name, 0)))
+            for name, label in (
+                ("pages_discovered", "URLs discovered"),
+                ("pages_changed", "pages new or changed"),
+                ("pages_unchanged", "pages unchanged"),
+                ("pages_skipped", "URLs skipped (recent, redirected, not HTML or disallowed)"),
+                ("pages_gone", "URLs gone"),
+                ("pages_published", "pages published"),
+                ("chunks_embedded", "chunks embedded"),
+                ("chunks_reused", "chunks whose vectors were reused"),
+                ("tokens_embedded", "tokens paid for"),
+                ("embeddings_live", "embeddings live"),
+            )
+        }
+    )
+    _print_trouble(host, reports)
+
+
+def _print_trouble(host: str, reports: dict[str, dict[str, object]]) -> None:
+    crawl = reports.get("raw_pages", {})
+    failed = sum(int(str(report.get("pages_failed", 0))) for report in reports.values())
+    if failed:
+        warn(f"{failed} pages failed and are tried again later: omni status {host}")
+    if crawl.get("is_truncated"):
+        warn("The page limit was reached: some URLs were left out.")
+    notes = crawl.get("notes")
+    for note in notes if isinstance(notes, list) else []:
+        warn(str(note))

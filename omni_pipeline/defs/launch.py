@@ -1,0 +1,87 @@
+"""Runs `refresh_domain` in this process; Dagster records it like any other run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from omni_pipeline.defs.run import PARTITION_TAG, refresh_resource
+from omni_pipeline.steps.refresh import Listener
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        run_id: As the UI lists it.
+        error: What went wrong, one line; None when all went well.
+        reports: Each asset's report, by asset name.
+    """
+
+    run_id: str
+    error: str | None
+    reports: dict[str, dict[str, Any]]
+
+
+def run_refresh(
+    instance: dg.DagsterInstance,
+    host: str,
+    *,
+    force_rescrape: bool,
+    force_reembed: bool,
+    max_pages: int | None,
+    listener: Listener | None,
+) -> RunOutcome:
+    """Refresh one domain here and now."""
+    from omni_pipeline.definitions import defs  # noqa: PLC0415 - it loads every asset
+
+    result = defs.resolve_job_def("refresh_domain").execute_in_process(
+        instance=instance,
+        partition_key=host,
+        tags={PARTITION_TAG: host, "omni/launched_by": "omni refresh"},
+        run_config={
+            "ops": {
+                "raw_pages": {"config": {"force_rescrape": force_rescrape, "max_pages": max_pages}},
+                "embeddings": {"config": {"force_reembed": force_reembed}},
+            },
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+        resources={"refresh": refresh_resource(listener)},
+        raise_on_error=False,
+    )
+    return RunOutcome(
+        run_id=result.run_id,
+        error=None if result.success else _first_error(result),
+        reports=_reports(result),
+    )
+
+
+def _first_error(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            if failure.user_failure_data and failure.user_failure_data.description:
+                return failure.user_failure_data.description
+            if failure.error:
+                return str((failure.error.cause or failure.error).message).strip()
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed:
+            return f"The check {evaluation.check_name} failed: {evaluation.description}"
+    return "The run failed without naming a step; its log is in the Dagster UI."
+
+
+def _reports(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
+    reports: dict[str, dict[str, Any]] = {}
+    for event in result.all_events:
+        if event.is_step_materialization:
+            found = event.step_materialization_data.materialization
+            reports[found.asset_key.to_user_string()] = _plain(found.metadata)
+    return reports
+
+
+def _plain(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:
+    return {
+        name: value.value for name, value in metadata.items() if not name.startswith("dagster/")
+    }
