@@ -47,8 +47,7 @@ def print_answers(answers: list[Answer]) -> None:
     """Answers for a person: likeness, title and heading, address, the beginning of the text."""
     for number, found in enumerate(answers, 1):
         place = " > ".join(dict.fromkeys([found.title, *found.heading_path]))
-        say(
-            f"{number}. {place}  (likeness {1 - found.distance:.2f}, seen {ago(found.last_seen_at)})"
-        )
+        likeness = f"likeness {1 - found.distance:.2f}, seen {ago(found.last_seen_at)}"
+        say(f"{number}. {place}  ({likeness})")
         say(f"   {found.url}")
         say(f"   {shorten(found.text, SNIPPET_CHARACTERS, placeholder=' …')}")

@@ -22,7 +22,7 @@ from omni_pipeline.store.rows import fetch_all
 
 _SQL = load_queries("schema_migrations")
 
-_FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_FILE_NAME = re.compile(r"(?!0000)(\d{4})_[a-z0-9_]+\.sql")
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
