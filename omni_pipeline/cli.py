@@ -1,10 +1,8 @@
 """What a person types: `omni`."""
 
-import sys
-
-import click
 import typer
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from omni_pipeline.commands import (
     demo,
@@ -21,8 +19,21 @@ from omni_pipeline.commands import (
 from omni_pipeline.commands.console import err
 from omni_pipeline.errors import OmniError
 
+
+class ErrorLineGroup(TyperGroup):
+    """Shows an error of ours as one line on standard error, and exits with 1."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except OmniError as error:
+            err.print("[red]error[/]", escape(str(error)))
+            raise typer.Exit(1) from error
+
+
 app = typer.Typer(
     name="omni",
+    cls=ErrorLineGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,18 +52,8 @@ app.command()(env.env)
 
 
 def main() -> None:
-    """Run the command line; errors of ours are one line on standard error and exit code 1."""
-    try:
-        status_code = app(standalone_mode=False)
-    except OmniError as error:
-        err.print("[red]error[/]", escape(str(error)))
-        sys.exit(1)
-    except click.exceptions.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        sys.exit(130)
-    sys.exit(status_code or 0)
+    """Run the command line."""
+    app()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """`omni demo`: the whole way once, on the bundled site or on a real one."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -13,7 +12,7 @@ from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import out, say, warn
 from omni_pipeline.commands.refresh import run
 from omni_pipeline.commands.search import ask, print_answers
-from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.gateways.sample_server import SampleServer, read_questions
 from omni_pipeline.store.domains import NewDomain
 from omni_pipeline.store.migrations import migrate
 
@@ -33,7 +32,8 @@ def demo(
             _show(app, site, _questions_for_any_site(), max_pages=PAGES_OF_A_REAL_SITE)
         return
     with _sample_site() as url, open_application(prepare=False) as app:
-        _show(app, url, _questions_of_sample_site(), max_pages=None)
+        questions = [sample.question for sample in read_questions()]
+        _show(app, url, questions, max_pages=None)
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def _sample_site() -> Iterator[str]:
         server = SampleServer(port=0)
     with server:
         allowed = os.environ.get("OMNI_ALLOW_ADDRESSES", "")
-        os.environ["OMNI_ALLOW_ADDRESSES"] = f"{allowed} 127.0.0.1:{server.port}".strip()
+        os.environ["OMNI_ALLOW_ADDRESSES"] = f"{allowed} {urlsplit(server.url).netloc}".strip()
         yield server.url
 
 
@@ -78,11 +78,6 @@ def _show(app: Application, url: str, questions: list[str], *, max_pages: int | 
 
 def _step(title: str) -> None:
     out.print(f"\n[bold]{title}[/]")
-
-
-def _questions_of_sample_site() -> list[str]:
-    text = resources.files("omni_pipeline").joinpath("sample_site", "questions.json").read_text()
-    return [entry["question"] for entry in json.loads(text)][:3]
 
 
 def _questions_for_any_site() -> list[str]:

@@ -86,7 +86,7 @@ def _run_dagster(app: Application, port: int) -> None:
             "load_from:\n  - grpc_server:\n"
             f"      socket: '{sock}'\n      location_name: omni_pipeline\n"
         )
-        group.start("daemon", ["dagster", "daemon", "run", "-w", str(workspace)])
+        group.start("daemon", ["dagster._daemon", "run", "-w", str(workspace)])
         group.start(
             "webserver",
             ["dagster_webserver", "-w", str(workspace), "-h", LOOPBACK, "-p", str(port)],

@@ -78,7 +78,7 @@ class CrawlBatch:
 
     def _add_page(self, due: Due, page: Fetched) -> None:
         decoded = decode(page.body, page.charset)
-        html = storable(decoded.text).text
+        html = storable(decoded.text)
         self.characters += len(html)
         for link in page_links(html, page.url).links:
             self.links.setdefault(link, due.depth + 1)

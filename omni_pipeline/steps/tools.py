@@ -64,7 +64,7 @@ class Tools:
     @cached_property
     def web(self) -> WebDoor:
         """The door to the web."""
-        policy = AddressPolicy(self._settings.allow_addresses)
+        policy = AddressPolicy(allowed=self._settings.allow_addresses)
         return self._resources.enter_context(
             WebDoor(policy=policy, user_agent=user_agent(self._settings))
         )
