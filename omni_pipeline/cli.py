@@ -1,5 +1,7 @@
 """What a person types: `omni`."""
 
+from typing import Any
+
 import typer
 from rich.markup import escape
 from typer.core import TyperGroup
@@ -23,7 +25,7 @@ from omni_pipeline.errors import OmniError
 class ErrorLineGroup(TyperGroup):
     """Shows an error of ours as one line on standard error, and exits with 1."""
 
-    def invoke(self, ctx: typer.Context) -> object:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except OmniError as error:

@@ -20,6 +20,7 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
+from omni_pipeline.errors import PermanentError
 from omni_pipeline.store import crawl_frontier, failed_pages, raw_pages
 from omni_pipeline.store.crawl_frontier import Due
 from omni_pipeline.store.crawl_jobs import Claim
@@ -80,7 +81,7 @@ class CrawlBatch:
         decoded = decode(page.body, page.charset)
         html = storable(decoded.text)
         self.characters += len(html)
-        for link in page_links(html, page.url).links:
+        for link in _links(html, page.url):
             self.links.setdefault(link, due.depth + 1)
         self.outcomes[due.url] = "changed"
         self.pages.append(
@@ -98,6 +99,14 @@ class CrawlBatch:
     def _add_failure(self, url: str, kind: str, reason: str) -> None:
         self.failures.append(Failure(url=url, kind=kind, reason=reason))
         self.outcomes[url] = "failed"
+
+
+def _links(html: str, url: str) -> tuple[str, ...]:
+    """The page's links; none of a page that no parser should be given (cleaning will say so)."""
+    try:
+        return page_links(html, url).links
+    except PermanentError:
+        return ()
 
 
 def save_batch(

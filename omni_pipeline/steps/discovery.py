@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Outcome
-from omni_pipeline.domain.robots import MOST_ROBOTS_REDIRECTS, RobotsRules, rules_from
-from omni_pipeline.domain.sitemaps import parse_sitemap
+from omni_pipeline.domain.robots import (
+    MOST_ROBOTS_BYTES,
+    MOST_ROBOTS_REDIRECTS,
+    RobotsRules,
+    rules_from,
+)
+from omni_pipeline.domain.sitemaps import MOST_SITEMAP_BYTES, parse_sitemap
 from omni_pipeline.domain.urls import canonical_url
 
 MOST_SITEMAP_FILES = 50
@@ -17,10 +22,10 @@ class Web(Protocol):
     """What the crawl needs of the web door."""
 
     def fetch_all(
-        self, requests: Iterator[FetchRequest], *, concurrency: int, delay_seconds: float
+        self, requests: Iterator[FetchRequest | None], *, concurrency: int, delay_seconds: float
     ) -> Iterator[Outcome]: ...
 
-    def fetch_following(self, url: str, *, hops: int) -> Outcome: ...
+    def fetch_following(self, url: str, *, hops: int, most_bytes: int) -> Outcome: ...
 
 
 class Robots:
@@ -36,7 +41,9 @@ class Robots:
         origin = url[: url.index("/", len("https://"))]
         if origin not in self._rules:
             robots_url = f"{origin}/robots.txt"
-            outcome = self._web.fetch_following(robots_url, hops=MOST_ROBOTS_REDIRECTS)
+            outcome = self._web.fetch_following(
+                robots_url, hops=MOST_ROBOTS_REDIRECTS, most_bytes=MOST_ROBOTS_BYTES
+            )
             self._rules[origin] = rules_from(outcome, self._user_agent)
         return self._rules[origin]
 
@@ -65,7 +72,7 @@ def sitemap_urls(web: Web, start_url: str, named: tuple[str, ...]) -> Iterator[s
         if url is None or url in seen:
             continue
         seen.add(url)
-        outcome = web.fetch_following(url, hops=_SITEMAP_REDIRECTS)
+        outcome = web.fetch_following(url, hops=_SITEMAP_REDIRECTS, most_bytes=MOST_SITEMAP_BYTES)
         if not isinstance(outcome, Fetched):
             if named:
                 yield _problem(url, getattr(outcome, "reason", type(outcome).__name__.lower()))

@@ -164,37 +164,29 @@ class _Crawl:
 
     def _fetch_queued(self) -> None:
         """Fetch until the frontier has nothing queued. Pages found on the way join the queue."""
+        delay = max(self._refresh.domain.delay_seconds, self._robots_delay())
+        for outcome in self._web.fetch_all(
+            self._requests(), concurrency=CONCURRENCY, delay_seconds=delay
+        ):
+            self._take(self._in_flight.pop(outcome.url), outcome)
+
+    def _requests(self) -> Iterator[FetchRequest | None]:
+        """What is queued, in order; None for "nothing now", as fetches under way may add links."""
         last_id = 0
-        while due := self._next_due(last_id):
-            last_id = self._fetch(self._walk(due))
-            self._save()
+        while True:
+            due = self._next_due(last_id)
+            if not due:
+                self._save()  # the links of pages not yet written are not queued yet
+                due = self._next_due(last_id)
+            if not due:
+                yield None
+            for page in due:
+                last_id = page.id
+                self._in_flight[page.url] = page
+                yield self._request(page)
 
     def _next_due(self, after_id: int) -> list[Due]:
         return self._refresh.read(crawl_frontier.next_batch, after_id=after_id, most=FRONTIER_ROWS)
-
-    def _walk(self, due: list[Due]) -> Iterator[Due]:
-        """The queued URLs in order, asking for more as long as more is queued."""
-        while due:
-            yield from due
-            due = self._next_due(due[-1].id)
-
-    def _fetch(self, queued: Iterator[Due]) -> int:
-        """Fetch what is queued; returns the highest frontier id met."""
-        last_id = 0
-
-        def requests() -> Iterator[FetchRequest]:
-            nonlocal last_id
-            for due in queued:
-                last_id = due.id
-                self._in_flight[due.url] = due
-                yield self._request(due)
-
-        delay = max(self._refresh.domain.delay_seconds, self._robots_delay())
-        for outcome in self._web.fetch_all(
-            requests(), concurrency=CONCURRENCY, delay_seconds=delay
-        ):
-            self._take(self._in_flight.pop(outcome.url), outcome)
-        return last_id
 
     def _request(self, due: Due) -> FetchRequest:
         if self._is_forced:

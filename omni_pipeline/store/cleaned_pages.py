@@ -43,7 +43,7 @@ def save(
 ) -> int:
     """Store texts in one statement; returns how many say something else than before."""
     ids = [text.page_id for text in texts]
-    held = dict(conn.execute(_SQL["held_hashes"], {"page_ids": ids}).fetchall())
+    held: dict[int, bytes] = dict(conn.execute(_SQL["held_hashes"], {"page_ids": ids}).fetchall())
     columns = {
         "page_ids": ids,
         "body_hashes": [text.body_hash for text in texts],
