@@ -1,0 +1,89 @@
+"""The shape of the package: who may know whom, one word per thing, thin asset shells."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "omni_pipeline"
+ASSETS = ("raw_pages", "cleaned_pages", "chunks", "embeddings")
+LONGEST_SHELL_LINES = 12
+
+
+def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
+    script = "from importlinter.cli import lint_imports_command as c; c()"
+    return subprocess.run(
+        [sys.executable, "-c", script, "--no-cache"],
+        cwd=root,
+        env={"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_knowledge_flows_one_way() -> None:
+    result = lint_imports(ROOT)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("domain/hashing.py", "import omni_pipeline.store.chunks"),
+        ("steps/refresh.py", "import dagster"),
+        ("domain/hashing.py", "import psycopg"),
+        ("store/chunks.py", "import omni_pipeline.gateways.web"),
+        ("settings.py", "import omni_pipeline.domain.urls"),
+    ],
+)
+def test_a_planted_violation_is_caught(tmp_path: Path, module: str, line: str) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "omni_pipeline")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    planted = tmp_path / "omni_pipeline" / module
+    planted.write_text(f"{planted.read_text()}\n{line}\n")
+    result = lint_imports(tmp_path)
+    assert result.returncode != 0, f"{line} in {module} was not caught"
+
+
+@pytest.mark.parametrize("asset", ASSETS)
+def test_one_word_names_asset_step_store_and_sql(asset: str) -> None:
+    for place in (f"steps/{asset}.py", f"store/{asset}.py", f"store/sql/{asset}.sql"):
+        assert (PACKAGE / place).is_file(), place
+    migrations = "\n".join(path.read_text() for path in (ROOT / "migrations").glob("*.sql"))
+    assert f"CREATE TABLE {asset} (" in migrations
+    assert asset in _asset_functions()
+
+
+@pytest.mark.parametrize("asset", ASSETS)
+def test_an_asset_body_is_a_thin_shell(asset: str) -> None:
+    """No asset body above 12 lines, and no decision in it."""
+    function = _asset_functions()[asset]
+    body = [node for node in function.body if not _is_docstring(node)]
+    end = body[-1].end_lineno
+    assert end is not None
+    assert end - body[0].lineno + 1 <= LONGEST_SHELL_LINES
+    assert not [node for node in ast.walk(function) if isinstance(node, ast.If | ast.For)]
+
+
+def _asset_functions() -> dict[str, ast.FunctionDef]:
+    tree = ast.parse((PACKAGE / "defs" / "assets.py").read_text())
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def test_no_sql_is_formatted_from_values() -> None:
+    """S54: values travel as parameters; no f-string stands in a call that executes SQL."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("execute", "copy"):
+                formatted = [arg for arg in node.args if isinstance(arg, ast.JoinedStr)]
+                assert not formatted, f"{path}:{node.lineno}"
