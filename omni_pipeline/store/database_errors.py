@@ -83,7 +83,7 @@ _CREDENTIALS = re.compile(r"(://)[^/@\s]*@")
 def classify(error: BaseException) -> TemporaryError | PermanentError:
     """Translate any failure around the database into one of our two errors.
 
-    The message has Postgres's primary line only: its details quote row values, which may be
+    The message has only the first line of Postgres's: the rest quotes row values, which may be
     crawled text.
     """
     if isinstance(error, TemporaryError | PermanentError):
@@ -108,8 +108,7 @@ def classified() -> Iterator[None]:
 
 def first_line(error: BaseException) -> str:
     """What went wrong in one line, without credentials."""
-    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    line = primary or str(error).strip().partition("\n")[0] or type(error).__name__
+    line = str(error).strip().partition("\n")[0] or type(error).__name__
     return _CREDENTIALS.sub(r"\1***@", line)
 
 

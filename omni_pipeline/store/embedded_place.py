@@ -55,8 +55,9 @@ def run_as(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program as ``account`` in a bare environment.
 
-    Bare, because ``PG*`` and ``LC_*`` of whoever starts us must not steer the server. In a
-    session of its own, because Ctrl-C in the caller's terminal must not reach it.
+    Bare, because the caller's API keys are none of the server's business and its ``PG*`` and
+    ``LC_*`` must not steer it. In a session of its own, because Ctrl-C in the caller's terminal
+    must not stop it.
     """
     identity: dict[str, Any] = (
         {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
@@ -66,7 +67,6 @@ def run_as(
         stdin=subprocess.DEVNULL,
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
         cwd="/",
-        umask=0o077,
         start_new_session=True,
         text=True,
         check=False,

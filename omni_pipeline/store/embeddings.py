@@ -25,11 +25,14 @@ def stage(
     parameters = {
         "domain_id": holding.domain_id,
         "model_id": model.id,
-        "dimensions": model.dimensions,
         "text_hashes": list(text_hashes),
-        "vectors": [HalfVector(vector) for vector in vectors],
     }
-    conn.execute(_SQL["stage"], parameters)
+    conn.execute(_SQL["make_room"], parameters)
+    with conn.cursor() as cursor, cursor.copy(_SQL["copy_staged"]) as copy:
+        copy.set_types(["int8", "int2", "int2", "bytea", "halfvec"])
+        for text_hash, vector in zip(text_hashes, vectors, strict=True):
+            row = (holding.domain_id, model.id, model.dimensions, text_hash, HalfVector(vector))
+            copy.write_row(row)
 
 
 def reuse(

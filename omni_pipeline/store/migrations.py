@@ -123,7 +123,7 @@ def _apply_next(conn: Connection, migrations: Sequence[Migration]) -> str | None
         try:
             # Without parameters psycopg sends this by the simple protocol, as psql would: many
             # statements at once, and % and $$ mean nothing to it.
-            conn.execute(migration.sql.encode(), prepare=False)
+            conn.execute(migration.sql.encode())
         except psycopg.Error as error:
             raise _failed(migration, error) from error
         conn.execute(_SQL["record"], _row(migration))

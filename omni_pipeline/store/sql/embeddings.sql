@@ -1,9 +1,10 @@
--- name: stage
--- Keeps vectors that were just paid for; one that is there already stays.
-INSERT INTO staged_embeddings (domain_id, model_id, dimensions, text_hash, embedding)
-SELECT %(domain_id)s, %(model_id)s, %(dimensions)s, text_hash, embedding
-FROM unnest(%(text_hashes)b::bytea[], %(vectors)b::halfvec[]) AS v (text_hash, embedding)
-ON CONFLICT (domain_id, model_id, text_hash) DO NOTHING
+-- name: make_room
+-- Run before a COPY, which knows no ON CONFLICT: a repeated write replaces its own rows.
+DELETE FROM staged_embeddings
+WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s AND text_hash = ANY (%(text_hashes)b::bytea[])
+
+-- name: copy_staged
+COPY staged_embeddings (domain_id, model_id, dimensions, text_hash, embedding) FROM STDIN (FORMAT BINARY)
 
 -- name: reuse
 -- Stages vectors that the organization paid for already, on whatever page or domain the text stands.

@@ -4,7 +4,7 @@ INSERT INTO raw_pages AS p (domain_id, url, status, http_status, etag, last_modi
     body_hash, fence, fetched_at, checked_at)
 SELECT %(domain_id)s, url, 'live', 200, etag, last_modified, content_type, charset, html, body_hash, %(fence)s, now(), now()
 FROM unnest(%(urls)s::text[], %(etags)s::text[], %(last_modifieds)s::text[], %(content_types)s::text[],
-    %(charsets)s::text[], %(htmls)s::text[], %(body_hashes)s::bytea[])
+    %(charsets)s::text[], %(htmls)b::text[], %(body_hashes)s::bytea[])
     AS f (url, etag, last_modified, content_type, charset, html, body_hash)
 ORDER BY url
 ON CONFLICT (domain_id, url) DO UPDATE SET status = 'live', http_status = 200, etag = excluded.etag,
