@@ -113,11 +113,9 @@ def _model(settings: Settings) -> str:
 
     with ExitStack() as resources, open_database(settings) as database:
         tools = Tools(settings, Session(database), resources)
-        if not tools.model.is_local:
+        if not tools.is_local:
             tools.embedding.probe()
-        place = settings.embedding.base_url or (
-            "in this process" if tools.model.is_local else "OpenAI"
-        )
+        place = settings.embedding.base_url or ("in this process" if tools.is_local else "OpenAI")
         size = tools.chunker.version
         note = f". {tools.model.announcement}" if tools.model.announcement else ""
         return (

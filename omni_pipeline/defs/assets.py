@@ -61,6 +61,6 @@ def embeddings(
     """One vector per published chunk; a page's old chunks leave as its new ones arrive."""
     with refresh.working(context) as (claimed, tools):
         report = embed_and_publish(
-            claimed, tools.stored_model, tools.embedding, force_reembed=config.force_reembed
+            claimed, tools.stored_model, tools, force_reembed=config.force_reembed
         )
     return materialized(report, rows=report.embeddings_live, table="embeddings")

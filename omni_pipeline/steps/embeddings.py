@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from psycopg import Connection
 
 from omni_pipeline.domain.embedding_batches import plan_batches
+from omni_pipeline.gateways.embedding import Embedded
 from omni_pipeline.steps.refresh import Progress, Refresh
 from omni_pipeline.store import chunks, crawl_jobs, embeddings, failed_pages
 from omni_pipeline.store.chunks import Published, PublishedCounts, StagedPage, TextToEmbed
@@ -25,15 +24,6 @@ PUBLISH_PAGES = 50
 # One request: few enough that a kill loses little of what was paid for, many enough to be quick.
 REQUEST_ITEMS = 64
 REQUEST_TOKENS = 32_000
-
-
-class Embedded(Protocol):
-    """An answer of the embedding door: vectors are (n, dimensions), in the order of the texts."""
-
-    vectors: NDArray[np.float32]
-    tokens_billed: int
-    requests: int
-    refused: tuple[tuple[int, str], ...]
 
 
 class EmbeddingDoor(Protocol):

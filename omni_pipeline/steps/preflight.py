@@ -15,7 +15,7 @@ def check_embedding(tools: Tools, session: Session) -> None:
         PermanentError: Wrong key, model or dimension; the message says what to set.
         TemporaryError: The endpoint does not answer.
     """
-    if tools.model.is_local:
+    if tools.is_local:
         return
     model_id = tools.stored_model.id
     if session.run(lambda conn: embedding_models.was_probed_recently(conn, model_id)):

@@ -1,12 +1,19 @@
 """What the steps of one refresh work with, each opened when first asked for."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
 
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.chunking import Chunker, make_chunker
-from omni_pipeline.gateways.embedding import EmbeddingDoor, open_embedding_door
-from omni_pipeline.gateways.embedding_models import EmbeddingModel, load_tokenizer, resolve_model
+from omni_pipeline.domain.embedding_models import EmbeddingModel
+from omni_pipeline.gateways.embedding import (
+    Embedded,
+    EmbeddingDoor,
+    load_tokenizer,
+    open_embedding_door,
+    resolve_model,
+)
 from omni_pipeline.gateways.web import WebDoor
 from omni_pipeline.settings import Settings
 from omni_pipeline.store import embedding_models
@@ -27,6 +34,11 @@ class Tools:
         self._settings = settings
         self._session = session
         self._resources = resources
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the embedding model runs inside this process."""
+        return self._settings.embedding.is_local
 
     @property
     def user_agent(self) -> str:
@@ -53,13 +65,17 @@ class Tools:
     @cached_property
     def chunker(self) -> Chunker:
         """The one chunking configuration: tokens of the model (A13)."""
-        size = self._settings.chunk_tokens or self.model.chunk_tokens
+        size = self.model.chunk_capacity(self._settings.chunk_tokens)
         return make_chunker(load_tokenizer(self.model), size)
 
     @cached_property
     def embedding(self) -> EmbeddingDoor:
         """The door to the embedding endpoint."""
         return self._resources.enter_context(open_embedding_door(self._settings.embedding))
+
+    def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded:
+        """Ask the embedding door, which is opened by the first text: most refreshes have none."""
+        return self.embedding.embed(texts, tokens=tokens)
 
     @cached_property
     def web(self) -> WebDoor:

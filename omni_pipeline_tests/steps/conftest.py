@@ -1,4 +1,4 @@
-"""A domain to refresh: the sample site on loopback, a real database, an embedding door that counts."""
+"""A domain to refresh: the sample site, a real database, an embedding door that counts."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.chunking import Chunker, make_chunker
 from omni_pipeline.errors import TemporaryError
+from omni_pipeline.gateways.embedding import Embedded
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.gateways.web import WebDoor
 from omni_pipeline.gateways.web_limits import FetchLimits
@@ -32,14 +34,6 @@ from omni_pipeline.store.embedding_models import StoredModel
 DIMENSIONS = 16
 
 
-@dataclass(frozen=True, kw_only=True)
-class FakeEmbedded:
-    vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]]
-    tokens_billed: int
-    requests: int = 1
-    refused: tuple[tuple[int, str], ...] = ()
-
-
 @dataclass(kw_only=True)
 class CountingDoor:
     """Vectors derived from the text's hash; remembers every text it was paid for.
@@ -54,15 +48,16 @@ class CountingDoor:
     texts: list[str] = field(default_factory=list)
     requests: int = 0
 
-    def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> FakeEmbedded:
+    def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded:
         if self.requests == self.breaks_after:
             raise TemporaryError("the endpoint went away", kind="transient.embed_down")
         self.requests += 1
         refused = [i for i, text in enumerate(texts) if self.refuses and self.refuses in text]
         self.texts.extend(text for i, text in enumerate(texts) if i not in refused)
-        return FakeEmbedded(
+        return Embedded(
             vectors=np.stack([vector_of(text) for text in texts]),
             tokens_billed=sum(tokens or [0]),
+            requests=1,
             refused=tuple((i, "the endpoint refuses this text") for i in refused),
         )
 

@@ -1,7 +1,12 @@
 """A whole refresh, step by step, on the sample site: what it costs and what it leaves."""
 
-import pytest
+from collections.abc import Callable
+from http import HTTPStatus
 
+import pytest
+from psycopg import Connection
+
+from omni_pipeline.domain.chunking import make_chunker
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, PermanentError, TemporaryError
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages
@@ -106,8 +111,6 @@ def test_force_reembed_pays_for_every_chunk_again(pipeline: Pipeline) -> None:
 
 def test_another_chunking_rechunks_every_page_on_the_next_refresh(pipeline: Pipeline) -> None:
     """A13: one configuration, versioned; its change never leaves a mix behind."""
-    from omni_pipeline.domain.chunking import make_chunker  # noqa: PLC0415 - only here
-
     pipeline.refresh()
     pipeline.chunker = make_chunker("text-embedding-3-small", 60)
     report = pipeline.refresh()
@@ -148,15 +151,13 @@ def test_a_site_that_answers_404_everywhere_loses_nothing(pipeline: Pipeline) ->
         pipeline.refresh(force_rescrape=True)
     assert raised.value.kind == "permanent.mass_gone"
     assert pipeline.query(b"SELECT count(*) FROM raw_pages WHERE status = 'live'") == [(live,)]
-    assert pipeline.query(b"SELECT status, error_kind FROM crawl_jobs ORDER BY id DESC LIMIT 1") == [
-        ("failed", "permanent.mass_gone")
-    ]
+    assert pipeline.query(
+        b"SELECT status, error_kind FROM crawl_jobs ORDER BY id DESC LIMIT 1"
+    ) == [("failed", "permanent.mass_gone")]
 
 
 def test_server_errors_remove_nothing_and_are_on_the_ledger(pipeline: Pipeline) -> None:
     """A12, A17, D11: 500 is a failure of the look, not of the page."""
-    from http import HTTPStatus  # noqa: PLC0415 - only here
-
     pipeline.refresh()
     before = pipeline.published_texts(PAGE)
     pipeline.site.remove(PAGE, HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -170,16 +171,10 @@ def test_server_errors_remove_nothing_and_are_on_the_ledger(pipeline: Pipeline) 
 
 
 def test_an_unreachable_site_fails_with_one_clear_line(pipeline: Pipeline) -> None:
-    pipeline.site.pages["/robots.txt"] = pipeline.site.pages["/"] = "x"
-    pipeline.refresh  # noqa: B018 - the site below is another one
-    with pytest.raises(TemporaryError, match=r"robots\.txt could not be read"):
-        _refresh_of_closed_port(pipeline)
-
-
-def _refresh_of_closed_port(pipeline: Pipeline) -> None:
     with pipeline.database.connect() as conn:
-        conn.execute("UPDATE domains SET start_url = 'https://omni-pipeline.invalid/'")
-    pipeline.refresh()
+        conn.execute(b"UPDATE domains SET start_url = 'https://omni-pipeline.invalid/'")
+    with pytest.raises(TemporaryError, match=r"robots\.txt could not be read"):
+        pipeline.refresh()
 
 
 def test_the_page_limit_truncates_and_says_so(pipeline: Pipeline) -> None:
@@ -225,13 +220,19 @@ def test_the_second_of_two_refreshes_is_told_who_holds_the_domain(pipeline: Pipe
         assert pipeline.site.requests == []
 
 
-def test_a_run_that_lost_its_domain_writes_nothing_more(pipeline: Pipeline) -> None:
-    """A8, P3: fenced out in the middle, at the next write."""
-    with pytest.raises(LeaseLostError), pipeline.open() as refresh, pipeline.web() as web:
+def crawl_then(pipeline: Pipeline, disturb: Callable[[Connection], object]) -> None:
+    """Crawl, let something happen to the domain, and go on as if nothing had."""
+    with pipeline.open() as refresh, pipeline.web() as web:
         crawl(refresh, web, user_agent="test")
         with pipeline.database.connect() as conn:
-            crawl_jobs.reap(conn, lease_seconds=-1)
+            disturb(conn)
         clean_pages(refresh)
+
+
+def test_a_run_that_lost_its_domain_writes_nothing_more(pipeline: Pipeline) -> None:
+    """A8, P3: fenced out in the middle, at the next write."""
+    with pytest.raises(LeaseLostError):
+        crawl_then(pipeline, lambda conn: crawl_jobs.reap(conn, lease_seconds=-1))
     assert pipeline.query(b"SELECT count(*) FROM cleaned_pages") == [(0,)]
     [(status, ended_by)] = pipeline.query(b"SELECT status, ended_by FROM crawl_jobs")
     assert (status, ended_by) == ("failed", "reaper")
@@ -239,11 +240,8 @@ def test_a_run_that_lost_its_domain_writes_nothing_more(pipeline: Pipeline) -> N
 
 def test_removing_a_domain_in_mid_refresh_ends_it_and_says_why(pipeline: Pipeline) -> None:
     """B3: no orphan, and the job row keeps host and reason."""
-    with pytest.raises(LeaseLostError), pipeline.open() as refresh, pipeline.web() as web:
-        crawl(refresh, web, user_agent="test")
-        with pipeline.database.connect() as conn:
-            domains.remove(conn, pipeline.host)
-        clean_pages(refresh)
+    with pytest.raises(LeaseLostError):
+        crawl_then(pipeline, lambda conn: domains.remove(conn, pipeline.host))
     [(host, status, kind)] = pipeline.query(b"SELECT host, status, error_kind FROM crawl_jobs")
     assert (host, status, kind) == (pipeline.host, "failed", "permanent.domain_removed")
     assert pipeline.violations() == []

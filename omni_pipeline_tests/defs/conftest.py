@@ -1,0 +1,83 @@
+"""The shipped definitions and the shipped dagster.yaml, on databases of the test's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dagster as dg
+import pytest
+
+from omni_pipeline.defs.instance import add_partition, dagster_environment, open_instance
+from omni_pipeline.defs.launch import RunOutcome, run_refresh
+from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.settings import read_settings
+from omni_pipeline.store import domains
+from omni_pipeline.store.database import Database
+from omni_pipeline.store.domains import NewDomain
+
+VARIABLES = (
+    "OMNI_DATABASE_URL",
+    "OMNI_HOME",
+    "OMNI_ALLOW_ADDRESSES",
+    "OMNI_EMBEDDING_MODEL",
+    "DAGSTER_HOME",
+    "OMNI_DAGSTER_STATE",
+    "OMNI_DAGSTER_STORAGE_URL",
+)
+
+
+class Console:
+    """A registered sample site and a Dagster instance to refresh it with.
+
+    Lexical vectors: what is under test is the orchestration, and they take no second to load.
+    """
+
+    def __init__(
+        self, instance: dg.DagsterInstance, database: Database, site: SampleServer
+    ) -> None:
+        self.instance = instance
+        self.database = database
+        self.site = site
+        self.host = urlsplit(site.url).netloc
+
+    def refresh(
+        self,
+        *,
+        force_rescrape: bool = False,
+        force_reembed: bool = False,
+        max_pages: int | None = None,
+    ) -> RunOutcome:
+        return run_refresh(
+            self.instance,
+            self.host,
+            force_rescrape=force_rescrape,
+            force_reembed=force_reembed,
+            max_pages=max_pages,
+            listener=None,
+        )
+
+    def query(self, sql: bytes) -> list[tuple[object, ...]]:
+        with self.database.connect() as conn:
+            return conn.execute(sql).fetchall()
+
+
+@pytest.fixture
+def console(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Console]:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with SampleServer() as site:
+        place = urlsplit(site.url).netloc
+        monkeypatch.setenv("OMNI_DATABASE_URL", database.url)
+        monkeypatch.setenv("OMNI_HOME", str(tmp_path))
+        monkeypatch.setenv("OMNI_ALLOW_ADDRESSES", place)
+        monkeypatch.setenv("OMNI_EMBEDDING_MODEL", "lexical-hash-384")
+        with database.connect() as conn:
+            domains.add(conn, NewDomain(host=place, start_url=f"{site.url}/", delay_seconds=0))
+        environment = dagster_environment(read_settings(), database)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with open_instance(environment) as instance:
+            add_partition(instance, place)
+            yield Console(instance, database, site)

@@ -1,0 +1,57 @@
+"""What Dagster loads, and the settings that admit one run per domain."""
+
+import dagster as dg
+import yaml
+
+from omni_pipeline.definitions import defs
+from omni_pipeline.defs.partitions import DOMAINS
+from omni_pipeline.settings import CHECKOUT
+
+from .conftest import Console
+
+
+def test_the_definitions_load() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_every_asset_is_partitioned_by_domain_and_has_no_backfill_policy() -> None:
+    """A8: with any explicit policy Dagster drops the tag by which the queue tells domains apart."""
+    for asset in defs.resolve_all_asset_specs():
+        assert asset.partitions_def == DOMAINS, asset.key
+    for definition in defs.assets or ():
+        assert isinstance(definition, dg.AssetsDefinition)
+        assert definition.backfill_policy is None
+
+
+def test_the_lineage_is_the_promised_one() -> None:
+    """C1."""
+    edges = {
+        (dep.asset_key.to_user_string(), spec.key.to_user_string())
+        for spec in defs.resolve_all_asset_specs()
+        for dep in spec.deps
+    }
+    assert edges == {
+        ("raw_pages", "cleaned_pages"),
+        ("cleaned_pages", "chunks"),
+        ("chunks", "embeddings"),
+    }
+
+
+def test_the_queue_admits_one_run_per_domain(console: Console) -> None:
+    """A8: as Dagster itself understands the shipped dagster.yaml."""
+    config = console.instance.get_concurrency_config().run_queue_config
+    assert config is not None
+    assert config.tag_concurrency_limits == [
+        {"key": "dagster/partition", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+    ]
+
+
+def test_telemetry_is_off() -> None:
+    shipped = yaml.safe_load((CHECKOUT / "dagster.yaml").read_text())
+    assert shipped["telemetry"] == {"enabled": False}
+
+
+def test_workspace_yaml_names_the_definitions() -> None:
+    workspace = yaml.safe_load((CHECKOUT / "workspace.yaml").read_text())
+    [entry] = workspace["load_from"]
+    assert entry["python_module"]["module_name"] == "omni_pipeline.definitions"
