@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import dagster as dg
 
 
+# A person waits: a database that is away is said to be away soon.
+PATIENCE_SECONDS = 2.0
+
+
 class Application:
     """One command's connections; Dagster is imported only when a command asks for its instance."""
 
@@ -26,7 +30,7 @@ class Application:
         self.settings = settings
         self.database = database
         self._resources = resources
-        self.session = Session(database)
+        self.session = Session(database, retry_seconds=PATIENCE_SECONDS)
         resources.callback(self.session.close)
 
     @cached_property

@@ -26,6 +26,7 @@ class RunOutcome:
 
 
 def run_refresh(
+    job: dg.JobDefinition,
     instance: dg.DagsterInstance,
     host: str,
     *,
@@ -34,10 +35,8 @@ def run_refresh(
     max_pages: int | None,
     listener: Listener | None,
 ) -> RunOutcome:
-    """Refresh one domain here and now."""
-    from omni_pipeline.definitions import defs  # noqa: PLC0415 - it loads every asset
-
-    result = defs.resolve_job_def("refresh_domain").execute_in_process(
+    """Run ``job`` for one domain here and now."""
+    result = job.execute_in_process(
         instance=instance,
         partition_key=host,
         tags={PARTITION_TAG: host, "omni/launched_by": "omni refresh"},

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+import psycopg
 import stamina
 from psycopg import Connection
 
@@ -14,6 +15,9 @@ Result = TypeVar("Result")
 
 RETRY_SECONDS = 30.0
 
+# These pass when a person has acted, not within seconds: asking on would only be noise.
+_PASSES_SLOWLY = ("transient.disk_full", "transient.readonly")
+
 
 class Session:
     """Runs pieces of work against Postgres.
@@ -23,19 +27,22 @@ class Session:
     succeeded).
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, retry_seconds: float = RETRY_SECONDS) -> None:
         self._database = database
+        self._retry_seconds = retry_seconds
         self._connection: Connection | None = None
 
     def run(self, work: Callable[[Connection], Result]) -> Result:
-        """``work(connection)``, repeated with backoff for up to 30 s while the fault may pass.
+        """``work(connection)``, repeated with backoff while a fault of the database may pass.
+
+        What ``work`` itself raises is passed on at once, temporary or not.
 
         Raises:
             TemporaryError: The fault outlasted the retries.
             PermanentError: The database refused for a reason that trying again cannot change.
         """
         for attempt in stamina.retry_context(
-            on=TemporaryError, attempts=None, timeout=RETRY_SECONDS
+            on=_may_pass, attempts=None, timeout=self._retry_seconds
         ):
             with attempt:
                 return self._once(work)
@@ -63,3 +70,11 @@ class Session:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _may_pass(error: Exception) -> bool:
+    return (
+        isinstance(error, TemporaryError)
+        and isinstance(error.__cause__, psycopg.Error)
+        and error.kind not in _PASSES_SLOWLY
+    )

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 import pytest
 
+from omni_pipeline.definitions import defs
 from omni_pipeline.defs.instance import add_partition, dagster_environment, open_instance
 from omni_pipeline.defs.launch import RunOutcome, run_refresh
 from omni_pipeline.gateways.sample_server import SampleServer
@@ -48,6 +49,7 @@ class Console:
         max_pages: int | None = None,
     ) -> RunOutcome:
         return run_refresh(
+            defs.resolve_job_def("refresh_domain"),
             self.instance,
             self.host,
             force_rescrape=force_rescrape,

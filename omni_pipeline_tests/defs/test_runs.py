@@ -2,6 +2,10 @@
 
 import dagster as dg
 
+from omni_pipeline.definitions import defs
+from omni_pipeline.store import crawl_jobs, domains
+from omni_pipeline.store.crawl_jobs import Request
+
 from .conftest import Console
 
 CHECKS = {"staged_chunks_match_declared", "embeddings_match_chunks"}
@@ -11,6 +15,19 @@ def run_of(console: Console, run_id: str) -> dg.DagsterRun:
     run = console.instance.get_run_by_id(run_id)
     assert run is not None
     return run
+
+
+def hold_domain(console: Console, *, run_id: str, silent_for: str) -> None:
+    """A worker on another machine holds the domain, and last beat that long ago."""
+    with console.database.connect() as conn:
+        domain = domains.get(conn, console.host)
+        request = Request(run_id=run_id, worker="elsewhere:1:1:1")
+        crawl_jobs.claim(conn, domain.id, console.host, request)
+        conn.execute(
+            b"UPDATE crawl_jobs SET started_at = started_at - %(age)s::interval,"
+            b" heartbeat_at = heartbeat_at - %(age)s::interval",
+            {"age": silent_for},
+        )
 
 
 def test_a_run_materializes_four_assets_and_passes_its_checks(console: Console) -> None:
@@ -84,13 +101,7 @@ def test_a_planted_mismatch_fails_the_blocking_check_and_the_job(console: Consol
 
 def test_a_run_that_meets_a_holder_fails_with_its_name(console: Console) -> None:
     """A8: what goes past the queue meets the lease."""
-    with console.database.connect() as conn:
-        conn.execute(
-            b"INSERT INTO crawl_jobs (domain_id, host, status, fence, run_id, worker, target_url,"
-            b" started_at, heartbeat_at)"
-            b" SELECT id, host, 'running', 1, 'the-other-run', 'elsewhere:1:1:1', start_url,"
-            b" now(), now() FROM domains"
-        )
+    hold_domain(console, run_id="the-other-run", silent_for="0 seconds")
     outcome = console.refresh()
     assert outcome.error is not None
     assert "the-other-run" in outcome.error
@@ -100,27 +111,14 @@ def test_a_run_that_meets_a_holder_fails_with_its_name(console: Console) -> None
 def test_a_dead_worker_does_not_keep_its_domain(console: Console) -> None:
     """A19, B2: its job is ended, its Dagster run failed, and the refresh goes on."""
     lost = console.instance.create_run_for_job(
-        job_def=_job(), tags={"dagster/partition": console.host}
+        job_def=defs.resolve_job_def("refresh_domain"), tags={"dagster/partition": console.host}
     )
-    with console.database.connect() as conn:
-        conn.execute(
-            b"INSERT INTO crawl_jobs (domain_id, host, status, fence, run_id, worker, target_url,"
-            b" started_at, heartbeat_at)"
-            b" SELECT id, host, 'running', 1, %s, 'elsewhere:1:1:1', start_url,"
-            b" now() - interval '1 hour', now() - interval '1 hour' FROM domains",
-            (lost.run_id,),
-        )
+    hold_domain(console, run_id=lost.run_id, silent_for="1 hour")
     outcome = console.refresh()
     assert outcome.error is None
     assert run_of(console, lost.run_id).status is dg.DagsterRunStatus.FAILURE
     rows = console.query(b"SELECT status, ended_by FROM crawl_jobs ORDER BY id")
     assert rows == [("failed", "reaper"), ("completed", "worker")]
-
-
-def _job() -> dg.JobDefinition:
-    from omni_pipeline.definitions import defs  # noqa: PLC0415 - it loads every asset
-
-    return defs.resolve_job_def("refresh_domain")
 
 
 def test_an_unknown_partition_is_refused(console: Console) -> None:
