@@ -4,6 +4,7 @@ Callers make sure that only one process at a time changes it (see ``embedded_pos
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -41,8 +42,17 @@ POLL_SECONDS = 0.02
 
 PRIVATE = 0o700
 
+RETRY_SECONDS = 0.1
+
+# What a log has beside a server's reason to give up: its progress, refusals of our early pings,
+# and what the orphans of a killed predecessor still say (errors of a start are FATAL or PANIC).
+NOISE = re.compile(
+    r"LOG:|WARNING:|warning:|ERROR:|STATEMENT:|CONTEXT:|DETAIL:|HINT:"
+    r"|the database system is|terminating connection|canceling |^\t|^\s*$"
+)
+
 # What a start meets while the last of a killed postmaster's backends are still leaving.
-LEFTOVERS = ("pre-existing shared memory block", "lock file")
+LEFTOVERS = ("pre-existing shared memory block", "already exists")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +77,11 @@ class Cluster:
         if length <= MOST_SOCKET_PATH_BYTES and "," not in str(beside_data):
             return beside_data
         digest = sha256(os.fsencode(self.place.directory)).hexdigest()[:16]
-        return Path(f"/tmp/omni-pg-{os.geteuid()}-{digest}")  # noqa: S108 - checked before use
+        return Path(f"/tmp/omni-pg-{self._owner}-{digest}")  # noqa: S108 - checked before use
+
+    @property
+    def _owner(self) -> int:
+        return os.geteuid() if self.place.account is None else self.place.account.uid
 
     def url(self, database: str, driver: str | None = None) -> str:
         """A URL with host and port spelt out, so that ``PGHOST`` and ``PGPORT`` cannot redirect."""
@@ -130,7 +144,7 @@ class Cluster:
             shutil.rmtree(fresh, ignore_errors=True)
             raise PermanentError(
                 f"Postgres could not make its data directory {self.data}: "
-                f"{_complaint(result.stderr)}",
+                f"{find_complaint(result.stderr) or 'initdb was killed'}",
                 kind="permanent.db_start",
             )
 
@@ -162,12 +176,14 @@ class Cluster:
             time.sleep(POLL_SECONDS)
         if _look_up(pid)[1]:
             return
-        complaint = _complaint(self.log.read_bytes()[written_before:].decode(errors="replace"))
-        if not any(words in complaint for words in LEFTOVERS):
+        output = self.log.read_bytes()[written_before:].decode(errors="replace")
+        complaint = find_complaint(output)
+        if complaint is not None and not any(words in complaint for words in LEFTOVERS):
             raise PermanentError(
                 f"Postgres did not start in {self.data}: {complaint} (more in {self.log})",
                 kind="permanent.db_start",
             )
+        time.sleep(RETRY_SECONDS)  # it was killed, or is to be started again in a moment
 
     def _spawn(self) -> int:
         # The shell ends at once, so the server becomes nobody's child: it outlives us and is
@@ -197,12 +213,11 @@ class Cluster:
             self.sockets.mkdir(mode=PRIVATE)
             self._make_private(self.sockets)
         status = self.sockets.lstat()
-        owner = os.geteuid() if self.place.account is None else self.place.account.uid
         is_private = S_ISDIR(status.st_mode) and S_IMODE(status.st_mode) == PRIVATE
-        if not is_private or status.st_uid != owner:
+        if not is_private or status.st_uid != self._owner:
             raise SettingsError(
-                f"{self.sockets} is not a directory that only the server's OS user (uid {owner}) "
-                "can enter, so another user could pose as the server: remove it."
+                f"{self.sockets} is not a directory that only the server's OS user can enter (uid "
+                f"{self._owner}, mode 0700), so another user could pose as the server: remove it."
             )
 
     def _make_private(self, directory: Path) -> Path:
@@ -259,8 +274,7 @@ def _look_up(pid: int | None) -> tuple[str | None, bool]:
     return name, rest.split()[0] not in ("Z", "X")
 
 
-def _complaint(output: str) -> str:
-    """The line of a Postgres program's output that says why it gave up."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    grave = [line for line in lines if "FATAL:" in line or "error:" in line]
-    return (grave or lines or ["it said nothing"])[0 if grave else -1]
+def find_complaint(output: str) -> str | None:
+    """The first line of a Postgres program's output that says why it gave up."""
+    lines = (line.strip() for line in output.splitlines() if not NOISE.search(line))
+    return next(lines, None)

@@ -1,0 +1,178 @@
+"""Cuts a page's Markdown into chunks that fit the embedding model.
+
+Headings cut first: a section that fits is one chunk, together with everything below its heading,
+and only larger ones are split further. So a chunk is about one thing, and an edit changes the
+chunks of its own section but not those of its neighbours (A11).
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from semantic_text_splitter import TextSplitter
+from tokenizers import Tokenizer
+
+from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.domain.outline import find_blocks, find_sections
+from omni_pipeline.domain.packing import Capacity, Part, Span, fill, pack_sections
+from omni_pipeline.domain.tokens import TokenCounter, token_counter
+from omni_pipeline.errors import PermanentError
+
+# Pages chunked by another version are chunked again: raise it with every change of the output.
+CHUNKER_VERSION = 1
+
+MOST_CHUNKS = 2000
+LEAST_CHUNK_TOKENS = 32
+# Prose has four. More means that the model sees little of the text: WordPiece reads a word of
+# 100,000 characters as one unknown token.
+MOST_CHARACTERS_PER_TOKEN = 16
+
+# One line that is no list item, table row or quote and does not end like a sentence: a heading, a
+# signature, "An example:".
+_LABEL = re.compile(r"(?![-*+|>`~]|\d+[.)])[^\n]*[^\s.!?。！？]\s*")
+_NOTHING_TO_SAY = re.compile(r"[\s#>|:=*_~`+-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """A piece of a page, never empty.
+
+    Attributes:
+        position: Counts from 0 without gaps.
+        text: Exactly ``markdown[start_offset : start_offset + len(text)]``.
+        heading_path: Titles of the headings above, outermost first; of the chunk's own heading too.
+        start_offset: In characters.
+        token_count: By the model's tokenizer, with what the model adds.
+    """
+
+    position: int
+    text: str
+    text_hash: bytes
+    heading_path: tuple[str, ...]
+    start_offset: int
+    token_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunker:
+    """Made by ``make_chunker``; ``chunk_tokens`` includes what the model adds to a text."""
+
+    counter: TokenCounter
+    chunk_tokens: int
+
+    @property
+    def version(self) -> str:
+        """Stored with the chunks: another rule or another size cuts every page anew (A13)."""
+        return f"v{CHUNKER_VERSION}, {self.chunk_tokens} tokens"
+
+    @property
+    def capacity(self) -> Capacity:
+        return Capacity(
+            tokens=self.chunk_tokens - self.counter.added,
+            characters=self.chunk_tokens * MOST_CHARACTERS_PER_TOKEN,
+        )
+
+    def split(self, markdown: str) -> tuple[Chunk, ...]:
+        """Cut the page. Deterministic; what is in no chunk is white space or a rule.
+
+        Raises:
+            PermanentError: The page has more than 2,000 chunks.
+        """
+        chunks: list[Chunk] = []
+        for path, start, text, tokens in self._pieces(markdown):
+            if len(chunks) == MOST_CHUNKS:
+                raise PermanentError(
+                    f"the page has {len(markdown):,} characters in more than {MOST_CHUNKS:,} "
+                    "chunks: exclude it, or raise OMNI_CHUNK_TOKENS if the model takes more",
+                    kind="permanent.too_many_chunks",
+                )
+            chunks.append(
+                Chunk(
+                    position=len(chunks),
+                    text=text,
+                    text_hash=text_hash(text),
+                    heading_path=path,
+                    start_offset=start,
+                    token_count=tokens,
+                )
+            )
+        return tuple(chunks)
+
+    def _pieces(self, markdown: str) -> Iterator[tuple[tuple[str, ...], int, str, int]]:
+        sections = find_sections(markdown)
+        tokens = [self._estimate(markdown[section.start : section.end]) for section in sections]
+        for span in pack_sections(markdown, sections, tokens, self.capacity):
+            parts = [span] if span.fits(self.capacity) else self._fill(markdown, span)
+            for part in parts:
+                for start, text, count in self._exactly(*_trim(markdown, part)):
+                    if not _NOTHING_TO_SAY.fullmatch(text):
+                        yield span.path, start, text, count
+
+    def _fill(self, markdown: str, span: Span) -> list[Part]:
+        return fill(self._blocks(markdown, span), self.capacity)
+
+    def _blocks(self, markdown: str, span: Span) -> Iterator[Part]:
+        for start, end in find_blocks(markdown, span.start, span.end):
+            block = self._block(markdown, start, end)
+            if block.fits(self.capacity):
+                yield block
+                continue
+            for offset, text in _splitter(self._estimate, self.capacity.tokens).chunk_indices(
+                markdown[start:end]
+            ):
+                yield self._block(markdown, start + offset, start + offset + len(text))
+
+    def _block(self, markdown: str, start: int, end: int) -> Part:
+        text = markdown[start:end]
+        tokens = self._estimate(text)
+        return Part(
+            start=start, end=end, tokens=tokens, is_label=_LABEL.fullmatch(text) is not None
+        )
+
+    def _estimate(self, text: str) -> int:
+        """Tokens without what the model adds; more than fit where there are too many characters."""
+        if len(text) > self.capacity.characters:
+            return len(text)
+        return self.counter.estimate(text)
+
+    def _exactly(self, start: int, text: str) -> Iterator[tuple[int, str, int]]:
+        """Cut again what the estimate let through and the tokenizer does not."""
+        tokens = self.counter.count(text)
+        if tokens <= self.chunk_tokens:
+            yield start, text, tokens
+            return
+        exactly = TextSplitter.from_callback(self.counter.count, self.chunk_tokens)
+        for offset, piece in exactly.chunk_indices(text):
+            yield start + offset, piece, self.counter.count(piece)
+
+
+def make_chunker(tokenizer: str | Tokenizer, chunk_tokens: int) -> Chunker:
+    """Make a chunker for one embedding model.
+
+    Args:
+        tokenizer: The name of an OpenAI model, or a loaded tokenizer without truncation.
+        chunk_tokens: Most tokens in a chunk, with what the model adds to it.
+
+    Raises:
+        PermanentError: The tokenizer is unknown or truncates, or chunks would be too small.
+    """
+    if chunk_tokens < LEAST_CHUNK_TOKENS:
+        raise PermanentError(
+            f"chunks of {chunk_tokens} tokens are too small to mean anything: use at least "
+            f"{LEAST_CHUNK_TOKENS}",
+            kind="permanent.chunk_tokens",
+        )
+    return Chunker(counter=token_counter(tokenizer), chunk_tokens=chunk_tokens)
+
+
+def _splitter(size: Callable[[str], int], most: int) -> TextSplitter:
+    # Lines, sentences, words, in this order: rows of tables, items of lists and lines of code are
+    # lines. The splitter for Markdown would rather cut a sentence before inline code.
+    return TextSplitter.from_callback(size, (most // 2, most), trim=False)
+
+
+def _trim(markdown: str, part: Part) -> tuple[int, str]:
+    """Leave out blank lines around the text, but not the indentation of its first line."""
+    text = markdown[part.start : part.end].rstrip()
+    blank = text.rfind("\n", 0, len(text) - len(text.lstrip())) + 1
+    return part.start + blank, text[blank:]

@@ -1,0 +1,180 @@
+"""Turns an HTML page into the Markdown that is worth searching.
+
+The content is found and pruned with lexbor (see ``pruning``) and converted by html-to-markdown in
+Rust. Headings, code and tables survive; links and emphasis become their text, because bare text is
+what gets embedded. What differs from request to request (nonces, tokens, tracking parameters)
+lives in attributes and dies here, so that equal content has an equal hash.
+"""
+
+import re
+from dataclasses import dataclass
+
+from html_to_markdown import ConversionOptions, PreprocessingOptions, convert
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.domain.hygiene import clean_characters, storable
+from omni_pipeline.domain.markup_limits import find_excess
+from omni_pipeline.domain.pruning import find_content, visible_text
+from omni_pipeline.domain.tables import limit_grids, open_layout_tables
+from omni_pipeline.domain.urls import canonical_url
+
+# Pages cleaned by another version are cleaned again: raise it with every change of the output.
+CLEANER_VERSION = 1
+
+MOST_TITLE_LENGTH = 300
+MOST_DESCRIPTION_LENGTH = 1000
+
+# The converter may leave out a separator or an empty cell, never a part of the text.
+_LEAST_SURVIVAL = 0.9
+
+_BARE_TEXT = "a,span,font,small,big,u,abbr,mark,ins,q,cite,dfn,label,em,strong,b,i,var,bdi,bdo,wbr"
+_OPTIONS = ConversionOptions(
+    compact_tables=True,
+    skip_images=True,
+    extract_metadata=False,
+    hidden_content="reachable",  # what is hidden was dropped already
+    preprocessing=PreprocessingOptions(enabled=False),
+)
+_PRE = re.compile(r"(<pre\b.*?</pre>)", re.DOTALL)
+_UNEVEN_SPACE = re.compile(r"[ \t\n\r\f]{2,}|[\t\n\r\f]")
+_WORD = re.compile(r"\w")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}")
+_TITLE_SEPARATOR = re.compile(r"\s*[|\-–—·•:»«›/]+\s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanedPage:
+    """What a page says.
+
+    Attributes:
+        title: On one line, without the name of the site where that can be told; may be empty.
+        description: What the page says of itself in its metadata.
+        language: A language tag such as ``de`` or ``pt-BR``.
+        canonical_url: In this project's one spelling; may name another host.
+        markdown: Storable text (see ``hygiene``), never blank.
+        content_hash: Of title and Markdown; equal hashes need no work downstream (A11).
+        removed_characters: Invisible ones. More than a few mark a page as suspicious (S64).
+    """
+
+    title: str
+    description: str | None
+    language: str | None
+    canonical_url: str | None
+    markdown: str
+    content_hash: bytes
+    removed_characters: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unreadable:
+    """The page has no text to index, or none that can be trusted to be complete.
+
+    ``kind`` starting with ``suspicious.`` means that the page may well have content: its old
+    chunks stay (FAULTS D34). ``permanent.`` means that this body will never be readable.
+    """
+
+    kind: str
+    reason: str
+
+
+def clean(html: str, *, url: str) -> CleanedPage | Unreadable:
+    """Extract title, metadata and content as Markdown. Deterministic; never raises for bad HTML.
+
+    Time and memory are bounded by limits on the markup, whatever the page is built of.
+
+    Args:
+        html: The decoded page.
+        url: Its canonical URL, the base of references in it.
+    """
+    if (excess := find_excess(html)) is not None:
+        return Unreadable(kind=excess.kind, reason=excess.reason)
+    tree = LexborHTMLParser(html.encode("utf-8", "ignore"))  # lone surrogates have no UTF-8
+    content = find_content(tree)
+    markdown = "" if content is None else _to_markdown(tree, content)
+    if isinstance(markdown, Unreadable):
+        return markdown
+    hygiene = clean_characters(markdown)
+    if _WORD.search(hygiene.text) is None:
+        return Unreadable(
+            kind="suspicious.empty", reason="no text is left beside navigation and hidden parts"
+        )
+    title = _title(tree)
+    return CleanedPage(
+        title=title,
+        description=_description(tree),
+        language=_language(tree),
+        canonical_url=_canonical_url(tree, url),
+        markdown=hygiene.text,
+        content_hash=text_hash(f"{title}\n{hygiene.text}"),
+        removed_characters=hygiene.removed,
+    )
+
+
+def _to_markdown(tree: LexborHTMLParser, content: LexborNode) -> str | Unreadable:
+    open_layout_tables(tree, content)
+    if (excess := limit_grids(content)) is not None:
+        return Unreadable(kind=excess.kind, reason=excess.reason)
+    for node in content.css(_BARE_TEXT):
+        node.unwrap()
+    length = _visible_length(content.text())
+    converted = convert(_unwrap_lines(content.html or ""), _OPTIONS)
+    if any(str(warning.kind) == "depth_limit_exceeded" for warning in converted.warnings):
+        return Unreadable(
+            kind="permanent.too_deep", reason="tables or lists are nested too deep to convert"
+        )
+    markdown = (converted.content or "").strip()
+    kept = _visible_length(markdown)
+    if kept < length * _LEAST_SURVIVAL:
+        return Unreadable(
+            kind="suspicious.text_lost",
+            reason=f"only {kept:,} of {length:,} characters survived the conversion to Markdown",
+        )
+    return markdown
+
+
+def _visible_length(text: str) -> int:
+    return len("".join(text.split()))
+
+
+def _unwrap_lines(html: str) -> str:
+    """Put each paragraph on one line, so that chunks can end at sentences, not at line breaks."""
+    parts = _PRE.split(html)
+    parts[::2] = [_UNEVEN_SPACE.sub(" ", part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _title(tree: LexborHTMLParser) -> str:
+    whole = _line(visible_text(tree.css_first("head title")), MOST_TITLE_LENGTH)
+    heading = _line(visible_text(tree.css_first("h1")), MOST_TITLE_LENGTH)
+    shared = _line(_meta(tree, "[property='og:title']"), MOST_TITLE_LENGTH)
+    for name in (heading, shared):
+        if name and whole.startswith(name) and _TITLE_SEPARATOR.match(whole, len(name)):
+            return name
+    return whole or shared or heading
+
+
+def _description(tree: LexborHTMLParser) -> str | None:
+    text = _meta(tree, "[name=description i]") or _meta(tree, "[property='og:description']")
+    return _line(text, MOST_DESCRIPTION_LENGTH) or None
+
+
+def _language(tree: LexborHTMLParser) -> str | None:
+    root = tree.css_first("html")
+    tag = (root.attributes.get("lang") or "").strip() if root is not None else ""
+    return tag if _LANGUAGE.fullmatch(tag) else None
+
+
+def _canonical_url(tree: LexborHTMLParser, url: str) -> str | None:
+    link = tree.css_first("link[rel=canonical i]")
+    reference = link.attributes.get("href") if link is not None else None
+    return canonical_url(reference, url) if reference else None
+
+
+def _meta(tree: LexborHTMLParser, selector: str) -> str:
+    node = tree.css_first(f"meta{selector}")
+    return (node.attributes.get("content") or "") if node is not None else ""
+
+
+def _line(text: str, most_length: int) -> str:
+    return storable(" ".join(text.split()))[:most_length].strip()

@@ -1,0 +1,142 @@
+"""Whether an endpoint's answer may be used: every vector of it, or none.
+
+The client library hands on what it gets: too few vectors, NaN, mixed dimensions and shuffled or
+doubled indexes all came through it as if they were right (FAULTS C8 to C16).
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
+
+Vectors = NDArray[np.float32]
+
+# Characters that some model may drop are left out of the comparison, and words so long that
+# WordPiece gives up on them: two texts that differ only there may rightly share one vector.
+_PLAIN_WORD = re.compile(r"(?<!\S)[a-z0-9]{1,40}(?!\S)")
+
+
+class InputRefusedError(PermanentError):
+    """The endpoint will not embed the texts of this request; which of them, it does not say."""
+
+    kind = "permanent.input_refused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Vectors (n, dimensions) in the order of the texts; tokens as billed, None when not said."""
+
+    vectors: Vectors
+    tokens: int | None
+
+
+def read_answer(document: object, texts: Sequence[str], *, model: str, dimensions: int) -> Answer:
+    """Check the JSON ``document`` that came back for ``texts``.
+
+    Raises:
+        TemporaryError: ``transient.embed_answer``, ``.embed_shape`` or ``.embed_vector``.
+        PermanentError: ``permanent.embed_dims`` or ``permanent.embed_model``.
+    """
+    if not isinstance(document, Mapping) or not isinstance(document.get("data"), list):
+        raise TemporaryError(
+            "The embedding endpoint's answer has no list of vectors (JSON field `data`): "
+            "check that OMNI_EMBEDDING_BASE_URL ends at its /v1.",
+            kind="transient.embed_answer",
+        )
+    _check_model(document.get("model"), asked=model)
+    rows = _in_order(document["data"], count=len(texts))
+    vectors = np.stack([_read_vector(row, dimensions=dimensions) for row in rows])
+    _check_vectors(vectors, texts)
+    return Answer(vectors=vectors, tokens=_read_tokens(document.get("usage")))
+
+
+def _check_model(answered: object, *, asked: str) -> None:
+    """Names match loosely: organization, tag and version of a name are the endpoint's business."""
+    if not isinstance(answered, str) or not answered:
+        return
+    one, other = _bare_name(answered), _bare_name(asked)
+    if not one.startswith(other) and not other.startswith(one):
+        raise PermanentError(
+            f"The embedding endpoint was asked for {asked!r} and answered with "
+            f"{answered[:80]!r}: set OMNI_EMBEDDING_MODEL to the model it serves.",
+            kind="permanent.embed_model",
+        )
+
+
+def _bare_name(name: str) -> str:
+    return name.lower().rpartition("/")[2].partition(":")[0]
+
+
+def _in_order(data: Sequence[object], *, count: int) -> list[Mapping[str, object]]:
+    """The rows by their ``index``, which must be exactly 0 .. count - 1."""
+    if len(data) != count:
+        raise _shape_error(f"{len(data)} vectors for {count} texts")
+    rows = [row for row in data if isinstance(row, Mapping)]
+    by_index = {row.get("index"): row for row in rows if type(row.get("index")) is int}
+    if by_index.keys() != set(range(count)):
+        raise _shape_error(f"indexes that are not 0 to {count - 1}, each once")
+    return [by_index[index] for index in range(count)]
+
+
+def _read_vector(row: Mapping[str, object], *, dimensions: int) -> Vectors:
+    values = _decode(row.get("embedding"))
+    if values.ndim != 1:
+        raise _shape_error("a vector that is no list of numbers")
+    if len(values) != dimensions:
+        raise PermanentError(
+            f"The embedding endpoint answered a vector of {len(values)} dimensions, expected "
+            f"{dimensions}: set OMNI_EMBEDDING_MODEL and OMNI_EMBEDDING_DIMENSIONS to what it "
+            "serves; vectors of two lengths never share an index.",
+            kind="permanent.embed_dims",
+        )
+    return values
+
+
+def _decode(embedding: object) -> Vectors:
+    """Base64 of little-endian float32, which is asked for, or the list of numbers some send."""
+    try:
+        if isinstance(embedding, str):
+            raw = np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
+            return raw.astype(np.float32)
+        with np.errstate(over="ignore"):
+            return np.asarray(embedding, dtype=np.float32)
+    except (binascii.Error, ValueError, TypeError, OverflowError):
+        raise _shape_error("a vector that is no list of numbers") from None
+
+
+def _check_vectors(vectors: Vectors, texts: Sequence[str]) -> None:
+    if not np.isfinite(vectors).all():
+        raise _vector_error("a vector with NaN or infinity in it")
+    if not vectors.any(axis=1).all():
+        raise _vector_error("a vector of zeros")
+    if (vectors == vectors[0]).all() and _must_differ(texts):
+        raise _vector_error(f"the same vector for {len(texts)} different texts")
+
+
+def _must_differ(texts: Sequence[str]) -> bool:
+    return len({frozenset(_PLAIN_WORD.findall(text.casefold())) for text in texts}) > 1
+
+
+def _read_tokens(usage: object) -> int | None:
+    tokens = usage.get("total_tokens") if isinstance(usage, Mapping) else None
+    return tokens if type(tokens) is int and tokens >= 0 else None
+
+
+def _shape_error(what: str) -> OmniError:
+    return TemporaryError(
+        f"The embedding endpoint answered {what}; nothing of it was used.",
+        kind="transient.embed_shape",
+    )
+
+
+def _vector_error(what: str) -> OmniError:
+    return TemporaryError(
+        f"The embedding endpoint answered {what}; nothing of it was used.",
+        kind="transient.embed_vector",
+    )

@@ -1,0 +1,164 @@
+"""Foresees what parsing a page would cost, by one linear scan of its tags.
+
+HTML parsers pay for structure, not for size: a million nested ``<div>`` (11 MB) took lexbor more
+than 100 s, as did a million attributes in one tag and 300,000 options in one list, and 17 kB of
+unclosed ``<font>`` grew to 23 MB because each following paragraph reopens them all. Such pages are
+refused before they are parsed (FAULTS D34, D35).
+"""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+
+# Browsers flatten below 512; html-to-markdown silently returns nothing below 1,024.
+MOST_DEPTH = 500
+# Elements, comments and attributes; 0.8 kB for an element with text. The largest page of Python's
+# documentation has 238,000.
+MOST_NODES = 400_000
+# Characters times their depth: the converter copies text at every level of some elements. The
+# largest page of Python's documentation has 40 million.
+MOST_CHARACTER_LEVELS = 200_000_000
+# In 60 nested quotes 1 MB of text took 467 MB to convert; 240 nested tables took 7 s.
+MOST_NESTED_QUOTES = 20
+MOST_NESTED_TABLES = 50
+# Quadratic in lexbor: 20,000 options took 1.4 s, 20,000 attributes of one tag 0.6 s.
+MOST_OPTIONS = 10_000
+MOST_ATTRIBUTES = 5_000
+# List items end each other, unless a definition stands between: alternating nests without end.
+MOST_ALTERNATIONS = 10_000
+
+_COMMENT = r"<!--(?:-?>|.*?(?:--!?>|\Z))"
+_ATTRIBUTE = r"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"?|'[^']*+'?|[^\s>"'][^\s>]*+)?+)?+"""
+_ONE_ATTRIBUTE = re.compile(_ATTRIBUTE)
+_TAG = re.compile(
+    rf"{_COMMENT}|<(/?)([a-zA-Z][^\s/>]*+)((?:[\s/]++|{_ATTRIBUTE})*+)|<[!?/][^>]*+",
+    re.DOTALL,
+)
+_RAW_TEXT_END = {
+    name: re.compile(rf"</{name}|\Z", re.IGNORECASE)
+    for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
+}
+_VOID = (
+    *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param"),
+    *("source", "track", "wbr"),
+)
+_END_MAY_BE_OMITTED = (
+    *("p", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "li", "dt", "dd", "option"),
+)
+_NOT_NESTING = frozenset(_VOID + _END_MAY_BE_OMITTED)
+_ALTERNATING = {"li": "item", "dt": "definition", "dd": "definition", "option": "option"}
+_FORMATTING = frozenset(
+    (
+        *("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong"),
+        *("tt", "u"),
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excess:
+    kind: str
+    reason: str
+
+
+def find_excess(html: str) -> Excess | None:
+    """Say what is too much in this page, or None where parsing it is safe.
+
+    Linear in any input: 3 ms for a page of 95 kB. The estimate errs towards too many.
+    """
+    return _Census(html).excess()
+
+
+class _Census:
+    """What the parser would build at most. Written for speed: it sees every tag of every page."""
+
+    def __init__(self, html: str) -> None:
+        self.nodes = self.options = self.most_attributes = self.alternations = 0
+        self.depth = self.most_depth = self.character_levels = 0
+        self.most_nested = {"blockquote": 0, "table": 0}
+        self._open: defaultdict[str, int] = defaultdict(int)
+        self._open_formatting = 0
+        self._open_foreign = 0
+        self._last_alternating = ""
+        # An attribute has two characters: where too many have no room they need no counting.
+        self._uncounted_length = 0 if len(html) > 2 * MOST_NODES else 2 * MOST_ATTRIBUTES
+        self._scan(html)
+
+    def excess(self) -> Excess | None:
+        deep, complex_ = "permanent.too_deep", "permanent.too_complex"
+        for count, most, kind, what in (
+            (self.most_depth, MOST_DEPTH, deep, "elements inside each other"),
+            (self.alternations, MOST_ALTERNATIONS, deep, "changes between kinds of list items"),
+            (self.character_levels, MOST_CHARACTER_LEVELS, deep, "characters times depth"),
+            (self.most_nested["blockquote"], MOST_NESTED_QUOTES, deep, "nested quotes"),
+            (self.most_nested["table"], MOST_NESTED_TABLES, deep, "nested tables"),
+            (self.nodes, MOST_NODES, complex_, "elements and attributes"),
+            (self.options, MOST_OPTIONS, complex_, "options to choose from"),
+            (self.most_attributes, MOST_ATTRIBUTES, complex_, "attributes in one tag"),
+        ):
+            if count > most:
+                return Excess(
+                    kind=kind,
+                    reason=f"the page has at least {count:,} {what}; above {most:,} "
+                    "parsing it is not safe",
+                )
+        return None
+
+    def _scan(self, html: str) -> None:
+        position = 0
+        while (tag := _TAG.search(html, position)) and self.nodes <= MOST_NODES:
+            self.character_levels += self.depth * (tag.end() - position)
+            position = tag.end()
+            # Any tag, a comment or </p> too, may build a node and reopen all open formatting.
+            self.nodes += 1 + self._open_formatting
+            slash, name, attributes = tag.groups("")
+            name = name.lower()
+            if slash:
+                self._end(name)
+            elif name in _RAW_TEXT_END and not self._open_foreign:
+                end = _RAW_TEXT_END[name].search(html, position)
+                position = end.end() if end else len(html)
+            elif name:
+                self._start(name, attributes)
+        self.character_levels += self.depth * (len(html) - position)
+
+    def _start(self, name: str, attributes: str) -> None:
+        if len(attributes) > self._uncounted_length:
+            self._count_attributes(attributes)
+        if name in _ALTERNATING:
+            self._alternate(name)
+        if attributes.endswith("/") if self._open_foreign else name in _NOT_NESTING:
+            return
+        if name == "a":
+            self._end(name)  # a link ends the one before
+        self._open[name] += 1
+        self.depth += 1
+        if self.depth > self.most_depth:
+            self.most_depth = self.depth
+        if name in _FORMATTING:
+            self._open_formatting += 1
+        elif name in self.most_nested:
+            self.most_nested[name] = max(self.most_nested[name], self._open[name])
+        elif name in ("svg", "math"):
+            self._open_foreign += 1
+
+    def _end(self, name: str) -> None:
+        if not self._open[name]:
+            return
+        self._open[name] -= 1
+        self.depth -= 1
+        if name in _FORMATTING:
+            self._open_formatting -= 1
+        elif name in ("svg", "math"):
+            self._open_foreign -= 1
+
+    def _count_attributes(self, attributes: str) -> None:
+        count = len(_ONE_ATTRIBUTE.findall(attributes))
+        self.nodes += count
+        self.most_attributes = max(self.most_attributes, count)
+
+    def _alternate(self, name: str) -> None:
+        self.options += name == "option"
+        if _ALTERNATING[name] != self._last_alternating:
+            self.alternations += 1
+            self._last_alternating = _ALTERNATING[name]

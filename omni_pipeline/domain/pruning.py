@@ -1,0 +1,152 @@
+"""Removes from a parsed page what is not its content: furniture, hidden text, consent bars."""
+
+import re
+from collections.abc import Iterable
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+_LANDMARKS = "main,[role=main],article"
+
+# Never content, wherever it stands. ``form`` has its own rule; ``noscript`` repeats what scripts
+# would show; gutters number the lines of code and would break every copied example.
+_NEVER_CONTENT = ",".join(
+    (
+        *("script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "canvas"),
+        *("audio", "video", "dialog", "nav", "footer", "hr", "input", "select", "textarea"),
+        *("button", "datalist", "[role=navigation]", "[role=contentinfo]", "[role=search]"),
+        *("[role=dialog]", "[role=alertdialog]", "[role=menu]", "[role=menubar]"),
+        *(".headerlink", ".viewcode-link", ".mw-editsection"),
+        *(".linenos", ".linenodiv", ".lineno", ".gutter", ".hljs-ln-numbers"),
+        *(".sr-only", ".visually-hidden", ".screen-reader-text", ".skip-link"),
+    )
+)
+# Inside a landmark these are content: an article's header holds its title, and documentation
+# generators write notes as <aside>.
+_AROUND_CONTENT = (
+    "header:not(:has(h1)),aside,[role=banner]:not(:has(h1)),[role=complementary],"
+    ".breadcrumb,.breadcrumbs,[aria-label=breadcrumb i]"
+)
+# The question of an accordion is a button inside a heading.
+_BUTTONS_WITH_CONTENT = ":is(h1,h2,h3,h4,h5,h6,dt,summary) button"
+
+_MAYBE_HIDDEN = "[hidden],[aria-hidden=true],[style]"
+# Opacity is left out: pages that fade in are served with opacity 0 around all of their content.
+_HIDING_STYLE = re.compile(
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
+    r"|font-size\s*:\s*(?:0(?:\.0*)?|[01](?:\.\d*)?px)[a-z%]*\s*(?:;|!|$)"
+    r"|(?:left|top|text-indent)\s*:\s*-\d{3,}"
+    r"|(?:width|height|max-height)\s*:\s*[01](?:px)?\s*(?:;|!|$))",
+    re.IGNORECASE,
+)
+_WHITE = r"(?:white|#fff(?:fff)?|rgb\(255,\s*255,\s*255\))\s*(?:;|!|$)"
+_WHITE_TEXT = re.compile(rf"(?:^|;)\s*color\s*:\s*{_WHITE}", re.IGNORECASE)
+_WHITE_GROUND = re.compile(rf"(?:^|;)\s*background(?:-color)?\s*:\s*{_WHITE}", re.IGNORECASE)
+
+_MAYBE_CONSENT = ",".join(
+    f"[{attribute}*={word} i]"
+    for attribute in ("id", "class")
+    for word in ("cookie", "consent", "gdpr", "onetrust", "cybot", "didomi", "usercentrics")
+)
+_WITHIN_LANDMARK = ":is(main,[role=main],article) *"
+# "cookie" alone would remove documentation about cookies: <section id="http-cookies">.
+_CONSENT = re.compile(
+    r"(?:cookie|consent|gdpr)s?[-_]?(?:law[-_]?)?"
+    r"(?:banner|bar|notice|popup|pop-up|dialog|overlay|modal|message|prompt|warning|wall|info)"
+    r"|(?:banner|bar|notice|popup|dialog|overlay|modal)[-_]?(?:cookie|consent|gdpr)"
+    r"|onetrust|cybotcookiebot|didomi-(?:host|popup|notice)|usercentrics",
+    re.IGNORECASE,
+)
+
+_LINK_IN_HEADING = ":is(h1,h2,h3,h4,h5,h6,dt) a"
+_PERMALINK_TEXTS = frozenset(("¶", "#", "§", "🔗", "⚓", "link", "permalink"))
+
+# A landmark shorter than this must hold at least half of the page to be believed: some sites
+# serve an empty <main> and put the text elsewhere.
+_LEAST_LANDMARK_LENGTH = 200
+
+
+def find_content(tree: LexborHTMLParser) -> LexborNode | None:
+    """Prune the tree in place; return the element that holds its content, None without a body."""
+    body = tree.body
+    if body is None:
+        return None
+    _prune_everywhere(body)
+    content = _landmark(body)
+    if content is None:
+        _drop(body.css(_AROUND_CONTENT))
+        content = body
+    return content
+
+
+def visible_text(node: LexborNode | None) -> str:
+    """The text of a node on one line, however it was indented."""
+    return "" if node is None else " ".join(node.text().split())
+
+
+def _prune_everywhere(body: LexborNode) -> None:
+    for button in body.css(_BUTTONS_WITH_CONTENT):
+        button.unwrap()
+    _drop(body.css(_NEVER_CONTENT))
+    _drop(
+        link
+        for link in body.css(_LINK_IN_HEADING)
+        if visible_text(link).casefold() in _PERMALINK_TEXTS
+    )
+    _drop(node for node in body.css(_MAYBE_HIDDEN) if _is_hidden(node))
+    _drop(node for node in body.css(_MAYBE_CONSENT) if _asks_for_consent(node))
+    _drop_or_open_forms(body)
+
+
+def _drop(nodes: Iterable[LexborNode]) -> None:
+    for node in nodes:
+        node.decompose()
+
+
+def _landmark(body: LexborNode) -> LexborNode | None:
+    """The longest ``main``, else the only ``article``: several are a list of teasers."""
+    candidates = body.css("main,[role=main]") or body.css("article:not(article article)")[:2]
+    if len(candidates) != 1 and all(node.tag == "article" for node in candidates):
+        return None
+    longest = max(candidates, key=_text_length)
+    enough = min(_LEAST_LANDMARK_LENGTH, _text_length(body) / 2)
+    return longest if _text_length(longest) >= enough else None
+
+
+def _text_length(node: LexborNode) -> int:
+    return len(node.text(strip=True))
+
+
+def _is_hidden(node: LexborNode) -> bool:
+    if node.css_matches("body") or node.css_first(f"{_LANDMARKS},h1") is not None:
+        return False  # hidden until a script has run, or behind an open dialog
+    attributes = node.attributes
+    if "hidden" in attributes:
+        # Panels of tabs and what "find in page" opens are a click away from every reader.
+        return attributes["hidden"] != "until-found" and attributes.get("role") != "tabpanel"
+    style = attributes.get("style") or ""
+    return (
+        attributes.get("aria-hidden") == "true"
+        or _HIDING_STYLE.search(style) is not None
+        or (_WHITE_TEXT.search(style) is not None and _WHITE_GROUND.search(style) is not None)
+    )
+
+
+def _asks_for_consent(node: LexborNode) -> bool:
+    attributes = node.attributes
+    names = f"{attributes.get('id') or ''} {attributes.get('class') or ''}"
+    if _CONSENT.search(names) is None or node.css_matches(f"html,body,{_LANDMARKS}"):
+        return False
+    return not node.css_matches(_WITHIN_LANDMARK) and node.css_first("h1,main,article") is None
+
+
+def _drop_or_open_forms(body: LexborNode) -> None:
+    """Drop forms, except those that some frameworks draw around the whole page."""
+    forms = body.css("form")
+    if not forms:
+        return
+    half = _text_length(body) / 2
+    for form in forms:
+        if _text_length(form) > half:
+            form.unwrap()
+        else:
+            form.decompose()

@@ -1,0 +1,256 @@
+"""The embedding door: the one path that turns text into vectors (A7).
+
+Every model is behind it, the one inside this process too, and behind every model the same client.
+What a circuit breaker or a shared rate limit decides is decided before the door, not here.
+"""
+
+import itertools
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from omni_pipeline.domain.embedding_answers import (
+    Answer,
+    InputRefusedError,
+    Vectors,
+    read_answer,
+)
+from omni_pipeline.domain.embedding_batches import plan_batches
+from omni_pipeline.domain.embedding_models import MINILM, EmbeddingModel, choose_model
+from omni_pipeline.errors import PermanentError, TemporaryError
+from omni_pipeline.gateways.embedding_retries import DEFAULT_RETRY, RetryPolicy
+from omni_pipeline.gateways.local_model import (
+    find_weights,
+    load_minilm_tokenizer,
+    open_local_model,
+)
+from omni_pipeline.settings import EmbeddingSettings
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from omni_pipeline.gateways.embedding_client import EmbeddingClient
+
+DEADLINE_SECONDS = 60.0
+
+# OpenAI takes 2,048 texts and 300,000 tokens; many others take 64 texts, and a kill loses less.
+REQUEST_ITEMS = 64
+REQUEST_TOKENS = 64_000
+
+# An endpoint that refuses this many inputs in a row, one by one, is not refusing inputs.
+SUSPICIOUS_REFUSALS = 8
+
+PROBE_ATTEMPTS = 2
+
+PROBE_TEXTS = ("Is anybody there?", "Two different sentences have two different vectors.")
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """What came of the texts.
+
+    Attributes:
+        vectors: (n, dimensions), row i of text i; as the endpoint gave them, not normalised.
+            Rows of refused texts are NaN, which no later check lets pass.
+        tokens_billed: As the endpoint counted them, else as estimated.
+        requests: Sent, retries included.
+        refused: Index and reason of each text that the endpoint will never embed.
+    """
+
+    vectors: Vectors
+    tokens_billed: int
+    requests: int
+    refused: tuple[tuple[int, str], ...] = ()
+
+
+class EmbeddingDoor:
+    """Turns texts into vectors of one model. For one thread at a time."""
+
+    def __init__(
+        self,
+        *,
+        model: EmbeddingModel,
+        client: "EmbeddingClient",
+        retry: RetryPolicy = DEFAULT_RETRY,
+    ) -> None:
+        self.model = model
+        self._client = client
+        self._retry = retry
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._client.close()
+
+    def probe(self) -> None:
+        """Ask for two tiny vectors, so that a wrong key, address or model shows at once (A16).
+
+        Raises:
+            TemporaryError: It cannot be reached, or answers nonsense.
+            PermanentError: Key, address, model or dimension is wrong; the message says which.
+        """
+        harvest = _Harvest([1] * len(PROBE_TEXTS), self.model.dimensions)
+        try:
+            self._ask(PROBE_TEXTS, harvest, attempts=PROBE_ATTEMPTS)
+        except InputRefusedError as refusal:
+            raise PermanentError(
+                f"{refusal} It refuses the simplest text: check OMNI_EMBEDDING_MODEL.",
+                kind="permanent.embed_request",
+            ) from None
+
+    def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded:
+        """Embed ``texts`` in as few requests as the limits allow: all of them, or an error.
+
+        Args:
+            texts: Not empty, each of at most ``model.max_input_tokens`` tokens; one that the
+                endpoint refuses does not keep the others from their vectors.
+            tokens: Of each text, where known; else estimated.
+
+        Raises:
+            TemporaryError: The endpoint failed until patience ended. Of kind ``throttled`` when
+                it asks to be left alone, ``retry_after_seconds`` long.
+            PermanentError: Key, quota, address, model or dimension is wrong.
+        """
+        counts = [_estimate_tokens(text) for text in texts] if tokens is None else tokens
+        harvest = _Harvest(counts, self.model.dimensions)
+        for batch in plan_batches(counts, max_items=REQUEST_ITEMS, max_tokens=REQUEST_TOKENS):
+            self._embed_batch(texts, batch, harvest)
+        return harvest.embedded()
+
+    def _embed_batch(self, texts: Sequence[str], batch: range, harvest: "_Harvest") -> None:
+        """Embed one batch; one that is refused is halved until the refused texts stand alone."""
+        try:
+            answer = self._ask([texts[index] for index in batch], harvest)
+        except InputRefusedError as refusal:
+            if len(batch) == 1:
+                harvest.refuse(batch[0], refusal)
+                return
+        else:
+            harvest.keep(batch, answer)
+            return
+        middle = len(batch) // 2
+        self._embed_batch(texts, batch[:middle], harvest)
+        self._embed_batch(texts, batch[middle:], harvest)
+
+    def _ask(
+        self, texts: Sequence[str], harvest: "_Harvest", *, attempts: int | None = None
+    ) -> Answer:
+        """Ask until there is an answer that may be used, or patience ends."""
+        started = time.monotonic()
+        for attempt in itertools.count(1):
+            harvest.requests += 1
+            try:
+                return self._ask_once(texts)
+            except TemporaryError as error:
+                wait = self._retry.wait_seconds(
+                    attempt, error, spent_seconds=time.monotonic() - started
+                )
+                if wait is None or attempt == attempts:
+                    raise
+                _logger.warning("%s Attempt %d follows in %.1f s.", error, attempt + 1, wait)
+            time.sleep(wait)
+        raise AssertionError("counting never ends")
+
+    def _ask_once(self, texts: Sequence[str]) -> Answer:
+        answer = self._client.ask(texts, model=self.model)
+        return read_answer(answer, texts, model=self.model.name, dimensions=self.model.dimensions)
+
+
+class _Harvest:
+    """What has come of the texts so far."""
+
+    def __init__(self, counts: Sequence[int], dimensions: int) -> None:
+        self.requests = 0
+        self._counts = counts
+        self._vectors = np.full((len(counts), dimensions), np.nan, dtype=np.float32)
+        self._tokens = 0
+        self._refused: list[tuple[int, str]] = []
+        self._has_any = False
+
+    def keep(self, batch: range, answer: Answer) -> None:
+        self._vectors[batch.start : batch.stop] = answer.vectors
+        estimate = sum(self._counts[index] for index in batch)
+        self._tokens += estimate if answer.tokens is None else answer.tokens
+        self._has_any = True
+
+    def refuse(self, index: int, refusal: InputRefusedError) -> None:
+        """Note a refused text; too many of them without a reason are not the texts' fault."""
+        self._refused.append((index, str(refusal)))
+        is_unexplained = refusal.kind == InputRefusedError.kind and not self._has_any
+        if is_unexplained and len(self._refused) == SUSPICIOUS_REFUSALS:
+            raise PermanentError(
+                f"{refusal} It said so of the first {SUSPICIOUS_REFUSALS} texts, each by itself: "
+                "check OMNI_EMBEDDING_MODEL and the endpoint's own log.",
+                kind="permanent.embed_request",
+            )
+
+    def embedded(self) -> Embedded:
+        return Embedded(
+            vectors=self._vectors,
+            tokens_billed=self._tokens,
+            requests=self.requests,
+            refused=tuple(self._refused),
+        )
+
+
+def resolve_model(settings: EmbeddingSettings) -> EmbeddingModel:
+    """The model that ``settings`` name, by looking at what is installed; asks no endpoint.
+
+    Raises:
+        SettingsError: No model, or no dimension, can be told from the settings.
+    """
+    return choose_model(settings, has_weights=find_weights() is not None)
+
+
+def load_tokenizer(model: EmbeddingModel) -> "str | Tokenizer":
+    """What counts this model's tokens: a name that tiktoken knows, or a tokenizer.
+
+    Raises:
+        PermanentError: The model's own tokenizer is not installed.
+    """
+    return load_minilm_tokenizer() if model.tokenizer == MINILM else model.tokenizer
+
+
+def open_embedding_door(
+    settings: EmbeddingSettings,
+    *,
+    retry: RetryPolicy = DEFAULT_RETRY,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> EmbeddingDoor:
+    """Open the door to the model that ``settings`` name; asks no endpoint yet.
+
+    Args:
+        settings: Neither address nor key means the model inside this process.
+        retry: When to ask again.
+        deadline_seconds: For one request, from connecting to the last byte of the answer.
+
+    Raises:
+        SettingsError: No model can be told from the settings.
+        PermanentError: The weights of the local model are not those that were published.
+    """
+    from omni_pipeline.gateways import embedding_client  # noqa: PLC0415 - slow import
+
+    model = resolve_model(settings)
+    if settings.is_local:
+        client = embedding_client.open_local_client(open_local_model(model.name))
+    else:
+        client = embedding_client.open_remote_client(settings, deadline_seconds=deadline_seconds)
+    return EmbeddingDoor(model=model, client=client, retry=retry)
+
+
+def _estimate_tokens(text: str) -> int:
+    """Rather too many than too few: three bytes are seldom two tokens."""
+    return len(text.encode(errors="replace")) // 3 + 1

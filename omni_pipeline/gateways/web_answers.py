@@ -1,0 +1,175 @@
+"""From status and headers to the outcome a caller branches on."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
+
+from omni_pipeline.domain.media import is_html_type
+from omni_pipeline.domain.outcomes import (
+    Blocked,
+    FetchRequest,
+    Forbidden,
+    Gone,
+    NotModified,
+    Outcome,
+    Redirected,
+    Unreachable,
+    Unusable,
+)
+from omni_pipeline.domain.urls import canonical_url
+
+_DOCUMENT = (200, 203)
+_GONE = (404, 410)
+_REDIRECTS = (301, 302, 303, 307, 308)
+_PERMANENT_REDIRECTS = (301, 308)
+_SERVER_ERROR = 500
+_MOST_RETRY_AFTER_SECONDS = 7 * 24 * 3600.0
+# What may be stored and sent back: printable, and short enough for a row.
+_VALIDATOR = re.compile(r"[\x20-\x7e]{1,512}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """Status and headers of an answer."""
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+
+    def get(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key == name), None)
+
+    def codings(self) -> list[str]:
+        """All content codings, in the order they were applied; none for ``identity``."""
+        values = ",".join(value for key, value in self.headers if key == "content-encoding")
+        words = (word.strip().lower().removeprefix("x-") for word in values.split(","))
+        return [word for word in words if word not in ("", "identity")]
+
+    def media_type(self) -> tuple[str, str | None]:
+        """The media type in lower case ("" without one) and the charset it claims."""
+        message = Message()
+        message["content-type"] = (self.get("content-type") or "")[:200]
+        if not message["content-type"]:
+            return "", None
+        charset = message.get_param("charset")
+        return message.get_content_type(), charset if isinstance(charset, str) else None
+
+    def validator(self, name: str) -> str | None:
+        value = self.get(name)
+        return value if value and _VALIDATOR.fullmatch(value) else None
+
+
+def head_of(status: int, raw_headers: Iterable[tuple[bytes, bytes]]) -> Head:
+    return Head(
+        status=status,
+        headers=[
+            (key.decode("latin-1").lower(), value.decode("latin-1")) for key, value in raw_headers
+        ],
+    )
+
+
+def outcome_without_body(request: FetchRequest, head: Head, now: datetime) -> Outcome | None:
+    """Judge what status and headers alone decide; None when the body is wanted."""
+    url, status = request.url, head.status
+    if status in _DOCUMENT:
+        return _unusable_document(url, head)
+    if status in _REDIRECTS:
+        return _redirect(url, head)
+    if status == 304 and (request.etag or request.last_modified):  # noqa: PLR2004 - Not Modified
+        return NotModified(url=url)
+    if status in _GONE:
+        return Gone(url=url, status=status)
+    return _blocked(url, head, now) or _failed(url, status)
+
+
+def _failed(url: str, status: int) -> Outcome:
+    reason = f"{url} answered {status}"
+    if status >= _SERVER_ERROR:
+        return Unreachable(url=url, kind="transient.status", reason=reason)
+    return Unusable(url=url, status=status, kind="permanent.status", reason=reason)
+
+
+def _unusable_document(url: str, head: Head) -> Outcome | None:
+    codings = head.codings()
+    if len(codings) > 1 or not {"gzip", "deflate"}.issuperset(codings):
+        return Unusable(
+            url=url,
+            status=head.status,
+            kind="permanent.encoding",
+            reason=f"{url} is encoded as {', '.join(codings)[:80]!r}: one layer of gzip or "
+            "deflate is read, and was all that was asked for",
+        )
+    return None
+
+
+def not_html(url: str, head: Head) -> Outcome | None:
+    """Refuse by media type what no page can be, before its body is read."""
+    media_type, _ = head.media_type()
+    if is_html_type(media_type):
+        return None
+    return Unusable(
+        url=url,
+        status=head.status,
+        kind="permanent.not_html",
+        reason=f"{url} is {media_type[:80]!r}: only HTML is indexed",
+    )
+
+
+def _redirect(url: str, head: Head) -> Outcome:
+    location = head.get("location")
+    if not location:
+        return Unusable(
+            url=url,
+            status=head.status,
+            kind="permanent.redirect",
+            reason=f"{url} answered {head.status} without a place to go",
+        )
+    target = canonical_url(_as_text(location), url)
+    if target is None:
+        return Forbidden(
+            url=url, reason=f"{url} redirects to {location[:120]!r}, which is no web page's URL"
+        )
+    if target == url:
+        return Unusable(
+            url=url,
+            status=head.status,
+            kind="permanent.redirect_loop",
+            reason=f"{url} redirects to itself",
+        )
+    return Redirected(url=url, target=target, permanent=head.status in _PERMANENT_REDIRECTS)
+
+
+def _as_text(location: str) -> str:
+    """Locations are ASCII by the standard, UTF-8 in practice."""
+    return location.encode("latin-1").decode("utf-8", errors="replace")
+
+
+def _blocked(url: str, head: Head, now: datetime) -> Blocked | None:
+    seconds = _retry_after_seconds(head.get("retry-after"), now)
+    refused = head.status in (401, 403)
+    throttled = head.status == 429 or (head.status == 503 and seconds is not None)  # noqa: PLR2004
+    if not refused and not throttled:
+        return None
+    return Blocked(
+        url=url,
+        status=head.status,
+        kind="permanent.blocked" if refused else "throttled",
+        reason=f"{url} answered {head.status}",
+        retry_after_seconds=seconds,
+    )
+
+
+def _retry_after_seconds(value: str | None, now: datetime) -> float | None:
+    """Read ``Retry-After``: seconds or a date (RFC 9110, 10.2.3); None when it is neither."""
+    if value is None:
+        return None
+    if re.fullmatch("[0-9]{1,9}", value):
+        return min(float(value), _MOST_RETRY_AFTER_SECONDS)
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+    return min(max(seconds, 0.0), _MOST_RETRY_AFTER_SECONDS)

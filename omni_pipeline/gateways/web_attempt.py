@@ -1,0 +1,139 @@
+"""One attempt at one URL: a request, and the outcome of whatever comes back."""
+
+import asyncio
+import ssl
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+
+import httpcore2
+
+from omni_pipeline.domain.hosts import DEFAULT_PORTS, bracketed
+from omni_pipeline.domain.media import is_binary
+from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Outcome, Unusable
+from omni_pipeline.domain.urls import UrlParts, url_parts
+from omni_pipeline.gateways.web_answers import Head, head_of, not_html, outcome_without_body
+from omni_pipeline.gateways.web_body import Body, Wanted, drain, read_body
+from omni_pipeline.gateways.web_errors import FOREIGN_ERRORS, headers_too_large, outcome_of_error
+from omni_pipeline.gateways.web_limits import FetchLimits
+
+# Servers that close idle connections sooner (Apache: 5 s) are noticed by their closing.
+_KEEPALIVE_SECONDS = 30.0
+
+
+class WebClient:
+    """Connections that are kept, and single attempts over them. No cookies, no credentials.
+
+    httpcore, not the client above it: that one follows, decodes, and reads the environment.
+    """
+
+    def __init__(
+        self,
+        *,
+        backend: httpcore2.AsyncNetworkBackend,
+        tls: ssl.SSLContext,
+        user_agent: str,
+        limits: FetchLimits,
+    ) -> None:
+        self._user_agent = user_agent
+        self._limits = limits
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=tls,
+            max_connections=None,
+            keepalive_expiry=_KEEPALIVE_SECONDS,
+            network_backend=backend,
+        )
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+    async def attempt(self, request: FetchRequest, wanted: Wanted) -> Outcome:
+        limits, started = self._limits, asyncio.get_running_loop().time()
+        head_seconds = 2 * limits.connect_seconds + limits.first_byte_seconds
+        try:
+            async with (
+                asyncio.timeout_at(started + min(head_seconds, limits.whole_seconds)) as deadline,
+                self._stream(request) as response,
+            ):
+                deadline.reschedule(started + limits.whole_seconds)
+                return await self._answer(request, wanted, response, started)
+        except FOREIGN_ERRORS as error:
+            return outcome_of_error(request.url, error)
+
+    def _stream(self, request: FetchRequest) -> AbstractAsyncContextManager[httpcore2.Response]:
+        parts = url_parts(request.url)
+        return self._pool.stream(
+            "GET",
+            httpcore2.URL(
+                scheme=parts.scheme, host=parts.host, port=parts.port, target=parts.target
+            ),
+            headers=self._headers(request, parts),
+            extensions={
+                "timeout": {
+                    "connect": self._limits.connect_seconds,
+                    "read": self._limits.first_byte_seconds,
+                    "write": self._limits.first_byte_seconds,
+                }
+            },
+        )
+
+    def _headers(self, request: FetchRequest, parts: UrlParts) -> list[tuple[str, str]]:
+        is_default = parts.port == DEFAULT_PORTS[parts.scheme]
+        headers = [
+            ("Host", bracketed(parts.host) + ("" if is_default else f":{parts.port}")),
+            ("User-Agent", self._user_agent),
+            ("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.1"),
+            ("Accept-Encoding", "gzip, deflate"),
+        ]
+        if request.etag:
+            headers.append(("If-None-Match", request.etag))
+        if request.last_modified:
+            headers.append(("If-Modified-Since", request.last_modified))
+        return headers
+
+    async def _answer(
+        self,
+        request: FetchRequest,
+        wanted: Wanted,
+        response: httpcore2.Response,
+        started: float,
+    ) -> Outcome:
+        if sum(len(k) + len(v) for k, v in response.headers) > self._limits.header_bytes:
+            return headers_too_large(request.url)
+        head = head_of(response.status, response.headers)
+        outcome = outcome_without_body(request, head, datetime.now(UTC))
+        if outcome is not None:
+            await drain(response)
+            return outcome
+        if wanted.html_only and (refusal := not_html(request.url, head)):
+            return refusal
+        coding = (head.codings() or ["identity"])[0]
+        body = await read_body(request.url, response, coding, wanted=wanted, limits=self._limits)
+        if not isinstance(body, Body):
+            return body
+        if wanted.html_only and is_binary(body.data):
+            return _binary(request.url, head)
+        return _fetched(request.url, head, body, asyncio.get_running_loop().time() - started)
+
+
+def _binary(url: str, head: Head) -> Unusable:
+    return Unusable(
+        url=url,
+        status=head.status,
+        kind="permanent.not_html",
+        reason=f"{url} says it is HTML, and its bytes are not text",
+    )
+
+
+def _fetched(url: str, head: Head, body: Body, elapsed_seconds: float) -> Fetched:
+    media_type, charset = head.media_type()
+    return Fetched(
+        url=url,
+        status=head.status,
+        body=body.data,
+        content_type=media_type,
+        charset=charset,
+        etag=head.validator("etag"),
+        last_modified=head.validator("last-modified"),
+        elapsed_seconds=elapsed_seconds,
+        truncated=body.truncated,
+    )

@@ -1,0 +1,34 @@
+"""How much one fetch may cost: seconds, bytes, attempts (FAULTS P8)."""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchLimits:
+    """The bounds of one fetch.
+
+    Attributes:
+        connect_seconds: Resolving the name and dialling; TLS has as much again.
+        first_byte_seconds: Silence after the request, and later within the body.
+        whole_seconds: One attempt, whatever happens in it.
+        slow_bytes_per_second: A body slower than this for ``slow_seconds`` is given up.
+        body_bytes: A page, inflated; also what may travel for it.
+        header_bytes: All response headers together.
+        attempts: Of one fetch, the first included.
+        retry_within_seconds: No attempt starts later than this after the first one.
+        pause_seconds: Before the second attempt; doubled for the third; halved at random.
+    """
+
+    connect_seconds: float = 5.0
+    first_byte_seconds: float = 15.0
+    whole_seconds: float = 60.0
+    slow_bytes_per_second: int = KIB
+    slow_seconds: float = 20.0
+    body_bytes: int = 10 * MIB
+    header_bytes: int = 64 * KIB
+    attempts: int = 3
+    retry_within_seconds: float = 30.0
+    pause_seconds: float = 1.0

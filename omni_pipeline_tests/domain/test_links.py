@@ -1,0 +1,112 @@
+"""What a page says about URLs (A3, FAULTS S27, S32, S50, D22, D35)."""
+
+import time
+
+import pytest
+
+from omni_pipeline.domain.links import MOST_LINKS, page_links
+from omni_pipeline.errors import PermanentError
+
+URL = "https://docs.example.com/guide/start"
+
+
+def test_links_are_canonical_once_each_in_the_order_of_the_page_a3() -> None:
+    html = """
+        <a href="b">b</a> <a href="/a#top">a</a> <a href="./b?utm_source=x">b again</a>
+        <map><area href="//other.example.com"></map> <a>none</a> <a href="">here</a>
+    """
+    assert page_links(html, URL).links == (
+        "https://docs.example.com/guide/b",
+        "https://docs.example.com/a",
+        "https://other.example.com/",
+    )
+
+
+def test_eight_spellings_of_a_page_are_one_link_d22() -> None:
+    spellings = ["x", "./x", "/guide/x", "X/../x", "x#a", "x?utm_medium=m", "%78", URL[:-5] + "x"]
+    html = "".join(f'<a href="{spelling}">x</a>' for spelling in spellings)
+
+    assert page_links(html, URL).links == ("https://docs.example.com/guide/x",)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "javascript:alert(1)",
+        " JavaScript:alert(1)",
+        "data:text/html,<a>",
+        "file:///etc/passwd",
+        "mailto:a@b.example",
+        "tel:+1",
+        "https:\\\\evil.test",
+        "https://u:p@docs.example.com/",
+        "#top",
+        "http://2130706433/",
+    ],
+)
+def test_what_is_no_web_page_is_no_link_s24_s32(reference: str) -> None:
+    assert page_links(f'<a href="{reference}">x</a>', URL).links == ()
+
+
+def test_the_base_of_the_page_counts_and_its_links_can_be_seen_to_leave_the_site_s27() -> None:
+    assert page_links('<base href="/v2/"><a href="x">', URL).links == (
+        "https://docs.example.com/v2/x",
+    )
+    assert page_links('<base href="http://127.0.0.1/"><a href="x">', URL).links == (
+        "http://127.0.0.1/x",
+    )
+    assert page_links('<base href="file:///etc/"><a href="x">', URL).links == (
+        "https://docs.example.com/guide/x",
+    )
+
+
+def test_a_page_may_forbid_to_follow_and_to_index() -> None:
+    link = '<a href="x">'
+    plain = page_links(link, URL)
+    noindex = page_links(f'<meta name="ROBOTS" content="NoIndex, follow">{link}', URL)
+    neither = page_links(f'<meta name="robots" content="none">{link}', URL)
+
+    assert (plain.nofollow, plain.noindex, len(plain.links)) == (False, False, 1)
+    assert (noindex.nofollow, noindex.noindex, len(noindex.links)) == (False, True, 1)
+    assert (neither.nofollow, neither.noindex, len(neither.links)) == (True, True, 0)
+
+
+def test_a_link_may_ask_not_to_be_followed() -> None:
+    html = '<a rel="external NoFollow" href="x"><a rel="nofollower" href="y">'
+    assert page_links(html, URL).links == ("https://docs.example.com/guide/y",)
+
+
+def test_the_page_names_its_own_url() -> None:
+    html = '<head><link rel="Canonical" href="/guide/?utm_source=x#y"></head>'
+    assert page_links(html, URL).canonical == "https://docs.example.com/guide/"
+    assert page_links('<link rel="canonical" href="javascript:x">', URL).canonical is None
+    assert page_links("<p>", URL).canonical is None
+
+
+@pytest.mark.parametrize("content", ["0; url=next", "5;URL='next'", '0, url = "next"'])
+def test_a_meta_refresh_is_a_link_and_nothing_more_s27(content: str) -> None:
+    html = f"<meta http-equiv=Refresh content='{content}'>".replace("''", "'")
+    if "'" in content:
+        html = f'<meta http-equiv=Refresh content="{content}">'
+    assert page_links(html, URL).links == ("https://docs.example.com/guide/next",)
+
+
+def test_nine_hundred_thousand_links_cost_little_and_give_two_thousand_s50() -> None:
+    html = "".join(f"<a href=/{number}>" for number in range(900_000))
+    started = time.process_time()
+
+    links = page_links(html, URL).links
+
+    assert len(links) == MOST_LINKS
+    assert links[0] == "https://docs.example.com/0"
+    assert time.process_time() - started < 10
+
+
+def test_a_page_that_would_stall_the_parser_is_never_parsed_d35() -> None:
+    with pytest.raises(PermanentError, match="deep"):
+        page_links("<div>" * 1_000_000, URL)
+
+
+@pytest.mark.parametrize("html", ["", "\0", "<a href>", "<a href='\ud800'>", "<" * 10_000])
+def test_broken_html_has_no_links_and_no_errors(html: str) -> None:
+    assert page_links(html, URL).links == ()

@@ -1,0 +1,172 @@
+"""Reading sitemaps that may be hostile (A3, FAULTS D24-D26, S28, S47)."""
+
+import gzip
+import time
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from omni_pipeline.domain.sitemaps import MOST_URLS, SitemapPage, parse_sitemap
+
+MIB = 1024 * 1024
+NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
+URLSET = f"""<?xml version="1.0" encoding="UTF-8"?>
+<urlset {NAMESPACE} xmlns:image="http://www.google.com/schemas/sitemap-image/1.1">
+  <url>
+    <loc> https://example.com/a?x=1&amp;y=2 </loc>
+    <lastmod>2026-11-01</lastmod>
+    <image:image><image:loc>https://example.com/a.png</image:loc></image:image>
+  </url>
+  <url><loc>https://example.com/b</loc></url>
+  <url><lastmod>2026-11-01</lastmod></url>
+</urlset>"""
+PAGES = (
+    SitemapPage(url="https://example.com/a?x=1&y=2", lastmod="2026-11-01"),
+    SitemapPage(url="https://example.com/b"),
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        URLSET.encode(),
+        b"\xef\xbb\xbf" + URLSET.encode(),
+        gzip.compress(URLSET.encode()),
+        URLSET.replace("UTF-8", "utf-16").encode("utf-16"),
+        URLSET.replace("UTF-8", "iso-8859-1").encode("latin-1"),
+        URLSET.replace(NAMESPACE, 'xmlns="urn:wrong"').encode(),
+        URLSET.replace(NAMESPACE, "").encode(),
+        URLSET.replace("<url", "<s:url").replace("</url", "</s:url").encode(),
+    ],
+)
+def test_pages_are_read_from_xml_however_it_is_wrapped_a3(body: bytes) -> None:
+    sitemap = parse_sitemap(body)
+
+    assert sitemap.pages == PAGES
+    assert sitemap.children == ()
+    assert sitemap.problem is None
+
+
+def test_an_index_names_its_children() -> None:
+    index = f"""<sitemapindex {NAMESPACE}>
+        <sitemap><loc>https://example.com/1.xml.gz</loc><lastmod>2026-11-01</lastmod></sitemap>
+        <sitemap><loc>file:///etc/passwd</loc></sitemap></sitemapindex>"""
+
+    sitemap = parse_sitemap(index.encode())
+
+    assert sitemap.children == ("https://example.com/1.xml.gz", "file:///etc/passwd")
+    assert sitemap.pages == ()
+
+
+def test_a_plain_list_of_urls_is_a_sitemap_too() -> None:
+    body = b"\xef\xbb\xbfhttps://example.com/a\r\n\r\nnot a url\nhttp://example.com/b"
+
+    pages = parse_sitemap(body).pages
+
+    assert [page.url for page in pages] == ["https://example.com/a", "http://example.com/b"]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (URLSET[:-40].encode(), "not valid XML"),
+        (URLSET.replace("</urlset>", "&nbsp;").encode(), "not valid XML"),
+        (URLSET.replace("</urlset>", "<a>" * 200_000).encode(), "inside each other"),
+        (gzip.compress(URLSET.encode())[:-9], "too early"),
+    ],
+)
+def test_what_came_before_the_damage_is_kept_d26(body: bytes, problem: str) -> None:
+    sitemap = parse_sitemap(body)
+
+    assert sitemap.pages[:1] == PAGES[:1]
+    assert problem in (sitemap.problem or "")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><p>hello", b"no list", b"\x1f\x8bnot gzip", b"\0"])
+def test_what_is_no_sitemap_says_so_instead_of_listing_nothing(body: bytes) -> None:
+    sitemap = parse_sitemap(body)
+
+    assert sitemap.pages == ()
+    assert sitemap.problem is not None
+
+
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    "prolog",
+    [
+        f'<!DOCTYPE x [<!ENTITY l0 "lol">{LAUGHS}]>',
+        '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>',
+        '<!doctype x SYSTEM "http://169.254.169.254/x.dtd">',
+        "<!--" + "x" * 100_000 + "--><!DOCTYPE x>",
+        "<!--" + "x" * (64 * 1024 - 4 - 3 - 5) + "--><!DOCTYPE x>",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_any_doctype_is_refused_before_it_can_do_anything_d26_s47(
+    prolog: str, encoding: str
+) -> None:
+    body = f'<?xml version="1.0" encoding="{encoding}"?>{prolog}<urlset><url><loc>&l9;</loc>'
+
+    sitemap = parse_sitemap(body.encode(encoding))
+
+    assert "DOCTYPE" in (sitemap.problem or "")
+    assert sitemap.pages == ()
+
+
+def test_reading_stops_at_fifty_thousand_urls_d25() -> None:
+    body = "<urlset>" + "<url><loc>https://example.com/x</loc></url>" * (MOST_URLS + 1)
+
+    sitemap = parse_sitemap(body.encode())
+
+    assert len(sitemap.pages) == MOST_URLS
+    assert "50000" in (sitemap.problem or "")
+
+
+@pytest.mark.parametrize("head", [b"<urlset>", b"https://example.com/a\n"])
+def test_a_gzip_bomb_is_defused_in_little_memory_d25(head: bytes) -> None:
+    bomb = gzip.compress(head + b" " * (100 * MIB))
+
+    tracemalloc.start()
+    try:
+        sitemap = parse_sitemap(bomb)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert "larger than" in (sitemap.problem or "")
+    assert peak_bytes < 8 * MIB
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<urlset a="' + b"x" * (30 * MIB),
+        b"<urlset><!--" + b"x" * (30 * MIB),
+        b"<urlset>" + b"<a/>" * (7 * MIB),
+        b"<urlset><url><loc>" + b"x" * (30 * MIB),
+    ],
+    ids=["one endless tag", "one endless comment", "seven million tags", "one endless text"],
+)
+def test_xml_made_to_be_slow_is_given_up_d26(body: bytes) -> None:
+    started = time.process_time()
+
+    sitemap = parse_sitemap(body)
+
+    assert sitemap.problem is not None
+    assert time.process_time() - started < 8
+
+
+def test_a_url_that_could_not_be_stored_is_left_out_d38() -> None:
+    body = f"<urlset><url><loc>https://example.com/{'x' * 9000}</loc></url></urlset>"
+    assert parse_sitemap(body.encode()).pages == ()
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_raise(body: bytes) -> None:
+    parse_sitemap(body)
+    parse_sitemap(b"<urlset>" + body)
+    parse_sitemap(b"\x1f\x8b" + body)

@@ -1,0 +1,459 @@
+"""The embedding door against an endpoint that fails in every way we know of (A7, A14, A15, A16)."""
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from omni_pipeline.errors import OmniError, PermanentError, SettingsError, TemporaryError
+from omni_pipeline.gateways.embedding import (
+    REQUEST_ITEMS,
+    SUSPICIOUS_REFUSALS,
+    EmbeddingDoor,
+    load_tokenizer,
+    open_embedding_door,
+    resolve_model,
+)
+from omni_pipeline.gateways.embedding_retries import RetryPolicy
+from omni_pipeline.settings import EmbeddingSettings
+from omni_pipeline_tests import embedding_server as behave
+from omni_pipeline_tests.embedding_server import Behaviour, EmbeddingServer, vector_of
+
+KEY = "canary-9f8a7b6c5d"
+TEXTS = ["alpha one", "beta two", "gamma three", "delta four"]
+
+QUICK = RetryPolicy(attempts=2, first_seconds=0.01, longest_seconds=2.0, total_seconds=10.0)
+
+
+def settings_of(server: EmbeddingServer) -> EmbeddingSettings:
+    return EmbeddingSettings(
+        base_url=server.base_url, model=server.model, dimensions=server.dimensions, api_key=KEY
+    )
+
+
+@contextmanager
+def door_to(
+    *script: Behaviour,
+    otherwise: Behaviour = behave.ok,
+    retry: RetryPolicy = QUICK,
+    deadline_seconds: float = 5.0,
+) -> Iterator[tuple[EmbeddingDoor, EmbeddingServer]]:
+    with (
+        EmbeddingServer(script, otherwise=otherwise) as server,
+        open_embedding_door(
+            settings_of(server), retry=retry, deadline_seconds=deadline_seconds
+        ) as door,
+    ):
+        yield door, server
+
+
+def failure_of(behaviour: Behaviour, *, deadline_seconds: float = 5.0) -> tuple[OmniError, int]:
+    """The error after an endpoint that does this for ever, and how often it was asked."""
+    with (
+        door_to(otherwise=behaviour, deadline_seconds=deadline_seconds) as (door, server),
+        pytest.raises(OmniError) as caught,
+    ):
+        door.embed(TEXTS)
+    assert "\n" not in str(caught.value)
+    return caught.value, len(server.calls)
+
+
+def assert_vectors_belong_to(texts: list[str], vectors: np.ndarray) -> None:
+    assert vectors.dtype == np.float32
+    for text, vector in zip(texts, vectors, strict=True):
+        np.testing.assert_array_equal(vector, vector_of(text))
+
+
+@pytest.mark.parametrize("behaviour", [behave.ok, behave.as_numbers, behave.shuffled])
+def test_each_text_gets_its_own_vector(behaviour: Behaviour) -> None:
+    """C11: also when the endpoint answers in another order, or not in base64."""
+    with door_to(otherwise=behaviour) as (door, server):
+        embedded = door.embed(TEXTS)
+    np.testing.assert_allclose(embedded.vectors, [vector_of(text) for text in TEXTS], rtol=1e-6)
+    assert embedded.tokens_billed == 8
+    assert embedded.requests == 1
+    assert embedded.refused == ()
+    assert server.calls[0].path == "/v1/embeddings"
+    assert server.calls[0].headers["authorization"] == f"Bearer {KEY}"
+    assert server.calls[0].body["encoding_format"] == "base64"
+    assert "dimensions" not in server.calls[0].body
+
+
+def test_many_texts_go_in_few_requests_and_come_back_in_order() -> None:
+    texts = [f"text number {number}" for number in range(2 * REQUEST_ITEMS + 3)]
+    with door_to() as (door, server):
+        embedded = door.embed(texts, tokens=[5] * len(texts))
+    assert_vectors_belong_to(texts, embedded.vectors)
+    assert [len(call.texts) for call in server.calls] == [REQUEST_ITEMS, REQUEST_ITEMS, 3]
+    assert server.texts == texts
+
+
+def test_long_texts_share_a_request_only_as_far_as_its_tokens_go() -> None:
+    with door_to() as (door, server):
+        door.embed(TEXTS, tokens=[40_000, 20_000, 5_000, 100_000])
+    assert [len(call.texts) for call in server.calls] == [2, 1, 1]
+
+
+def test_no_texts_are_no_request() -> None:
+    with door_to() as (door, server):
+        assert door.embed([]).vectors.shape == (0, server.dimensions)
+    assert server.calls == []
+
+
+def test_a_text_with_half_a_character_does_not_fail_its_neighbours() -> None:
+    with door_to() as (door, server):
+        door.embed(["fine", "cut \ud83d"])
+    assert server.texts == ["fine", "cut ?"]
+
+
+def test_fewer_dimensions_are_asked_for_where_the_model_can_shorten() -> None:
+    with (
+        EmbeddingServer(model="text-embedding-3-small", dimensions=64) as server,
+        open_embedding_door(settings_of(server), retry=QUICK) as door,
+    ):
+        assert door.embed(TEXTS).vectors.shape == (4, 64)
+    assert server.calls[0].body["dimensions"] == 64
+
+
+# Failures that pass ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        behave.failing(500),
+        behave.failing(502),
+        behave.failing(503),
+        behave.failing(529),
+        behave.failing(408),
+        behave.throttled(retry_after="0"),
+        behave.cut,
+        behave.login_page,
+        behave.short,
+        behave.one_too_many,
+        behave.doubled_index,
+        behave.poisoned(float("nan")),
+        behave.zeros,
+        behave.identical,
+    ],
+)
+def test_a_failure_that_passes_costs_one_more_request(behaviour: Behaviour) -> None:
+    """C4, C8 to C14: nothing of the bad answer is used, everything of the next one is."""
+    with door_to(behaviour) as (door, server):
+        embedded = door.embed(TEXTS)
+    assert_vectors_belong_to(TEXTS, embedded.vectors)
+    assert embedded.requests == len(server.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind"),
+    [
+        (behave.failing(500), "transient.embed_server"),
+        (behave.throttled(retry_after="0"), "throttled"),
+        (behave.cut, "transient.embed_unreachable"),
+        (behave.login_page, "transient.embed_answer"),
+        (behave.short, "transient.embed_shape"),
+        (behave.one_too_many, "transient.embed_shape"),
+        (behave.doubled_index, "transient.embed_shape"),
+        (behave.poisoned(float("nan")), "transient.embed_vector"),
+        (behave.poisoned(float("nan"), as_base64=False), "transient.embed_vector"),
+        (behave.poisoned(float("inf")), "transient.embed_vector"),
+        (behave.poisoned(1e39, as_base64=False), "transient.embed_vector"),
+        (behave.zeros, "transient.embed_vector"),
+        (behave.identical, "transient.embed_vector"),
+    ],
+)
+def test_a_failure_that_stays_is_temporary_and_ends_after_the_attempts(
+    behaviour: Behaviour, kind: str
+) -> None:
+    """C4, C8 to C14: the server sees our attempts and not the library's on top of them."""
+    error, calls = failure_of(behaviour)
+    assert isinstance(error, TemporaryError)
+    assert (error.kind, calls) == (kind, QUICK.attempts)
+
+
+def test_retry_after_is_kept_and_not_overslept() -> None:
+    """C1."""
+    with door_to(behave.throttled(retry_after="1")) as (door, server):
+        started = time.monotonic()
+        door.embed(TEXTS)
+    assert 1.0 <= time.monotonic() - started < 2.5
+    assert len(server.calls) == 2
+
+
+@pytest.mark.parametrize("wish", ["3600", "Sun, 22 Nov 2093 02:00:00 GMT"])
+def test_a_long_retry_after_is_handed_on_instead_of_slept_through(wish: str) -> None:
+    """C2."""
+    started = time.monotonic()
+    error, calls = failure_of(behave.throttled(retry_after=wish))
+    assert time.monotonic() - started < 3.0
+    assert isinstance(error, TemporaryError)
+    assert (error.kind, calls) == ("throttled", 1)
+    assert error.retry_after_seconds is not None
+    assert error.retry_after_seconds >= 3600
+
+
+def test_pauses_double_are_jittered_and_end() -> None:
+    policy = RetryPolicy()
+    error = TemporaryError("no")
+    for attempt, longest in [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0)]:
+        waits = {policy.wait_seconds(attempt, error, spent_seconds=0.0) for _ in range(50)}
+        assert None not in waits
+        assert len(waits) > 10
+        assert all(wait and longest / 2 <= wait <= longest for wait in waits)
+    assert policy.wait_seconds(5, error, spent_seconds=0.0) is None
+    assert policy.wait_seconds(1, error, spent_seconds=180.0) is None
+
+
+def test_a_closed_port_is_temporary_and_named() -> None:
+    """C5."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    settings = EmbeddingSettings(
+        base_url=f"http://127.0.0.1:{port}/v1", model="m", dimensions=8, api_key=KEY
+    )
+    with (
+        open_embedding_door(settings, retry=QUICK) as door,
+        pytest.raises(TemporaryError, match=f"127.0.0.1:{port}.*could not be reached") as caught,
+    ):
+        door.probe()
+    assert caught.value.kind == "transient.embed_unreachable"
+
+
+# The clock and the size --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("behaviour", [behave.silent, behave.dripping_body, behave.dripping_head])
+def test_an_answer_that_does_not_end_is_cut_off_by_the_clock(behaviour: Behaviour) -> None:
+    """C6, C7: the library's own timeout is per read, which a drip outlives."""
+    started = time.monotonic()
+    error, calls = failure_of(behaviour, deadline_seconds=0.3)
+    assert time.monotonic() - started < 0.3 * QUICK.attempts + 1.5
+    assert (error.kind, calls) == ("transient.embed_timeout", QUICK.attempts)
+
+
+def test_an_answer_without_end_is_cut_off_by_its_size() -> None:
+    """C22: at most 32 MiB are read, once."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    error, calls = failure_of(behave.endless)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert (error.kind, calls) == ("permanent.embed_answer", 1)
+    assert grown < 100
+
+
+def test_a_compressed_answer_is_not_inflated() -> None:
+    """S45: nobody asked for it, and three layers of it are a bomb."""
+    error, _ = failure_of(behave.compressed)
+    assert error.kind == "permanent.embed_answer"
+
+
+# Failures that stay ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "remedy"),
+    [
+        (behave.wrong_key, "permanent.embed_key", "OPENAI_API_KEY"),
+        (behave.failing(403), "permanent.embed_key", "OPENAI_API_KEY"),
+        (behave.failing(402), "permanent.embed_quota", "credit"),
+        (
+            behave.failing(429, "You exceeded your quota", code="insufficient_quota"),
+            "permanent.embed_quota",
+            "credit",
+        ),
+        (behave.failing(404), "permanent.embed_model", "OMNI_EMBEDDING_MODEL"),
+        (behave.failing(405), "permanent.embed_request", "OMNI_EMBEDDING_BASE_URL"),
+        (behave.wrong_dimensions, "permanent.embed_dims", "OMNI_EMBEDDING_DIMENSIONS"),
+        (behave.mixed_dimensions, "permanent.embed_dims", "OMNI_EMBEDDING_DIMENSIONS"),
+        (behave.from_model("bge-m3"), "permanent.embed_model", "bge-m3"),
+    ],
+)
+def test_what_a_person_must_mend_is_asked_once_and_says_what(
+    behaviour: Behaviour, kind: str, remedy: str
+) -> None:
+    """C3, C15, C16, C18."""
+    error, calls = failure_of(behaviour)
+    assert isinstance(error, PermanentError)
+    assert (error.kind, calls) == (kind, 1)
+    assert remedy in str(error)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    """C20: the key goes to no second host."""
+    with EmbeddingServer() as other:
+        error, calls = failure_of(behave.redirect(f"{other.base_url}/embeddings"))
+    assert (error.kind, calls) == ("permanent.config", 1)
+    assert other.calls == []
+
+
+# Inputs that are refused -------------------------------------------------------------------------
+
+
+def test_one_text_that_is_too_long_does_not_cost_the_others_their_vectors() -> None:
+    """C17."""
+    texts = [f"text {number}" for number in range(REQUEST_ITEMS)]
+    texts[37] = "far too long"
+    with door_to(otherwise=behave.refusing(lambda text: text == texts[37])) as (door, server):
+        embedded = door.embed(texts)
+    ((index, reason),) = embedded.refused
+    assert index == 37
+    assert "input is too long" in reason
+    assert np.isnan(embedded.vectors[37]).all()
+    assert_vectors_belong_to(texts[:37], embedded.vectors[:37])
+    assert_vectors_belong_to(texts[38:], embedded.vectors[38:])
+    assert embedded.requests == len(server.calls) == 13  # 6 halvings of 64
+
+
+def test_several_refused_texts_are_all_found() -> None:
+    """C17."""
+    texts = [f"text {number}" for number in range(20)]
+    with door_to(otherwise=behave.refusing(lambda text: text.endswith("3"))) as (door, _):
+        embedded = door.embed(texts)
+    assert [index for index, _ in embedded.refused] == [3, 13]
+    assert np.isnan(embedded.vectors).any(axis=1).sum() == 2
+
+
+def test_an_endpoint_that_refuses_everything_is_not_asked_about_every_text() -> None:
+    texts = [f"text {number}" for number in range(REQUEST_ITEMS)]
+    with (
+        door_to(otherwise=behave.failing(400, "unknown parameter")) as (door, server),
+        pytest.raises(PermanentError, match="unknown parameter") as caught,
+    ):
+        door.embed(texts)
+    assert caught.value.kind == "permanent.embed_request"
+    assert len(server.calls) < 4 * SUSPICIOUS_REFUSALS
+
+
+# Before work starts ------------------------------------------------------------------------------
+
+
+def test_the_probe_is_one_tiny_request() -> None:
+    """A16."""
+    with door_to() as (door, server):
+        door.probe()
+    assert len(server.calls) == 1
+    assert sum(map(len, server.texts)) < 100
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind"),
+    [
+        (behave.wrong_key, "permanent.embed_key"),
+        (behave.wrong_dimensions, "permanent.embed_dims"),
+        (behave.from_model("other"), "permanent.embed_model"),
+        (behave.identical, "transient.embed_vector"),
+        (behave.failing(400, "no such model"), "permanent.embed_request"),
+        (behave.failing(500), "transient.embed_server"),
+    ],
+)
+def test_the_probe_finds_what_would_fail_the_refresh(behaviour: Behaviour, kind: str) -> None:
+    """A16."""
+    with door_to(otherwise=behaviour) as (door, server), pytest.raises(OmniError) as caught:
+        door.probe()
+    assert caught.value.kind == kind
+    assert len(server.calls) <= 2
+
+
+def test_settings_that_name_no_model_are_refused_before_anything_is_asked() -> None:
+    with EmbeddingServer() as server:
+        settings = replace(settings_of(server), dimensions=None)
+        with pytest.raises(SettingsError, match="OMNI_EMBEDDING_DIMENSIONS"):
+            open_embedding_door(settings)
+    assert server.calls == []
+
+
+def test_an_endpoint_without_login_needs_no_key() -> None:
+    with (
+        EmbeddingServer() as server,
+        open_embedding_door(replace(settings_of(server), api_key=None), retry=QUICK) as door,
+    ):
+        door.probe()
+    assert len(server.calls) == 1
+
+
+def test_tokens_of_an_endpoints_model_are_counted_by_name() -> None:
+    """A13."""
+    model = resolve_model(EmbeddingSettings(api_key=KEY, model="text-embedding-3-large"))
+    assert load_tokenizer(model) == "text-embedding-3-small"
+
+
+# Secrets -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        behave.wrong_key,
+        behave.failing(500, f"trace: key={KEY}"),
+        behave.failing(400, f"Bearer {KEY} said no"),
+        behave.from_model("other"),
+        behave.silent,
+    ],
+)
+def test_the_key_is_in_no_message_traceback_or_local_variable(behaviour: Behaviour) -> None:
+    """S71."""
+    with (
+        door_to(otherwise=behaviour, deadline_seconds=0.3) as (door, _),
+        pytest.raises(OmniError) as caught,
+    ):
+        door.probe()
+    error = caught.value
+    assert error.__traceback__ is not None
+    below_this_test = error.__traceback__.tb_next
+    report = traceback.TracebackException(type(error), error, below_this_test, capture_locals=True)
+    assert KEY not in "".join(report.format())
+    assert KEY not in f"{door!r} {vars(door)!r}"
+
+
+def test_the_address_and_key_of_the_environment_are_not_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """S72: the library would obey both without a word."""
+    with EmbeddingServer() as chosen, EmbeddingServer() as attacker:
+        monkeypatch.setenv("OPENAI_BASE_URL", attacker.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
+        settings = replace(settings_of(chosen), api_key=None)
+        with open_embedding_door(settings, retry=QUICK) as door:
+            door.probe()
+    assert attacker.calls == []
+    assert "from-the-environment" not in str(chosen.calls[0].headers)
+
+
+def test_the_librarys_debug_log_shows_neither_key_nor_text() -> None:
+    """S73: measured so with openai 3.54; it may change."""
+    code = (
+        "from omni_pipeline.gateways.embedding import open_embedding_door\n"
+        "from omni_pipeline.settings import read_settings\n"
+        "with open_embedding_door(read_settings().embedding) as door:\n"
+        "    door.embed(['a-private-text'])\n"
+    )
+    with EmbeddingServer() as server:
+        ran = subprocess.run(
+            [sys.executable, "-c", code],
+            env={
+                **os.environ,
+                "OPENAI_LOG": "debug",
+                "OPENAI_API_KEY": KEY,
+                "OMNI_EMBEDDING_BASE_URL": server.base_url,
+                "OMNI_EMBEDDING_MODEL": server.model,
+                "OMNI_EMBEDDING_DIMENSIONS": str(server.dimensions),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == 0, ran.stderr
+    assert server.texts == ["a-private-text"]
+    assert "DEBUG" in ran.stderr
+    assert KEY not in ran.stdout + ran.stderr
+    assert "a-private-text" not in ran.stdout + ran.stderr

@@ -1,0 +1,282 @@
+"""Where the web door connects to, shown by listeners that count who came (FAULTS S1-S31, D39-D40).
+
+The policy of these tests names ``127.0.0.1`` and one port where a connection is wanted; canaries
+listen on other ports or addresses of loopback and must stay lonely.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+import warnings
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from omni_pipeline.domain.addresses import AddressPolicy
+from omni_pipeline.domain.outcomes import (
+    Fetched,
+    FetchRequest,
+    Forbidden,
+    Outcome,
+    Redirected,
+    Unreachable,
+)
+from omni_pipeline.gateways.web import WebDoor
+from omni_pipeline.gateways.web_limits import FetchLimits
+from omni_pipeline.gateways.web_transport import system_resolver, tls_context
+from omni_pipeline.settings import IPAddress
+from omni_pipeline_tests.sites import LOOPBACK, Canary, Page, ScriptedSite, html, redirect
+
+CERTIFICATES = Path(__file__).parent / "certificates"
+QUICK = FetchLimits(connect_seconds=0.4, first_byte_seconds=1.0, pause_seconds=0.01)
+NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reading the system's takes 40 ms
+Resolver = Callable[[str, int], Awaitable[Sequence[IPAddress]]]
+
+
+class FakeResolver:
+    """Gives each question the next answer, the last one for ever; records the questions."""
+
+    def __init__(self, *answers: Sequence[str] | OSError) -> None:
+        self.asked: list[str] = []
+        self._answers = list(answers)
+
+    async def __call__(self, host: str, port: int) -> Sequence[IPAddress]:
+        self.asked.append(host)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, OSError):
+            raise answer
+        return [ipaddress.ip_address(address) for address in answer]
+
+
+def _door(
+    *ports: int, resolver: Resolver | None = None, tls: ssl.SSLContext = NO_AUTHORITIES
+) -> WebDoor:
+    allowed = frozenset[tuple[IPAddress, int]]((LOOPBACK, port) for port in ports)
+    return WebDoor(
+        policy=AddressPolicy(allowed=allowed),
+        user_agent="omni-pipeline/0.1",
+        limits=QUICK,
+        resolver=resolver,
+        tls=tls,
+    )
+
+
+def _fetch(door: WebDoor, url: str) -> Outcome:
+    with door as opened:
+        return opened.fetch(FetchRequest(url=url))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1"])
+def test_a_private_address_is_refused_without_a_connection_s1(address: str) -> None:
+    with Canary("127.0.0.2") if address == "127.0.0.2" else Canary() as canary:
+        host = f"[{address}]" if ":" in address else address
+        outcome = _fetch(_door(), f"http://{host}:{canary.port}/")
+
+        assert isinstance(outcome, Forbidden)
+        assert outcome.kind == "permanent.forbidden"
+        assert canary.accepts() == 0
+
+
+def test_the_ports_of_a_named_address_are_each_their_own_permission_s25() -> None:
+    with ScriptedSite({"/": html("x")}) as site, Canary() as canary:
+        assert isinstance(_fetch(_door(site.port), site.url), Fetched)
+        refused = _fetch(_door(site.port), f"http://127.0.0.1:{canary.port}/")
+
+        assert isinstance(refused, Forbidden)
+        assert canary.accepts() == 0
+
+
+@pytest.mark.parametrize("port", [22, 25, 3000, 5432, 6379, 11211])
+def test_other_ports_are_refused_before_the_name_is_even_resolved_s25(port: int) -> None:
+    resolver = FakeResolver(["93.184.216.34"])
+
+    assert isinstance(_fetch(_door(resolver=resolver), f"http://site.test:{port}/"), Forbidden)
+    assert resolver.asked == []
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["127.0.0.1"],
+        ["93.184.216.34", "127.0.0.1"],
+        ["127.0.0.1", "93.184.216.34"],
+        ["93.184.216.34", "::1"],
+        ["::ffff:127.0.0.1"],
+        ["169.254.169.254"],
+        ["64:ff9b::7f00:1"],
+    ],
+)
+def test_one_refused_answer_refuses_the_whole_name_s18_s20(answers: list[str]) -> None:
+    with ScriptedSite() as site, Canary() as canary:
+        # The canary's port is allowed for another address: the port alone opens nothing.
+        policy = AddressPolicy(allowed=frozenset({(ipaddress.ip_address("10.1.1.1"), canary.port)}))
+        door = WebDoor(policy=policy, user_agent="x", limits=QUICK, resolver=FakeResolver(answers))
+        outcome = _fetch(door, f"http://site.test:{canary.port}/")
+
+        assert isinstance(outcome, Forbidden)
+        assert outcome.reason.endswith("it leads to an address that is not public")
+        assert not any(answer in outcome.reason for answer in answers)
+        assert canary.accepts() == 0
+        assert site.connections == 0
+
+
+def test_a_name_that_rebinds_is_dialled_where_it_was_judged_s19() -> None:
+    with ScriptedSite({"/": html("x")}) as site:
+        resolver = FakeResolver(["127.0.0.1"], ["127.0.0.2"])
+
+        outcome = _fetch(_door(site.port, resolver=resolver), f"http://site.test:{site.port}/")
+
+        assert isinstance(outcome, Fetched)
+        assert resolver.asked == ["site.test"], "one question for one connection"
+        assert site.requests[0].headers["host"] == f"site.test:{site.port}"
+
+
+def test_a_name_that_rebinds_between_connections_is_judged_again_s19() -> None:
+    close = Page(body=b"x", headers={"connection": "close", "content-type": "text/html"})
+    with ScriptedSite({"/": close}) as site:
+        resolver = FakeResolver(["127.0.0.1"], ["127.0.0.2"])
+        url = f"http://site.test:{site.port}/"
+        with _door(site.port, resolver=resolver) as door:
+            first, second = door.fetch(FetchRequest(url=url)), door.fetch(FetchRequest(url=url))
+
+        assert isinstance(first, Fetched)
+        assert isinstance(second, Forbidden)
+        assert site.connections == 1
+
+
+def test_each_hop_of_a_file_is_judged_s26_s28() -> None:
+    with ScriptedSite() as site, Canary() as canary:
+        site.pages["/robots.txt"] = redirect("/second")
+        for target in (f"http://127.0.0.1:{canary.port}/", "http://169.254.169.254/latest"):
+            site.pages["/second"] = redirect(target)
+            with _door(site.port) as door:
+                outcome = door.fetch_following(site.url + "robots.txt", hops=5, most_bytes=1000)
+
+            assert isinstance(outcome, Forbidden)
+        assert canary.accepts() == 0
+
+
+def test_a_redirect_of_a_page_to_a_private_address_is_only_reported_s26() -> None:
+    with ScriptedSite() as site, Canary() as canary:
+        target = f"http://127.0.0.1:{canary.port}/"
+        site.pages["/"] = redirect(target)
+
+        assert _fetch(_door(site.port), site.url) == Redirected(
+            url=site.url, target=target, permanent=False
+        )
+        assert canary.accepts() == 0
+
+
+def test_of_several_addresses_the_one_that_answers_is_used() -> None:
+    with ScriptedSite({"/": html("x")}) as site:
+        dead = ipaddress.ip_address("127.0.0.3")
+        policy = AddressPolicy(allowed=site.allowed | {(dead, site.port)})
+        door = WebDoor(
+            policy=policy,
+            user_agent="x",
+            limits=QUICK,
+            resolver=FakeResolver(["127.0.0.3", "127.0.0.1"]),
+        )
+        assert isinstance(_fetch(door, f"http://site.test:{site.port}/"), Fetched)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        socket.gaierror(socket.EAI_NONAME, "no such name"),
+        socket.gaierror(socket.EAI_AGAIN, "SERVFAIL"),
+        [],
+    ],
+)
+def test_a_name_without_an_address_is_unreachable_for_now_d39(
+    failure: Sequence[str] | OSError,
+) -> None:
+    outcome = _fetch(_door(resolver=FakeResolver(failure)), "http://site.test/")
+
+    assert isinstance(outcome, Unreachable)
+    assert (outcome.kind, outcome.temporary) == ("transient.dns", True)
+
+
+def test_the_system_resolver_gives_every_address_it_knows() -> None:
+    assert ipaddress.ip_address("127.0.0.1") in asyncio.run(system_resolver("localhost", 80))
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"])
+def test_proxies_of_the_environment_are_not_used_s30(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedSite({"/": html("x")}) as site, Canary() as proxy:
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+
+        assert isinstance(_fetch(_door(site.port), site.url), Fetched)
+        assert proxy.accepts() == 0
+
+
+def _server_tls(certificate: str, names: list[str | None]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATES / certificate)
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    return context
+
+
+def _client_tls() -> ssl.SSLContext:
+    context = tls_context()
+    context.load_verify_locations(CERTIFICATES / "authority.pem")
+    return context
+
+
+def test_tls_verifies_the_name_while_the_address_is_pinned_s31() -> None:
+    names: list[str | None] = []
+    with ScriptedSite({"/": html("x")}, tls=_server_tls("valid.pem", names)) as site:
+        door = _door(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
+
+        assert isinstance(_fetch(door, f"https://site.test:{site.port}/"), Fetched)
+        assert names == ["site.test"], "the name, not the address, is what the server is asked for"
+
+
+@pytest.mark.parametrize(
+    ("certificate", "host", "word"),
+    [
+        ("valid.pem", "other.test", "mismatch"),
+        ("expired.pem", "site.test", "expired"),
+        ("self-signed.pem", "site.test", "self-signed"),
+    ],
+)
+def test_a_certificate_that_does_not_hold_is_a_permanent_failure_d40_s31(
+    certificate: str, host: str, word: str
+) -> None:
+    with ScriptedSite({"/": html("x")}, tls=_server_tls(certificate, [])) as site:
+        door = _door(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
+        outcome = _fetch(door, f"https://{host}:{site.port}/")
+
+        assert isinstance(outcome, Unreachable)
+        assert (outcome.kind, outcome.temporary) == ("permanent.tls", False)
+        assert word in outcome.reason.lower().replace("self signed", "self-signed")
+        assert "127.0.0.1" not in outcome.reason
+        assert site.requests == []
+        assert site.connections == 1, "not tried again"
+
+
+def test_old_tls_is_refused_d40() -> None:
+    context = _server_tls("valid.pem", [])
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with ScriptedSite({"/": html("x")}, tls=context) as site:
+        door = _door(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
+        outcome = _fetch(door, f"https://site.test:{site.port}/")
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.kind == "permanent.tls"
+
+
+def test_a_server_that_speaks_no_tls_fails_without_a_word_in_clear() -> None:
+    with ScriptedSite({"/": html("x")}) as site:
+        door = _door(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
+
+        assert isinstance(_fetch(door, f"https://site.test:{site.port}/"), Unreachable)
+        assert site.requests == []

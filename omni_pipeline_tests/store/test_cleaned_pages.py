@@ -1,0 +1,131 @@
+"""Each page's text: what changed is said, and only that is due for chunking."""
+
+from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.store import chunks, cleaned_pages, raw_pages
+from omni_pipeline.store.embedding_models import ensure
+from omni_pipeline_tests.store.conftest import (
+    CHUNKER,
+    HOST,
+    Run,
+    count,
+    new_revision,
+    start_run,
+)
+
+
+def clean(run: Run, markdown_by_page: dict[int, str]) -> int:
+    with run.fenced():
+        return run.clean(dict.fromkeys(markdown_by_page, "html"), markdown_by_page)
+
+
+def due(run: Run, *, model_id: int | None = None, chunker: str = CHUNKER) -> list[int]:
+    texts = cleaned_pages.due_for_chunking(
+        run.conn,
+        run.holding,
+        model_id=model_id or run.model.id,
+        chunker=chunker,
+        after_id=0,
+        most=100,
+    )
+    return [text.page_id for text in texts]
+
+
+def stage(run: Run, page_id: int, markdown: str) -> None:
+    with run.fenced():
+        revision = new_revision(page_id, [markdown])
+        chunks.stage(run.conn, run.holding, [revision], model_id=run.model.id, chunker=CHUNKER)
+
+
+def test_saving_counts_the_texts_that_say_something_else(run: Run) -> None:
+    """A11: the same text from another body is no change."""
+    first, second = run.save_pages("p", "q")
+    assert clean(run, {first: "one", second: "two"}) == 2
+    assert clean(run, {first: "one", second: "two"}) == 0
+    assert clean(run, {first: "one", second: "three"}) == 1
+
+
+def test_a_saved_text_is_what_chunking_gets(run: Run) -> None:
+    (page_id,) = run.save_pages("p")
+    clean(run, {page_id: "# Title\n\n`ä` \N{SNOWMAN}"})
+    (text,) = cleaned_pages.due_for_chunking(
+        run.conn, run.holding, model_id=run.model.id, chunker=CHUNKER, after_id=0, most=9
+    )
+    assert text == cleaned_pages.DueText(
+        page_id=page_id,
+        url=f"https://{HOST}/p",
+        title="Title",
+        language="en",
+        markdown="# Title\n\n`ä` \N{SNOWMAN}",
+        content_hash=text_hash("# Title\n\n`ä` \N{SNOWMAN}"),
+    )
+
+
+def test_a_text_is_due_until_it_is_staged_and_again_when_it_changes(run: Run) -> None:
+    """A11"""
+    (page_id,) = run.save_pages("p")
+    clean(run, {page_id: "one"})
+    assert due(run) == [page_id]
+    stage(run, page_id, "one")
+    assert due(run) == []
+    clean(run, {page_id: "two"})
+    assert due(run) == [page_id]
+
+
+def test_a_published_text_is_due_only_when_it_changes(run: Run) -> None:
+    (page_id,) = run.save_pages("p")
+    run.publish({page_id: ["one"]})
+    assert due(run) == []
+    clean(run, {page_id: "one"})
+    assert due(run) == [], "the same text from another look costs nothing"
+    clean(run, {page_id: "two"})
+    assert due(run) == [page_id]
+    stage(run, page_id, "two")
+    assert due(run) == []
+
+
+def test_a_text_that_went_back_to_what_is_published_replaces_what_was_staged(run: Run) -> None:
+    """What is staged would be published next, so it has to follow the text, even back."""
+    (page_id,) = run.save_pages("p")
+    run.publish({page_id: ["one"]})
+    clean(run, {page_id: "two"})
+    stage(run, page_id, "two")
+    clean(run, {page_id: "one"})
+    assert due(run) == [page_id]
+
+
+def test_another_chunking_makes_every_text_due_once(run: Run) -> None:
+    """A13: a changed configuration cuts anew at the next refresh, and never mixes."""
+    (page_id,) = run.save_pages("p")
+    run.publish({page_id: ["one"]})
+    assert due(run, chunker="md-2/200") == [page_id]
+    revision = new_revision(page_id, ["one"])
+    with run.fenced():
+        chunks.stage(run.conn, run.holding, [revision], model_id=run.model.id, chunker="md-2/200")
+    assert due(run, chunker="md-2/200") == []
+    assert due(run) == [page_id], "and back again"
+
+
+def test_another_model_has_its_own_due_texts(run: Run) -> None:
+    """C5: another index is built beside the active one."""
+    (page_id,) = run.save_pages("p")
+    run.publish({page_id: ["one"]})
+    second = ensure(run.conn, name="other", dimensions=4, is_lexical=False)
+    assert due(run, model_id=second.id) == [page_id]
+    assert due(run) == []
+
+
+def test_a_text_whose_page_is_gone_is_not_due_and_can_be_forgotten(run: Run) -> None:
+    gone, stays = run.save_pages("p", "q")
+    with run.fenced():
+        raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/p": 410})
+    assert due(run) == [stays]
+    with run.fenced():
+        cleaned_pages.remove(run.conn, [gone])
+    assert count(run.conn, "SELECT page_id FROM cleaned_pages") == stays
+
+
+def test_texts_of_another_domain_are_not_due_here(run: Run) -> None:
+    other = start_run(run.conn, "b.test")
+    other.save_pages("p")
+    assert due(run) == []
+    assert len(due(other)) == 1

@@ -1,0 +1,209 @@
+"""The registered web sites: added once, found by host, removed with all that is theirs."""
+
+import psycopg
+import pytest
+from psycopg import Connection, sql
+
+from omni_pipeline.errors import UnknownDomainError
+from omni_pipeline.store import crawl_frontier, domains, embeddings, failed_pages
+from omni_pipeline.store.domains import DomainOverview, NewDomain
+from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline_tests.store.conftest import HOST, Run, register, start_run
+
+# Rows of these outlive their domain, as the record of what was done and paid.
+LEDGERS = {"crawl_jobs", "embedding_usage"}
+
+NOT_OF_DOMAINS = {
+    "domains",
+    "organizations",
+    "embedding_models",
+    "schema_migrations",
+    "publication_checks",
+}
+
+
+def test_a_domain_keeps_its_configuration(connection: Connection) -> None:
+    """A2"""
+    wanted = NewDomain(
+        host="docs.test:8080",
+        start_url="http://docs.test:8080/start",
+        use_sitemap=False,
+        page_limit=70,
+        delay_seconds=2.5,
+        include_patterns=("/docs/*", "/it's \\ {odd}*"),
+        exclude_patterns=("/docs/old/*",),
+    )
+    assert domains.add(connection, wanted)
+    found = domains.get(connection, "docs.test:8080")
+    stored = vars(found) | {
+        "include_patterns": tuple(found.include_patterns),
+        "exclude_patterns": tuple(found.exclude_patterns),
+    }
+    assert stored | vars(wanted) == stored
+    assert (found.status, found.last_success_at) == ("active", None)
+
+
+def test_adding_a_domain_again_says_so_and_changes_nothing(connection: Connection) -> None:
+    register(connection)
+    before = domains.get(connection, HOST)
+    assert not domains.add(connection, NewDomain(host=HOST, start_url=f"https://{HOST}/other"))
+    assert domains.get(connection, HOST) == before
+
+
+@pytest.mark.xfail(
+    raises=pytest.fail.Exception,
+    reason="add() says 'registered already' of a domain whose organization does not exist",
+)
+def test_adding_a_domain_for_an_unknown_organization_is_an_error(connection: Connection) -> None:
+    with pytest.raises(Exception, match="nobody"):
+        domains.add(
+            connection,
+            NewDomain(host=HOST, start_url=f"https://{HOST}/", organization="nobody"),
+        )
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "A.test", "x'; DROP TABLE chunks;--", "../../etc", "a\nb", "a b", "ä.test", "a" * 264],
+)
+def test_a_host_outside_the_grammar_is_refused_by_the_database_too(
+    connection: Connection, host: str
+) -> None:
+    """S54: a partition key is typed by people; this is the last of its doors."""
+    with pytest.raises(psycopg.errors.CheckViolation, match="domains_host_check"):
+        domains.add(connection, NewDomain(host=host, start_url="https://a.test/"))
+
+
+@pytest.mark.parametrize("start_url", ["file:///etc/passwd", "javascript:x", "a.test", ""])
+def test_a_start_page_that_is_not_on_the_web_is_refused(
+    connection: Connection, start_url: str
+) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="domains_start_url_check"):
+        domains.add(connection, NewDomain(host=HOST, start_url=start_url))
+
+
+def test_an_unknown_domain_is_named_with_the_remedy(connection: Connection) -> None:
+    assert domains.find(connection, "nope.test") is None
+    expected = r"'nope\.test' is not a registered domain\. Register it with: omni domains add nope"
+    with pytest.raises(UnknownDomainError, match=expected):
+        domains.get(connection, "nope.test")
+    with pytest.raises(UnknownDomainError, match=expected):
+        domains.set_status(connection, "nope.test", "paused")
+    with pytest.raises(UnknownDomainError, match=expected):
+        domains.remove(connection, "nope.test")
+
+
+def test_a_paused_domain_is_listed_but_not_among_the_active(connection: Connection) -> None:
+    """C2"""
+    for host in ("b.test", "c.test", "a.test"):
+        register(connection, host)
+    domains.set_status(connection, "b.test", "paused")
+    assert domains.list_hosts(connection) == ["a.test", "b.test", "c.test"]
+    assert domains.list_hosts(connection, only_active=True) == ["a.test", "c.test"]
+    domains.set_status(connection, "b.test", "active")
+    assert domains.list_hosts(connection, only_active=True) == ["a.test", "b.test", "c.test"]
+
+
+def fill_every_table(run: Run) -> None:
+    """Leave rows of this domain in every table that knows domains."""
+    page, other = run.save_pages("p", "q")
+    run.publish({page: ["text"]})
+    run.stage({other: ["staged"]})
+    run.pay(["staged"])
+    with run.fenced():
+        embeddings.record_usage(run.conn, run.holding, run.model, requests=1, texts=1, tokens=9)
+        failed_pages.record(
+            run.conn, run.holding, "fetch", [Failure(url="u", kind="transient.x", reason="r")]
+        )
+        crawl_frontier.open_crawl(run.conn, run.holding, is_forced=True, recency_seconds=60)
+
+
+def rows_by_table(conn: Connection) -> dict[str, int]:
+    """How many rows each table has that holds what belongs to domains."""
+    tables = conn.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+        "AND relkind = 'r' AND relname <> ALL (%s)",
+        [list(NOT_OF_DOMAINS)],
+    )
+    counts = {}
+    for (table,) in tables.fetchall():
+        query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
+        row = conn.execute(query).fetchone()
+        assert row is not None
+        counts[table] = row[0]
+    return counts
+
+
+def test_removing_a_domain_leaves_nothing_of_it_but_the_ledgers(connection: Connection) -> None:
+    """B3"""
+    fill_every_table(start_run(connection, "gone.test"))
+    full = rows_by_table(connection)
+    assert all(full.values()), "every table had a row to lose"
+    assert domains.remove(connection, "gone.test") == "run-1"
+    left = {table for table, rows in rows_by_table(connection).items() if rows}
+    assert left == LEDGERS
+    for table in LEDGERS:
+        query = sql.SQL("SELECT host, domain_id FROM {}").format(sql.Identifier(table))
+        assert connection.execute(query).fetchall() == [("gone.test", None)]
+
+
+def test_removing_a_domain_touches_no_other(connection: Connection) -> None:
+    stays, goes = start_run(connection, "stays.test"), start_run(connection, "goes.test")
+    fill_every_table(stays)
+    before = rows_by_table(connection)
+    fill_every_table(goes)
+    goes.finish()
+    assert domains.remove(connection, "goes.test") is None, "no run was ended by it"
+    after = rows_by_table(connection)
+    assert {table: rows for table, rows in after.items() if table not in LEDGERS} == {
+        table: rows for table, rows in before.items() if table not in LEDGERS
+    }
+    with stays.fenced():
+        pass
+
+
+# One look
+
+
+def test_the_overview_counts_what_is_live_and_shows_the_newest_job(run: Run) -> None:
+    page, other = run.save_pages("p", "q")
+    run.publish({page: ["one", "two"], other: ["three"]})
+    run.finish()
+    newest = start_run(run.conn)
+    fill_every_table(newest)
+    (seen,) = domains.overview(run.conn, HOST)
+    assert (seen.host, seen.status, seen.organization) == (HOST, "active", "default")
+    assert (seen.pages, seen.chunks, seen.open_failures, seen.tokens_today) == (2, 2, 1, 9)
+    assert (seen.job_id, seen.job_status) == (newest.holding.job_id, "running")
+    assert seen.last_success_at is not None
+    assert seen.beat_age_seconds is not None
+    assert 0 <= seen.beat_age_seconds < 30
+
+
+def test_a_domain_without_a_job_has_an_overview_too(connection: Connection) -> None:
+    register(connection, "b.test")
+    register(connection, "a.test")
+    first, second = domains.overview(connection)
+    assert (first.host, second.host) == ("a.test", "b.test")
+    assert (first.pages, first.chunks, first.open_failures, first.job_id) == (0, 0, 0, None)
+    assert domains.overview(connection, "nope.test") == []
+
+
+@pytest.mark.xfail(
+    raises=AssertionError, reason="tokens_today is a sum of bigints, which is numeric: a Decimal"
+)
+def test_the_numbers_of_an_overview_are_of_the_declared_types(run: Run) -> None:
+    fill_every_table(run)
+    (seen,) = domains.overview(run.conn)
+    wrong = {
+        name: type(getattr(seen, name)).__name__
+        for name, declared in DomainOverview.__annotations__.items()
+        if declared in (int, int | None) and not isinstance(getattr(seen, name), int | None)
+    }
+    assert wrong == {}
+
+
+def test_the_overview_of_a_domain_counts_no_other_domains_rows(run: Run) -> None:
+    fill_every_table(start_run(run.conn, "b.test"))
+    (mine,) = domains.overview(run.conn, HOST)
+    assert (mine.pages, mine.chunks, mine.open_failures, mine.tokens_today) == (0, 0, 0, 0)

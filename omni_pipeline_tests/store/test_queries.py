@@ -1,0 +1,233 @@
+"""SQL in files: every query exists, is asked for, fits the migrated database, and takes a batch."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from psycopg import Connection
+
+from omni_pipeline import store
+from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.store import (
+    chunks,
+    cleaned_pages,
+    crawl_frontier,
+    embeddings,
+    failed_pages,
+    raw_pages,
+)
+from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store.queries import load_queries
+from omni_pipeline_tests.store.conftest import (
+    CHUNKER,
+    CLEANER,
+    Run,
+    new_body,
+    new_revision,
+    new_text,
+    page_ids,
+    recorded,
+    start_run,
+    vector_of,
+)
+
+FOLDER = Path(store.__file__).parent
+PARAMETER = re.compile(r"%\((\w+)\)[sbt]")
+
+# Statements about the whole database, which EXPLAIN does not take; migrations and doctor run them.
+UTILITIES = {("schema_migrations", "create_ledger"), ("database_server", "create_extension")}
+
+
+def all_queries() -> Iterator[tuple[str, str]]:
+    for path in sorted((FOLDER / "sql").glob("*.sql")):
+        for name in load_queries(path.stem):
+            yield path.stem, name
+
+
+def asked_for(module: Path) -> set[str]:
+    """The names inside ``_SQL[...]`` of one module."""
+    subscripts = (
+        node.slice
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "_SQL"
+    )
+    constants = (inner for node in subscripts for inner in ast.walk(node))
+    return {
+        node.value
+        for node in constants
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+# Names
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "sql").glob("*.sql")), ids=lambda path: path.stem)
+def test_each_query_of_a_file_has_a_name_of_its_own_and_only_one_statement(path: Path) -> None:
+    text = path.read_text()
+    names = re.findall(r"^-- name: (.*)$", text, re.MULTILINE)
+    assert list(load_queries(path.stem)) == names, "no name is taken twice, none is misspelt"
+    assert text.startswith("-- name: ") or path.stem == "invariants"
+    for name, query in load_queries(path.stem).items():
+        code = re.sub(rb"^--.*$|'[^']*'", b"", query, flags=re.MULTILINE)
+        assert code.strip(), f"{name} is empty"
+        assert b";" not in code, f"{name} is one statement"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_every_query_that_a_module_asks_for_is_in_its_file(path: Path) -> None:
+    """A6: what the code calls exists."""
+    names = asked_for(path)
+    tables = re.findall(r'^_SQL = load_queries\("(\w+)"\)$', path.read_text(), re.MULTILINE)
+    assert len(tables) == (1 if names or path.stem == "invariants" else 0)
+    if names:
+        assert names <= set(load_queries(tables[0]))
+
+
+@pytest.mark.xfail(raises=AssertionError, reason="crawl_jobs.read is asked for by nobody")
+def test_every_query_in_a_file_is_asked_for() -> None:
+    asked = {
+        (table, name)
+        for path in FOLDER.glob("*.py")
+        for table in re.findall(r'^_SQL = load_queries\("(\w+)"\)$', path.read_text(), re.MULTILINE)
+        for name in asked_for(path)
+    }
+    unused = set(all_queries()) - asked
+    assert {query for query in unused if query[0] != "invariants"} == set()
+
+
+# Against the migrated database
+
+
+@pytest.fixture
+def migrated(connection: Connection) -> Connection:
+    return connection
+
+
+def test_every_query_can_be_planned_on_the_migrated_database(migrated: Connection) -> None:
+    """A6: functions, tables and columns that do not exist are found here, not in mid-crawl."""
+    planned = 0
+    for table, name in all_queries():
+        query = load_queries(table)[name]
+        if (table, name) in UTILITIES:
+            continue
+        if b"\nCOPY " in b"\n" + query:
+            with migrated.transaction(force_rollback=True), migrated.cursor().copy(query):
+                pass
+        else:
+            nothing = dict.fromkeys(PARAMETER.findall(query.decode()))
+            migrated.execute(b"EXPLAIN " + query, nothing)
+        planned += 1
+    assert planned > 90
+
+
+def test_a_query_of_something_that_does_not_exist_cannot_be_planned(migrated: Connection) -> None:
+    """The test above sees what there is to see."""
+    for broken in (b"SELECT bulk_insert(%(x)s)", b"SELECT nope FROM chunks", b"SELECT 1 FROM nope"):
+        with pytest.raises(Exception, match="does not exist"):
+            migrated.execute(b"EXPLAIN " + broken, {"x": None} if b"%" in broken else None)
+
+
+# One statement per batch
+
+
+class Batches:
+    """The writes of a refresh in their order, each with a whole batch of pages."""
+
+    def __init__(self, run: Run, size: int) -> None:
+        self.run = run
+        self.urls = [f"https://{run.holding.host}/{number:03}" for number in range(size)]
+        self.texts = [f"{url} {letter}" for url in self.urls for letter in "ab"]
+
+    @property
+    def pages(self) -> dict[str, int]:
+        return page_ids(self.run.conn, self.run.holding.domain_id)
+
+    def save_bodies(self) -> None:
+        bodies = [new_body(url, url) for url in self.urls]
+        raw_pages.save(self.run.conn, self.run.holding, bodies)
+
+    def save_bodies_half_of_them_changed(self) -> None:
+        bodies = [
+            new_body(url, f"{url} changed" if number % 2 else url)
+            for number, url in enumerate(self.urls)
+        ]
+        raw_pages.save(self.run.conn, self.run.holding, bodies)
+
+    def save_texts(self) -> None:
+        texts = [new_text(page_id, "html", url) for url, page_id in self.pages.items()]
+        cleaned_pages.save(self.run.conn, self.run.holding, texts, cleaner_version=CLEANER)
+
+    def stage_chunks(self) -> None:
+        revisions = [
+            new_revision(page_id, [f"{url} a", f"{url} b"]) for url, page_id in self.pages.items()
+        ]
+        chunks.stage(
+            self.run.conn, self.run.holding, revisions, model_id=self.run.model.id, chunker=CHUNKER
+        )
+
+    def keep_vectors(self) -> None:
+        hashes = [text_hash(text) for text in self.texts]
+        vectors = np.stack([vector_of(text) for text in self.texts])
+        embeddings.stage(self.run.conn, self.run.holding, self.run.model, hashes, vectors)
+
+    def reuse_vectors(self) -> None:
+        hashes = [text_hash(text) for text in self.texts]
+        embeddings.reuse(self.run.conn, self.run.holding, self.run.model, hashes)
+
+    def publish(self) -> None:
+        ids = self.run.conn.execute(
+            "SELECT id FROM page_revisions WHERE domain_id = %s", [self.run.holding.domain_id]
+        )
+        chunks.publish(self.run.conn, self.run.holding, [id_ for (id_,) in ids])
+
+    def queue_urls(self) -> None:
+        crawl_frontier.add_urls(
+            self.run.conn,
+            self.run.holding,
+            dict.fromkeys(self.urls, 1),
+            source="link",
+            is_forced=False,
+            page_limit=None,
+        )
+
+    def settle_urls(self) -> None:
+        outcomes = dict.fromkeys(self.urls, "changed")
+        crawl_frontier.settle(self.run.conn, self.run.holding, outcomes)
+
+    def record_failures(self) -> None:
+        failures = [Failure(url=url, kind="transient.x", reason="r") for url in self.urls]
+        failed_pages.record(self.run.conn, self.run.holding, "fetch", failures)
+
+    def retire_pages(self) -> None:
+        statuses = dict.fromkeys(self.urls, 410)
+        ids = raw_pages.retire(self.run.conn, self.run.holding, statuses)
+        chunks.remove_pages(self.run.conn, ids)
+        cleaned_pages.remove(self.run.conn, ids)
+
+
+def count_statements(batches: Batches) -> dict[str, int]:
+    """How many statements each write sends, in the order of a refresh."""
+    counts = {}
+    for name, write in vars(Batches).items():
+        if inspect.isfunction(write) and not name.startswith("_"):
+            with batches.run.fenced(), recorded(batches.run.conn) as statements:
+                write(batches)
+            counts[name] = len(statements)
+    return counts
+
+
+def test_a_batch_of_fifty_pages_takes_as_many_statements_as_one_of_two(run: Run) -> None:
+    """A6: set-based writes, and no row-by-row path to fall back to."""
+    other = start_run(run.conn, "b.test")
+    fifty = count_statements(Batches(run, 50))
+    assert fifty == count_statements(Batches(other, 2))
+    assert len(fifty) == 11, fifty
+    for name in ("reuse_vectors", "queue_urls", "settle_urls", "record_failures"):
+        assert fifty[name] == 1
