@@ -9,12 +9,13 @@ COMPILE := $(UV) pip compile --quiet --no-config --universal --fork-strategy few
 
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: help demo test setup lint lock clean
+.PHONY: help demo test setup lint bench lock clean
 
 help:
 	@echo "make demo                 set up, then crawl, index and search the bundled sample site"
 	@echo "make demo SITE=https://…  the same with a site of yours"
 	@echo "make test                 set up, then lint and run every test (ARGS=… for pytest)"
+	@echo "make bench                the benchmarks"
 	@echo "make setup | lint | clean | lock"
 
 demo: setup
@@ -25,6 +26,11 @@ test: lint
 
 setup:
 	@sh tools/setup.sh
+
+# SITE_FOLDER=… : a folder of static HTML in place of the sample site
+bench: setup
+	@$(PYTHON) -m benchmarks.bulk_write
+	@$(PYTHON) -m benchmarks.refresh $${SITE_FOLDER:+"$$SITE_FOLDER"}
 
 lint:
 	@sh tools/setup.sh dev

@@ -12,6 +12,7 @@ from omni_pipeline.commands import (
     domains,
     env,
     migrate,
+    models,
     refresh,
     search,
     status,
@@ -47,6 +48,7 @@ app.add_typer(domains.app, name="domains")
 app.command()(search.search)
 app.command()(status.status)
 app.command()(verify.verify)
+app.add_typer(models.app, name="models")
 app.command()(migrate.migrate)
 app.command()(doctor.doctor)
 app.command()(demo.demo)

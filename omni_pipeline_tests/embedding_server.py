@@ -268,7 +268,7 @@ class EmbeddingServer:
         self.calls: list[Call] = []
         self.closing = threading.Event()
         self._script = list(script)
-        self._otherwise = otherwise
+        self.otherwise = otherwise
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._http.daemon_threads = True
@@ -298,7 +298,7 @@ class EmbeddingServer:
         """Note the call; answers how to behave."""
         with self._lock:
             self.calls.append(call)
-            return self._script.pop(0) if self._script else self._otherwise
+            return self._script.pop(0) if self._script else self.otherwise
 
 
 def _handler_of(server: EmbeddingServer) -> type[BaseHTTPRequestHandler]:

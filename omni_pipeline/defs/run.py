@@ -135,8 +135,9 @@ class RunningRefresh:
             f"max_pages={request.page_limit or 'domain default'}, model {tools.model.name}."
         )
         self._instance.add_run_tags(self._run.run_id, flags)
-        if tools.model.announcement:
-            context.log.warning(tools.model.announcement)
+        for note in (tools.model.announcement, tools.note_on_activation()):
+            if note:
+                context.log.warning(note)
 
 
 class CheckFailedError(OmniError):

@@ -6,7 +6,7 @@ chunks of its own section but not those of its neighbours (A11).
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from semantic_text_splitter import TextSplitter
@@ -22,10 +22,16 @@ from omni_pipeline.errors import PermanentError
 CHUNKER_VERSION = 1
 
 MOST_CHUNKS = 2000
+# Only a hostile page has as many; two million took 13 s to sort out.
+MOST_HEADINGS = 20_000
 LEAST_CHUNK_TOKENS = 32
 # Prose has four. More means that the model sees little of the text: WordPiece reads a word of
 # 100,000 characters as one unknown token.
 MOST_CHARACTERS_PER_TOKEN = 16
+
+# Larger blocks are cut roughly before they are cut well: the splitter takes quadratic time on
+# Chinese or Japanese without full stops, 80 ms for 8,000 characters.
+_CHUNKS_IN_LUMP = 2
 
 # One line that is no list item, table row or quote and does not end like a sentence: a heading, a
 # signature, "An example:".
@@ -78,14 +84,12 @@ class Chunker:
         Raises:
             PermanentError: The page has more than 2,000 chunks.
         """
+        if markdown.count("\n#") > MOST_HEADINGS:
+            raise _too_many(markdown)
         chunks: list[Chunk] = []
         for path, start, text, tokens in self._pieces(markdown):
             if len(chunks) == MOST_CHUNKS:
-                raise PermanentError(
-                    f"the page has {len(markdown):,} characters in more than {MOST_CHUNKS:,} "
-                    "chunks: exclude it, or raise OMNI_CHUNK_TOKENS if the model takes more",
-                    kind="permanent.too_many_chunks",
-                )
+                raise _too_many(markdown)
             chunks.append(
                 Chunk(
                     position=len(chunks),
@@ -104,29 +108,40 @@ class Chunker:
         for span in pack_sections(markdown, sections, tokens, self.capacity):
             parts = [span] if span.fits(self.capacity) else self._fill(markdown, span)
             for part in parts:
-                for start, text, count in self._exactly(*_trim(markdown, part)):
-                    if not _NOTHING_TO_SAY.fullmatch(text):
-                        yield span.path, start, text, count
+                for start, text, count in self._exactly(*_trim(markdown, part.start, part.end)):
+                    yield span.path, start, text, count
 
-    def _fill(self, markdown: str, span: Span) -> list[Part]:
-        return fill(self._blocks(markdown, span), self.capacity)
+    def _fill(self, markdown: str, span: Span) -> Iterator[Part]:
+        blocks = find_blocks(markdown, span.start, span.end)
+        return fill(self._fitting(markdown, blocks), self.capacity)
 
-    def _blocks(self, markdown: str, span: Span) -> Iterator[Part]:
-        for start, end in find_blocks(markdown, span.start, span.end):
+    def _fitting(self, markdown: str, blocks: Iterable[tuple[int, int]]) -> Iterator[Part]:
+        """Yield the blocks, those that are too large in pieces."""
+        for start, end in blocks:
             block = self._block(markdown, start, end)
             if block.fits(self.capacity):
                 yield block
                 continue
-            for offset, text in _splitter(self._estimate, self.capacity.tokens).chunk_indices(
-                markdown[start:end]
-            ):
-                yield self._block(markdown, start + offset, start + offset + len(text))
+            for lump_start, lump_end in _lumps(markdown, start, end, self.capacity.characters):
+                if _NOTHING_TO_SAY.fullmatch(markdown, lump_start, lump_end):
+                    continue
+                for piece in self._splitter().chunks(markdown[lump_start:lump_end]):
+                    yield self._block(markdown, lump_start, lump_start + len(piece))
+                    lump_start += len(piece)
+
+    def _splitter(self) -> TextSplitter:
+        # At lines, sentences, words, in this order: rows of tables, items of lists and code are
+        # lines. The splitter for Markdown would rather cut a sentence at inline code.
+        most = self.capacity.tokens
+        return TextSplitter.from_callback(self._estimate, (most // 2, most), trim=False)
 
     def _block(self, markdown: str, start: int, end: int) -> Part:
-        text = markdown[start:end]
-        tokens = self._estimate(text)
+        start, text = _trim(markdown, start, end)
         return Part(
-            start=start, end=end, tokens=tokens, is_label=_LABEL.fullmatch(text) is not None
+            start=start,
+            end=start + len(text),
+            tokens=self._estimate(text),
+            is_label=_LABEL.fullmatch(text) is not None,
         )
 
     def _estimate(self, text: str) -> int:
@@ -137,6 +152,8 @@ class Chunker:
 
     def _exactly(self, start: int, text: str) -> Iterator[tuple[int, str, int]]:
         """Cut again what the estimate let through and the tokenizer does not."""
+        if _NOTHING_TO_SAY.fullmatch(text):
+            return
         tokens = self.counter.count(text)
         if tokens <= self.chunk_tokens:
             yield start, text, tokens
@@ -165,14 +182,28 @@ def make_chunker(tokenizer: str | Tokenizer, chunk_tokens: int) -> Chunker:
     return Chunker(counter=token_counter(tokenizer), chunk_tokens=chunk_tokens)
 
 
-def _splitter(size: Callable[[str], int], most: int) -> TextSplitter:
-    # Lines, sentences, words, in this order: rows of tables, items of lists and lines of code are
-    # lines. The splitter for Markdown would rather cut a sentence before inline code.
-    return TextSplitter.from_callback(size, (most // 2, most), trim=False)
+def _too_many(markdown: str) -> PermanentError:
+    return PermanentError(
+        f"the page's {len(markdown):,} characters of text are more than {MOST_CHUNKS:,} chunks: "
+        "exclude its URL, or set OMNI_CHUNK_TOKENS higher if the model takes more",
+        kind="permanent.too_many_chunks",
+    )
 
 
-def _trim(markdown: str, part: Part) -> tuple[int, str]:
+def _lumps(markdown: str, start: int, end: int, length: int) -> Iterator[tuple[int, int]]:
+    """Cut a block that is too long for the splitter: at lines, else words, else anywhere."""
+    while end - start > _CHUNKS_IN_LUMP * length:
+        most = start + _CHUNKS_IN_LUMP * length
+        least = most - length
+        line, word = markdown.rfind("\n", least, most), markdown.rfind(" ", least, most)
+        cut = line + 1 or word + 1 or most
+        yield start, cut
+        start = cut
+    yield start, end
+
+
+def _trim(markdown: str, start: int, end: int) -> tuple[int, str]:
     """Leave out blank lines around the text, but not the indentation of its first line."""
-    text = markdown[part.start : part.end].rstrip()
+    text = markdown[start:end].rstrip()
     blank = text.rfind("\n", 0, len(text) - len(text.lstrip())) + 1
-    return part.start + blank, text[blank:]
+    return start + blank, text[blank:]

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.nesting import check_nesting
+from omni_pipeline.domain.markup_limits import find_excess
 from omni_pipeline.domain.urls import canonical_url
+from omni_pipeline.errors import PermanentError
 
 MOST_LINKS = 2_000
 
+# The worst page as short as this costs the parser less than a second; most pages are not longer.
+_HARMLESS_CHARACTERS = 32 * 1024
 # Parsed, HTML takes some 30 bytes a character when it is nothing but tags (FAULTS S50).
 _MOST_HTML_CHARACTERS = 4 * 1024 * 1024
 _REFRESH_URL = re.compile(r"^[\d.\s]*[;,]\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
@@ -40,11 +43,10 @@ def page_links(html: str, url: str) -> PageLinks:
     """Read the links of a page that was found at the canonical ``url``.
 
     Raises:
-        PermanentError: ``permanent.too_deep``: no parser should be given this page.
+        PermanentError: ``permanent.too_deep`` or ``permanent.too_complex``: no parser should be
+            given this page.
     """
-    html = html[:_MOST_HTML_CHARACTERS]
-    check_nesting(html)
-    tree = LexborHTMLParser(html)
+    tree = _parsed(html[:_MOST_HTML_CHARACTERS])
     base = _base(tree, url)
     wishes = _robots_wishes(tree)
     nofollow = not wishes.isdisjoint({"nofollow", "none"})
@@ -54,6 +56,12 @@ def page_links(html: str, url: str) -> PageLinks:
         nofollow=nofollow,
         noindex=not wishes.isdisjoint({"noindex", "none"}),
     )
+
+
+def _parsed(html: str) -> LexborHTMLParser:
+    if len(html) > _HARMLESS_CHARACTERS and (excess := find_excess(html)):
+        raise PermanentError(excess.reason, kind=excess.kind)
+    return LexborHTMLParser(html)
 
 
 def _base(tree: LexborHTMLParser, url: str) -> str:

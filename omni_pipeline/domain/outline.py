@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 MOST_TITLE_LENGTH = 200
 
 # A fence may stand in list items and quotes; headings count only at the start of a line.
 _MARK = re.compile(
     r"^(?:(?P<level>#{1,6})(?:[ \t]+(?P<title>.*))?$"
-    r"|(?P<blank>(?:[ \t]*\n)+)"
+    r"|(?P<blank>\s*\n)"
     r"|[ \t>]*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)*+(?P<fence>`{3,}|~{3,})(?P<info>.*)$)",
     re.MULTILINE,
 )
@@ -58,11 +57,14 @@ def find_sections(markdown: str) -> list[Section]:
     ]
 
 
-def find_blocks(markdown: str, start: int, end: int) -> list[tuple[int, int]]:
+def find_blocks(markdown: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Cut a section after its blank lines; code in fences stays whole."""
-    edges = [mark.end() for mark in _marks(markdown, start, end) if mark["blank"]]
-    bounds = [start, *edges, end]
-    return [(left, right) for left, right in pairwise(bounds) if left < right]
+    for mark in _marks(markdown, start, end):
+        if mark["blank"]:
+            yield start, mark.end()
+            start = mark.end()
+    if start < end:
+        yield start, end
 
 
 def _marks(markdown: str, start: int, end: int) -> Iterator[re.Match[str]]:

@@ -76,23 +76,33 @@ def pack_sections(
         yield waiting
 
 
-def fill(blocks: Iterable[Part], capacity: Capacity) -> list[Part]:
+def fill(blocks: Iterable[Part], capacity: Capacity) -> Iterator[Part]:
     """Join consecutive blocks that fit to parts that fit, at least half full where possible."""
-    parts: list[Part] = []
+    finished: Part | None = None
     open_blocks: list[Part] = []
     tokens = 0
     for block in blocks:
         tokens += block.tokens
         if open_blocks and _ends_before(block, open_blocks, tokens, capacity):
+            if finished is not None:
+                yield finished
             ending = len(open_blocks) - _count_labels_of(block, open_blocks, capacity)
-            parts.append(_join(open_blocks[:ending]))
+            finished = _join(open_blocks[:ending])
             open_blocks = open_blocks[ending:]
-            tokens -= parts[-1].tokens
+            tokens -= finished.tokens
         open_blocks.append(block)
+    yield from _close(finished, open_blocks, capacity)
+
+
+def _close(finished: Part | None, open_blocks: Sequence[Part], capacity: Capacity) -> list[Part]:
+    """The last two parts, or one where the last is only a crumb and fits."""
+    if not open_blocks:
+        return []
     rest = _join(open_blocks)
-    if parts and rest.is_tiny(capacity) and _join([parts[-1], rest]).fits(capacity):
-        rest = _join([parts.pop(), rest])
-    return [*parts, rest]
+    if finished is None:
+        return [rest]
+    both = _join([finished, rest])
+    return [both] if rest.is_tiny(capacity) and both.fits(capacity) else [finished, rest]
 
 
 def _ends_before(block: Part, open_blocks: Sequence[Part], tokens: int, capacity: Capacity) -> bool:

@@ -151,7 +151,7 @@ def _read_xml(pieces: Iterator[bytes], listed: _Listed) -> None:
 
 
 def _refuse_doctype(data: bytes) -> None:
-    """Look for a DOCTYPE in UTF-16 and in all encodings with ASCII in them: expat takes no other."""
+    """Look for a DOCTYPE in UTF-16 and all encodings that hold ASCII: expat takes no others."""
     if _DOCTYPE in data.replace(b"\0", b"").lower():
         raise _StopError("it has a DOCTYPE, which no sitemap needs")
 

@@ -23,7 +23,9 @@ _KEEPALIVE_SECONDS = 30.0
 class WebClient:
     """Connections that are kept, and single attempts over them. No cookies, no credentials.
 
-    httpcore, not the client above it: that one follows, decodes, and reads the environment.
+    Over httpcore2, not the httpx2 client that is built on it: what that one adds (cookies,
+    redirects, decoding, proxies of the environment) is all that must not happen here, and its
+    transport takes no network backend.
     """
 
     def __init__(

@@ -36,7 +36,8 @@ def answer(
         raise SettingsError(
             f"The index answers from {active.name} ({active.dimensions} dimensions), but the "
             f"settings name {tools.model.name} ({tools.model.dimensions}): vectors of two models "
-            f"cannot be compared. Set OMNI_EMBEDDING_MODEL={active.name} and its endpoint."
+            f"cannot be compared. Set OMNI_EMBEDDING_MODEL={active.name} and its endpoint, or "
+            f"refresh every domain and run `omni models activate {tools.model.name}`."
         )
     vector = tools.embedding.embed([question]).vectors[0]
     return session.run(lambda conn: search.search(conn, vector, most=most, host=host))

@@ -62,6 +62,15 @@ class Tools:
             )
         )
 
+    def note_on_activation(self) -> str | None:
+        """What to do when this model's index is built beside the one that search answers from."""
+        if self.stored_model.status == "active":
+            return None
+        return (
+            f"Search does not answer from {self.model.name} yet: when every domain was refreshed "
+            f"with it, run `omni models activate {self.model.name}`."
+        )
+
     @cached_property
     def chunker(self) -> Chunker:
         """The one chunking configuration: tokens of the model (A13)."""

@@ -5,7 +5,7 @@ What a failure means is in ``database_errors``, whether a server is fit for us i
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
@@ -84,13 +84,15 @@ class Database:
             "application_name": self.application_name,
             "client_encoding": "UTF8",
         }
-        try:
-            conninfo = make_conninfo("", **{**NETWORK, **parameters, **own})
-            connection = Connection.connect(conninfo, autocommit=True)
-        except psycopg.OperationalError as error:
-            raise _cannot_connect(describe(self.url), error) from error
-        with classified():
+        conninfo = make_conninfo("", **{**NETWORK, **parameters, **own})
+        with classified(), ExitStack() as unless_ready:
+            try:
+                connection = Connection.connect(conninfo, autocommit=True)
+            except psycopg.OperationalError as error:
+                raise _cannot_connect(describe(self.url), error) from error
+            unless_ready.callback(connection.close)
             register_vectors(connection)
+            unless_ready.pop_all()
         return connection
 
 

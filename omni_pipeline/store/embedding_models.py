@@ -1,11 +1,13 @@
 """Embedding models: search answers from the active one, another one is built beside it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg import Connection
 
+from omni_pipeline.errors import PermanentError
 from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_one
+from omni_pipeline.store.rows import fetch_all, fetch_one
 
 _SQL = load_queries("embedding_models")
 
@@ -44,3 +46,48 @@ def was_probed_recently(conn: Connection, model_id: int) -> bool:
 def note_probe(conn: Connection, model_id: int) -> None:
     """Remember that the model's endpoint passed the pre-flight now."""
     conn.execute(_SQL["note_probe"], {"model_id": model_id})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOverview:
+    """A model and how much of the index is built with it; ``pages_in_any`` is the whole."""
+
+    id: int
+    name: str
+    dimensions: int
+    status: str
+    activated_at: datetime | None
+    pages_published: int
+    chunks: int
+    pages_in_any: int
+
+
+def overview(conn: Connection) -> list[ModelOverview]:
+    """Every model that something was built with."""
+    return fetch_all(conn, _SQL["overview"], {}, ModelOverview)
+
+
+def activate(conn: Connection, name: str) -> None:
+    """Let search answer from this model's index, from one moment to the next.
+
+    Raises:
+        PermanentError: There is no index of that model, or it lacks pages that search has now.
+    """
+    with conn.transaction():
+        conn.execute(_SQL["lock"])
+        named = [model for model in overview(conn) if model.name == name]
+        if not named:
+            raise PermanentError(
+                f"No index was built with {name!r}. Set OMNI_EMBEDDING_MODEL={name}, refresh every "
+                "domain, then activate it."
+            )
+        parameters = {"model_id": named[-1].id}
+        missing = conn.execute(_SQL["missing_pages"], parameters).fetchall()
+        if missing:
+            hosts = ", ".join(f"{host} ({pages})" for host, pages in missing)
+            raise PermanentError(
+                f"The index of {name} lacks pages of {hosts}. Refresh these domains with "
+                f"OMNI_EMBEDDING_MODEL={name} first; search answers from the other model meanwhile."
+            )
+        conn.execute(_SQL["retire_active"])
+        conn.execute(_SQL["activate"], parameters)

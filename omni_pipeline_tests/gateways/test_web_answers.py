@@ -26,6 +26,9 @@ REQUEST = FetchRequest(url="https://example.com/")
         ("٣", None),
         ("Mon, 99 Nov 2026 12:02:00 GMT", None),
         ("9" * 400, None),
+        ("Mon, 23 Nov 99999999999 12:02:00 GMT", None),
+        ("Mon, 23 Nov 2026 12:02:00 +99999999999999999999", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 604_800.0),
     ],
 )
 def test_retry_after_is_read_in_both_forms_and_never_breaks(

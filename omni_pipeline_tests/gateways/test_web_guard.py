@@ -29,6 +29,8 @@ from omni_pipeline.gateways.web_transport import system_resolver, tls_context
 from omni_pipeline.settings import IPAddress
 from omni_pipeline_tests.sites import LOOPBACK, Canary, Page, ScriptedSite, html, redirect
 
+# Keys and certificates for site.test, made for these tests alone and valid until 2120, but for the
+# expired one. The key of their authority was thrown away.
 CERTIFICATES = Path(__file__).parent / "certificates"
 QUICK = FetchLimits(connect_seconds=0.4, first_byte_seconds=1.0, pause_seconds=0.01)
 NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reading the system's takes 40 ms

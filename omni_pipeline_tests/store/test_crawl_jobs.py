@@ -49,17 +49,17 @@ def count_pages(conn: Connection) -> int:
 # Claiming
 
 
-def test_a_claim_issues_a_new_fence_and_opens_a_running_job(connection: Connection) -> None:
+def test_a_claim_issues_a_new_fence_and_opens_a_running_job(conn: Connection) -> None:
     """B1: the row says whose run it is, what it was asked for, and when it began."""
-    domain_id = register(connection)
+    domain_id = register(conn)
     request = Request(
         run_id="run-7", worker="w", force_rescrape=True, force_reembed=True, page_limit=9
     )
-    holding = claim(connection, request=request)
+    holding = claim(conn, request=request)
     assert holding.domain_id == domain_id
-    assert holding.organization_id == domains.get(connection, HOST).organization_id
-    assert (holding.host, holding.fence) == (HOST, fence_of(connection))
-    job = read_job(connection, holding)
+    assert holding.organization_id == domains.get(conn, HOST).organization_id
+    assert (holding.host, holding.fence) == (HOST, fence_of(conn))
+    job = read_job(conn, holding)
     assert job | vars(request) == job
     assert (job["status"], job["host"], job["job_type"]) == ("running", HOST, "full")
     assert job["target_url"] == f"https://{HOST}/"
@@ -90,30 +90,30 @@ def test_losers_never_fence_the_winner_out(run: Run) -> None:
 
 
 def test_a_loser_that_waited_for_the_winners_commit_does_not_fence_it_out(
-    connection: Connection, other_connection: Connection
+    conn: Connection, other_connection: Connection
 ) -> None:
     """A8: after the wait the loser must look for a running job anew."""
-    register(connection)
+    register(conn)
     with ThreadPoolExecutor() as pool:
-        with connection.transaction():
-            winner = claim(connection)
+        with conn.transaction():
+            winner = claim(conn)
             loser = pool.submit(claim, other_connection)
-            wait_until_blocked(connection, other_connection)
+            wait_until_blocked(conn, other_connection)
         with pytest.raises(DomainBusyError, match="run run-1"):
             loser.result()
-    write_page(connection, winner)
+    write_page(conn, winner)
 
 
 def test_in_one_statement_the_same_wait_would_have_fenced_the_winner_out(
-    connection: Connection, other_connection: Connection
+    conn: Connection, other_connection: Connection
 ) -> None:
     """Why a claim locks first: the statement below looks for the winner in an old snapshot."""
-    register(connection)
+    register(conn)
     claim_at_once = crawl_jobs._SQL["claim"]
-    parameters = {"domain_id": domains.get(connection, HOST).id, **vars(REQUEST)}
+    parameters = {"domain_id": domains.get(conn, HOST).id, **vars(REQUEST)}
     with ThreadPoolExecutor() as pool:
-        with connection.transaction():
-            winner = claim(connection)
+        with conn.transaction():
+            winner = claim(conn)
             loser = pool.submit(
                 other_connection.execute,
                 claim_at_once.rstrip().replace(
@@ -121,16 +121,16 @@ def test_in_one_statement_the_same_wait_would_have_fenced_the_winner_out(
                 ),
                 parameters,
             )
-            wait_until_blocked(connection, other_connection)
+            wait_until_blocked(conn, other_connection)
         assert loser.result().rowcount == 0
-    assert fence_of(connection) > winner.fence
+    assert fence_of(conn) > winner.fence
 
 
-def test_a_domain_that_was_removed_meanwhile_cannot_be_claimed(connection: Connection) -> None:
-    domain_id = register(connection)
-    domains.remove(connection, HOST)
+def test_a_domain_that_was_removed_meanwhile_cannot_be_claimed(conn: Connection) -> None:
+    domain_id = register(conn)
+    domains.remove(conn, HOST)
     with pytest.raises(UnknownDomainError, match=r"'a\.test' was removed before"):
-        crawl_jobs.claim(connection, domain_id, HOST, REQUEST)
+        crawl_jobs.claim(conn, domain_id, HOST, REQUEST)
 
 
 class Storm:
@@ -186,22 +186,22 @@ class Storm:
 
 
 def test_forty_claimers_of_ten_domains_never_hold_one_twice(
-    database: Database, connection: Connection
+    shared: Database, conn: Connection
 ) -> None:
     """A8, A21, F2: fences unique, every request accounted for, every winner writes and ends."""
-    storm = Storm(database)
+    storm = Storm(shared)
     for host in storm.hosts:
-        register(connection, host)
+        register(conn, host)
     storm.run(claimers=40)
     assert storm.doubles == 0
     assert storm.looks >= 20
     assert storm.refusals > 0, "the domains were contended"
     assert len(storm.claims) + storm.refusals == 40 * storm.tries
     assert len({(holding.host, holding.fence) for holding in storm.claims}) == len(storm.claims)
-    assert count_pages(connection) == len(storm.claims), "each winner wrote its page"
+    assert count_pages(conn) == len(storm.claims), "each winner wrote its page"
     completed = "SELECT count(*) FROM crawl_jobs WHERE status = 'completed'"
-    assert count(connection, completed) == len(storm.claims)
-    assert invariants.find_violations(connection, lease_seconds=LEASE_SECONDS) == []
+    assert count(conn, completed) == len(storm.claims)
+    assert invariants.find_violations(conn, lease_seconds=LEASE_SECONDS) == []
 
 
 # Writing behind the fence

@@ -150,6 +150,11 @@ def test_a_database_that_does_not_exist_is_permanent(postgres: EmbeddedPostgres)
         Database(url=postgres.url("nosuch")).connect()
 
 
+def test_a_parameter_that_the_client_refuses_is_permanent(postgres: EmbeddedPostgres) -> None:
+    with pytest.raises(PermanentError, match="connect_timeout"):
+        Database(url=f"{postgres.url('postgres')}&connect_timeout=soon").connect()
+
+
 def test_a_full_server_may_be_tried_again(
     postgres: EmbeddedPostgres, empty_database: Database
 ) -> None:

@@ -22,7 +22,7 @@ NOT_OF_DOMAINS = {
 }
 
 
-def test_a_domain_keeps_its_configuration(connection: Connection) -> None:
+def test_a_domain_keeps_its_configuration(conn: Connection) -> None:
     """A2"""
     wanted = NewDomain(
         host="docs.test:8080",
@@ -33,8 +33,8 @@ def test_a_domain_keeps_its_configuration(connection: Connection) -> None:
         include_patterns=("/docs/*", "/it's \\ {odd}*"),
         exclude_patterns=("/docs/old/*",),
     )
-    assert domains.add(connection, wanted)
-    found = domains.get(connection, "docs.test:8080")
+    assert domains.add(conn, wanted)
+    found = domains.get(conn, "docs.test:8080")
     stored = vars(found) | {
         "include_patterns": tuple(found.include_patterns),
         "exclude_patterns": tuple(found.exclude_patterns),
@@ -43,21 +43,21 @@ def test_a_domain_keeps_its_configuration(connection: Connection) -> None:
     assert (found.status, found.last_success_at) == ("active", None)
 
 
-def test_adding_a_domain_again_says_so_and_changes_nothing(connection: Connection) -> None:
-    register(connection)
-    before = domains.get(connection, HOST)
-    assert not domains.add(connection, NewDomain(host=HOST, start_url=f"https://{HOST}/other"))
-    assert domains.get(connection, HOST) == before
+def test_adding_a_domain_again_says_so_and_changes_nothing(conn: Connection) -> None:
+    register(conn)
+    before = domains.get(conn, HOST)
+    assert not domains.add(conn, NewDomain(host=HOST, start_url=f"https://{HOST}/other"))
+    assert domains.get(conn, HOST) == before
 
 
 @pytest.mark.xfail(
     raises=pytest.fail.Exception,
     reason="add() says 'registered already' of a domain whose organization does not exist",
 )
-def test_adding_a_domain_for_an_unknown_organization_is_an_error(connection: Connection) -> None:
+def test_adding_a_domain_for_an_unknown_organization_is_an_error(conn: Connection) -> None:
     with pytest.raises(Exception, match="nobody"):
         domains.add(
-            connection,
+            conn,
             NewDomain(host=HOST, start_url=f"https://{HOST}/", organization="nobody"),
         )
 
@@ -67,41 +67,39 @@ def test_adding_a_domain_for_an_unknown_organization_is_an_error(connection: Con
     ["", "A.test", "x'; DROP TABLE chunks;--", "../../etc", "a\nb", "a b", "ä.test", "a" * 264],
 )
 def test_a_host_outside_the_grammar_is_refused_by_the_database_too(
-    connection: Connection, host: str
+    conn: Connection, host: str
 ) -> None:
     """S54: a partition key is typed by people; this is the last of its doors."""
     with pytest.raises(psycopg.errors.CheckViolation, match="domains_host_check"):
-        domains.add(connection, NewDomain(host=host, start_url="https://a.test/"))
+        domains.add(conn, NewDomain(host=host, start_url="https://a.test/"))
 
 
 @pytest.mark.parametrize("start_url", ["file:///etc/passwd", "javascript:x", "a.test", ""])
-def test_a_start_page_that_is_not_on_the_web_is_refused(
-    connection: Connection, start_url: str
-) -> None:
+def test_a_start_page_that_is_not_on_the_web_is_refused(conn: Connection, start_url: str) -> None:
     with pytest.raises(psycopg.errors.CheckViolation, match="domains_start_url_check"):
-        domains.add(connection, NewDomain(host=HOST, start_url=start_url))
+        domains.add(conn, NewDomain(host=HOST, start_url=start_url))
 
 
-def test_an_unknown_domain_is_named_with_the_remedy(connection: Connection) -> None:
-    assert domains.find(connection, "nope.test") is None
+def test_an_unknown_domain_is_named_with_the_remedy(conn: Connection) -> None:
+    assert domains.find(conn, "nope.test") is None
     expected = r"'nope\.test' is not a registered domain\. Register it with: omni domains add nope"
     with pytest.raises(UnknownDomainError, match=expected):
-        domains.get(connection, "nope.test")
+        domains.get(conn, "nope.test")
     with pytest.raises(UnknownDomainError, match=expected):
-        domains.set_status(connection, "nope.test", "paused")
+        domains.set_status(conn, "nope.test", "paused")
     with pytest.raises(UnknownDomainError, match=expected):
-        domains.remove(connection, "nope.test")
+        domains.remove(conn, "nope.test")
 
 
-def test_a_paused_domain_is_listed_but_not_among_the_active(connection: Connection) -> None:
+def test_a_paused_domain_is_listed_but_not_among_the_active(conn: Connection) -> None:
     """C2"""
     for host in ("b.test", "c.test", "a.test"):
-        register(connection, host)
-    domains.set_status(connection, "b.test", "paused")
-    assert domains.list_hosts(connection) == ["a.test", "b.test", "c.test"]
-    assert domains.list_hosts(connection, only_active=True) == ["a.test", "c.test"]
-    domains.set_status(connection, "b.test", "active")
-    assert domains.list_hosts(connection, only_active=True) == ["a.test", "b.test", "c.test"]
+        register(conn, host)
+    domains.set_status(conn, "b.test", "paused")
+    assert domains.list_hosts(conn) == ["a.test", "b.test", "c.test"]
+    assert domains.list_hosts(conn, only_active=True) == ["a.test", "c.test"]
+    domains.set_status(conn, "b.test", "active")
+    assert domains.list_hosts(conn, only_active=True) == ["a.test", "b.test", "c.test"]
 
 
 def fill_every_table(run: Run) -> None:
@@ -134,27 +132,27 @@ def rows_by_table(conn: Connection) -> dict[str, int]:
     return counts
 
 
-def test_removing_a_domain_leaves_nothing_of_it_but_the_ledgers(connection: Connection) -> None:
+def test_removing_a_domain_leaves_nothing_of_it_but_the_ledgers(conn: Connection) -> None:
     """B3"""
-    fill_every_table(start_run(connection, "gone.test"))
-    full = rows_by_table(connection)
+    fill_every_table(start_run(conn, "gone.test"))
+    full = rows_by_table(conn)
     assert all(full.values()), "every table had a row to lose"
-    assert domains.remove(connection, "gone.test") == "run-1"
-    left = {table for table, rows in rows_by_table(connection).items() if rows}
+    assert domains.remove(conn, "gone.test") == "run-1"
+    left = {table for table, rows in rows_by_table(conn).items() if rows}
     assert left == LEDGERS
     for table in LEDGERS:
         query = sql.SQL("SELECT host, domain_id FROM {}").format(sql.Identifier(table))
-        assert connection.execute(query).fetchall() == [("gone.test", None)]
+        assert conn.execute(query).fetchall() == [("gone.test", None)]
 
 
-def test_removing_a_domain_touches_no_other(connection: Connection) -> None:
-    stays, goes = start_run(connection, "stays.test"), start_run(connection, "goes.test")
+def test_removing_a_domain_touches_no_other(conn: Connection) -> None:
+    stays, goes = start_run(conn, "stays.test"), start_run(conn, "goes.test")
     fill_every_table(stays)
-    before = rows_by_table(connection)
+    before = rows_by_table(conn)
     fill_every_table(goes)
     goes.finish()
-    assert domains.remove(connection, "goes.test") is None, "no run was ended by it"
-    after = rows_by_table(connection)
+    assert domains.remove(conn, "goes.test") is None, "no run was ended by it"
+    after = rows_by_table(conn)
     assert {table: rows for table, rows in after.items() if table not in LEDGERS} == {
         table: rows for table, rows in before.items() if table not in LEDGERS
     }
@@ -180,13 +178,13 @@ def test_the_overview_counts_what_is_live_and_shows_the_newest_job(run: Run) -> 
     assert 0 <= seen.beat_age_seconds < 30
 
 
-def test_a_domain_without_a_job_has_an_overview_too(connection: Connection) -> None:
-    register(connection, "b.test")
-    register(connection, "a.test")
-    first, second = domains.overview(connection)
+def test_a_domain_without_a_job_has_an_overview_too(conn: Connection) -> None:
+    register(conn, "b.test")
+    register(conn, "a.test")
+    first, second = domains.overview(conn)
     assert (first.host, second.host) == ("a.test", "b.test")
     assert (first.pages, first.chunks, first.open_failures, first.job_id) == (0, 0, 0, None)
-    assert domains.overview(connection, "nope.test") == []
+    assert domains.overview(conn, "nope.test") == []
 
 
 @pytest.mark.xfail(

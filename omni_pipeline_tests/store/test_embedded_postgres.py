@@ -44,14 +44,14 @@ server.release()
 """
 
 
-def start_user(root: Path, *, python_path: str = str(CHECKOUT)) -> subprocess.Popen[str]:
+def start_user(root: Path, *, import_first: Path = CHECKOUT) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", USER, root],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PYTHONPATH": python_path, "LC_ALL": "C.UTF-8"},
+        env={"PYTHONPATH": os.pathsep.join(map(str, [import_first, CHECKOUT, *sys.path]))},
     )
 
 
@@ -436,7 +436,7 @@ def test_what_the_servers_user_cannot_reach_is_kept_where_it_can(
     for part in (package, package.with_name(f"{package.name}.libs")):
         (closed / part.name).symlink_to(part)
 
-    user = start_user(closed / "postgres", python_path=f"{closed}:{CHECKOUT}")
+    user = start_user(closed / "postgres", import_first=closed)
     pid = read_pid(user)
     moved = Path((closed / "postgres" / "moved.txt").read_text().split()[-1])
     assert moved.parent == state_of_root
@@ -447,6 +447,6 @@ def test_what_the_servers_user_cannot_reach_is_kept_where_it_can(
     assert user.communicate("go\n")[1] == ""
     assert not is_alive(pid)
 
-    next_user = start_user(closed / "postgres", python_path=f"{closed}:{CHECKOUT}")
+    next_user = start_user(closed / "postgres", import_first=closed)
     assert Path(f"/proc/{read_pid(next_user)}/cwd").readlink() == moved / "data"
     assert next_user.communicate("go\n")[1] == ""

@@ -182,9 +182,9 @@ def test_the_notes_of_a_commit_do_not_survive_it(published: Run) -> None:
     assert count(published.conn, "SELECT count(*) FROM publication_checks") == 0
 
 
-def test_two_transactions_check_their_own_pages(published: Run, database: Database) -> None:
+def test_two_transactions_check_their_own_pages(published: Run, shared: Database) -> None:
     """A torn page of one transaction is refused there, and not in the other."""
-    with database.connect() as other:
+    with shared.connect() as other:
         other.execute("BEGIN")
         other.execute("DELETE FROM embeddings WHERE chunk_id = 3")
         commit(published.conn, "UPDATE chunks SET start_offset = 0 WHERE page_id = 1")

@@ -1,12 +1,14 @@
 """Publishing: search sees whole pages, and unchanged texts keep their rows."""
 
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import psycopg
 import pytest
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from omni_pipeline.errors import LeaseLostError
 from omni_pipeline.store import chunks, crawl_jobs, embeddings, invariants
@@ -234,7 +236,10 @@ def test_paying_again_takes_no_old_vector_by_way_of_a_new_page(run: Run) -> None
         reusable = [text.text_hash for text in texts if not text.is_reembed]
         with run.fenced():
             served = embeddings.reuse(run.conn, run.holding, run.model, reusable)
-        paid += [text.text for text in texts if text.text_hash not in served]
+        missing = [text.text for text in texts if text.text_hash not in served]
+        if missing:
+            run.pay(missing)
+        paid += missing
     assert paid == ["one"]
 
 
@@ -254,6 +259,21 @@ def test_a_missing_vector_refuses_the_whole_batch_and_changes_nothing(run: Run) 
     assert live_texts(run.conn) == {P: ["one"], Q: ["two"]}
 
 
+@contextmanager
+def failing_deletes(conn: Connection, table: str) -> Iterator[None]:
+    """No row can be deleted from the table until the block ends."""
+    conn.execute(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the delete failed'; END $$"
+    )
+    trigger = "CREATE TRIGGER fail BEFORE DELETE ON {} EXECUTE FUNCTION fail()"
+    conn.execute(sql.SQL(trigger).format(sql.Identifier(table)))
+    try:
+        yield
+    finally:
+        conn.execute("DROP FUNCTION fail CASCADE")
+
+
 @pytest.mark.parametrize("table", ["embeddings", "chunks", "page_revisions", "staged_chunks"])
 def test_a_delete_that_fails_fails_the_publish_and_inserts_nothing(run: Run, table: str) -> None:
     """A9, A10: the legacy system logged a failed delete and inserted beside it."""
@@ -262,14 +282,10 @@ def test_a_delete_that_fails_fails_the_publish_and_inserts_nothing(run: Run, tab
     revision_ids = run.stage({page: ["three"]})
     run.pay(["three"])
     before = everything(run.conn)
-    run.conn.execute(
-        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'the delete failed'; END $$"
-    )
-    run.conn.execute(
-        f"CREATE TRIGGER fail BEFORE DELETE ON {table} EXECUTE FUNCTION fail()".encode()
-    )
-    with pytest.raises(psycopg.errors.RaiseException, match="the delete failed"):
+    with (
+        failing_deletes(run.conn, table),
+        pytest.raises(psycopg.errors.RaiseException, match="the delete failed"),
+    ):
         run.swap(revision_ids)
     assert everything(run.conn) == before
     assert live_texts(run.conn) == {P: ["one", "two"]}

@@ -106,8 +106,8 @@ def test_every_query_in_a_file_is_asked_for() -> None:
 
 
 @pytest.fixture
-def migrated(connection: Connection) -> Connection:
-    return connection
+def migrated(conn: Connection) -> Connection:
+    return conn
 
 
 def test_every_query_can_be_planned_on_the_migrated_database(migrated: Connection) -> None:

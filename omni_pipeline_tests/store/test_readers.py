@@ -114,12 +114,12 @@ def forget_staged(run: Run) -> None:
         embeddings.forget_staged(run.conn, run.holding)
 
 
-def test_readers_meet_whole_pages_during_two_hundred_rewrites(database: Database, run: Run) -> None:
+def test_readers_meet_whole_pages_during_two_hundred_rewrites(shared: Database, run: Run) -> None:
     """A9: never none, never a mix, never both; also not for the standing invariants."""
     chance = random.Random(3)
     pages = dict(zip(PATHS, run.save_pages(*PATHS), strict=True))
     run.publish({page: texts_of(path, 0) for path, page in pages.items()})
-    readers = (PageReader(database), SearchReader(database), Inspector(database))
+    readers = (PageReader(shared), SearchReader(shared), Inspector(shared))
     rewrites = 0
     with polling(*readers):
         for version in itertools.count(1):
@@ -135,12 +135,12 @@ def test_readers_meet_whole_pages_during_two_hundred_rewrites(database: Database
 
 
 def test_a_reader_of_a_delete_followed_by_an_insert_would_see_the_gap(
-    database: Database, run: Run
+    shared: Database, run: Run
 ) -> None:
     """The reader above sees what there is to see: this mutant swaps in two transactions."""
     pages = dict(zip(PATHS, run.save_pages(*PATHS), strict=True))
     run.publish({page: texts_of(path, 0) for path, page in pages.items()})
-    reader = PageReader(database)
+    reader = PageReader(shared)
     with polling(reader):
         for version in range(1, 6):
             with run.fenced():
@@ -170,12 +170,19 @@ with Database(url=sys.argv[1]).connect() as conn:
     say("committed")
 """
 
-# Stops a publish between its deletes and its inserts for long enough to be killed there.
-PAUSE = """
-CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;
-CREATE TRIGGER pause BEFORE INSERT ON chunks EXECUTE FUNCTION pause();
-"""
+
+@contextmanager
+def pause_before_inserts(conn: Connection) -> Iterator[None]:
+    """Stop each publish between its deletes and its inserts, for long enough to be killed there."""
+    conn.execute(
+        "CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$"
+    )
+    conn.execute("CREATE TRIGGER pause BEFORE INSERT ON chunks EXECUTE FUNCTION pause()")
+    try:
+        yield
+    finally:
+        conn.execute("DROP FUNCTION pause CASCADE")
 
 
 @contextmanager
@@ -239,36 +246,34 @@ def version_seen(reader: Reader) -> set[int]:
 
 
 def test_a_writer_killed_between_its_deletes_and_its_inserts_changed_nothing(
-    database: Database, ready: Run
+    shared: Database, ready: Run
 ) -> None:
     """A9, A19, CP08: the legacy system's pages lost their embeddings here."""
-    ready.conn.execute(PAUSE)
-    reader = PageReader(database)
-    with polling(reader):
-        with publishing(database, ready.holding, ready.staged_ids()):
+    reader = PageReader(shared)
+    with polling(reader), pause_before_inserts(ready.conn):
+        with publishing(shared, ready.holding, ready.staged_ids()):
             await_pause(ready.conn)
         successor = recover(ready)
     assert version_seen(reader) == {0}
-    ready.conn.execute("DROP TRIGGER pause ON chunks")
     assert_resumes(successor)
 
 
-def test_a_writer_killed_before_its_commit_changed_nothing(database: Database, ready: Run) -> None:
+def test_a_writer_killed_before_its_commit_changed_nothing(shared: Database, ready: Run) -> None:
     """A9, A19, CP09"""
-    reader = PageReader(database)
+    reader = PageReader(shared)
     with polling(reader):
-        with publishing(database, ready.holding, ready.staged_ids()) as writer:
+        with publishing(shared, ready.holding, ready.staged_ids()) as writer:
             await_word(writer, "written")
         successor = recover(ready)
     assert version_seen(reader) == {0}
     assert_resumes(successor)
 
 
-def test_a_writer_killed_after_its_commit_has_published(database: Database, ready: Run) -> None:
+def test_a_writer_killed_after_its_commit_has_published(shared: Database, ready: Run) -> None:
     """A9, A19, CP10: and the next run finds nothing left to do."""
-    reader = PageReader(database)
+    reader = PageReader(shared)
     with polling(reader):
-        with publishing(database, ready.holding, ready.staged_ids()) as writer:
+        with publishing(shared, ready.holding, ready.staged_ids()) as writer:
             await_word(writer, "written")
             go_on(writer)
             await_word(writer, "committed")

@@ -60,14 +60,12 @@ def test_a_job_that_waits_in_the_queue_is_not_a_dead_one(run: Run) -> None:
     assert reap(run.conn) == []
 
 
-def test_a_job_whose_process_is_known_to_be_dead_is_not_waited_for(connection: Connection) -> None:
-    dead, alive = start_run(connection, "dead.test"), start_run(connection, "alive.test")
-    lost = crawl_jobs.reap(
-        connection, lease_seconds=LEASE_SECONDS, dead_job_ids=[dead.holding.job_id]
-    )
+def test_a_job_whose_process_is_known_to_be_dead_is_not_waited_for(conn: Connection) -> None:
+    dead, alive = start_run(conn, "dead.test"), start_run(conn, "alive.test")
+    lost = crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[dead.holding.job_id])
     assert [job.host for job in lost] == ["dead.test"]
-    assert crawl_jobs.beat(connection, alive.holding)
-    assert not crawl_jobs.beat(connection, dead.holding)
+    assert crawl_jobs.beat(conn, alive.holding)
+    assert not crawl_jobs.beat(conn, dead.holding)
 
 
 def test_a_job_that_ended_is_not_reaped_though_its_process_is_dead(run: Run) -> None:
@@ -78,10 +76,10 @@ def test_a_job_that_ended_is_not_reaped_though_its_process_is_dead(run: Run) -> 
     assert read_job(run.conn, run.holding) == before
 
 
-def test_the_workers_of_running_jobs_can_be_looked_at(connection: Connection) -> None:
-    first, second = start_run(connection, "a.test"), start_run(connection, "b.test")
+def test_the_workers_of_running_jobs_can_be_looked_at(conn: Connection) -> None:
+    first, second = start_run(conn, "a.test"), start_run(conn, "b.test")
     second.finish()
-    assert crawl_jobs.workers(connection) == {first.holding.job_id: "worker-1"}
+    assert crawl_jobs.workers(conn) == {first.holding.job_id: "worker-1"}
 
 
 def test_a_reaped_domain_is_free_at_once_and_its_old_worker_is_refused(run: Run) -> None:
@@ -111,11 +109,11 @@ def test_a_write_in_progress_is_committed_whole_before_the_reaper_takes_the_doma
 
 
 def test_a_beat_that_lands_between_the_reapers_look_and_its_update_saves_the_job(
-    run: Run, database: Database, other_connection: Connection
+    run: Run, shared: Database, other_connection: Connection
 ) -> None:
     """B2: the interleaving, forced: the reaper has read the old beat and waits for the domain."""
     silence(run.conn, run.holding, LEASE_SECONDS + 1)
-    with ThreadPoolExecutor() as pool, database.connect() as heartbeat:
+    with ThreadPoolExecutor() as pool, shared.connect() as heartbeat:
         with run.fenced():
             lost = pool.submit(reap, other_connection)
             wait_until_blocked(run.conn, other_connection)
@@ -195,9 +193,9 @@ def test_the_same_races_kill_live_jobs_of_a_reaper_that_looks_first_and_acts_lat
     assert results.count((True, True)) > 5
 
 
-def test_several_reapers_report_each_lost_job_once(database: Database) -> None:
+def test_several_reapers_report_each_lost_job_once(shared: Database) -> None:
     """F6"""
-    with database.connect() as conn:
+    with shared.connect() as conn:
         for number in range(20):
             host = f"d{number:02}.test"
             register(conn, host)
@@ -206,7 +204,7 @@ def test_several_reapers_report_each_lost_job_once(database: Database) -> None:
     start = threading.Barrier(4)
 
     def reap_together(_: int) -> list[LostJob]:
-        with database.connect() as conn:
+        with shared.connect() as conn:
             start.wait()
             return reap(conn)
 
@@ -215,12 +213,12 @@ def test_several_reapers_report_each_lost_job_once(database: Database) -> None:
     assert sorted(str(job.run_id) for job in lost) == [f"d{number:02}.test" for number in range(20)]
 
 
-def test_several_refreshes_with_a_restless_reaper_all_complete(database: Database) -> None:
+def test_several_refreshes_with_a_restless_reaper_all_complete(shared: Database) -> None:
     """B5, A21: none fails, no row is lost, and no snapshot of the reaper's kind is in the way."""
     is_over = threading.Event()
 
     def refresh(host: str) -> bool:
-        with database.connect() as conn:
+        with shared.connect() as conn:
             run = start_run(conn, host)
             page, twin = run.save_pages("p", "q")
             for number in range(10):
@@ -231,7 +229,7 @@ def test_several_refreshes_with_a_restless_reaper_all_complete(database: Databas
 
     def reap_restlessly() -> list[LostJob]:
         lost: list[LostJob] = []
-        with database.connect() as conn:
+        with shared.connect() as conn:
             while not is_over.is_set():
                 lost += reap(conn)
                 time.sleep(0.002)
@@ -245,7 +243,7 @@ def test_several_refreshes_with_a_restless_reaper_all_complete(database: Databas
         finally:
             is_over.set()
         assert reaper.result() == []
-    with database.connect() as conn:
+    with shared.connect() as conn:
         assert live_texts(conn) == {
             f"https://{host}/{path}": texts
             for host in hosts

@@ -108,5 +108,5 @@ def test_only_the_active_model_answers(run: Run) -> None:
     assert found(run.conn, "two") == ["two", "one"]
 
 
-def test_an_empty_index_answers_nothing(connection: Connection) -> None:
-    assert found(connection, "one") == []
+def test_an_empty_index_answers_nothing(conn: Connection) -> None:
+    assert found(conn, "one") == []

@@ -19,8 +19,8 @@ from omni_pipeline_tests.store.conftest import HOST, Run, claim, count, new_body
 
 
 @pytest.fixture
-def session(database: Database) -> Iterator[Session]:
-    opened = Session(database)
+def session(shared: Database) -> Iterator[Session]:
+    opened = Session(shared)
     yield opened
     opened.close()
 
@@ -153,9 +153,8 @@ def test_a_transaction_cut_in_the_middle_is_repeated_as_a_whole(
     assert count(run.conn, "SELECT count(*) FROM raw_pages") == 2
 
 
-def test_a_crash_of_the_server_is_survived(session: Session, database: Database) -> None:
+def test_a_crash_of_the_server_is_survived(session: Session, shared: Database) -> None:
     """FAULTS B3: kill -9 of one backend makes the server reset them all, without an SQLSTATE."""
-    victim = database.connect()
     pids = []
 
     def crash_once(conn: Connection) -> None:
@@ -164,15 +163,16 @@ def test_a_crash_of_the_server_is_survived(session: Session, database: Database)
             os.kill(victim.info.backend_pid, signal.SIGKILL)
             conn.execute("SELECT pg_sleep(25)")
 
-    session.run(crash_once)
+    with shared.connect() as victim:
+        session.run(crash_once)
     assert len(set(pids)) == 2
 
 
 def test_a_lock_held_for_a_while_is_waited_for(
-    session: Session, run: Run, database: Database
+    session: Session, run: Run, shared: Database
 ) -> None:
     """FAULTS B6: someone alters a table; the run goes on when they are done."""
-    locker = database.connect()
+    locker = shared.connect()
     locker.execute("BEGIN")
     locker.execute("LOCK TABLE raw_pages IN ACCESS EXCLUSIVE MODE")
     release = threading.Timer(0.5, locker.close)

@@ -17,3 +17,34 @@ UPDATE embedding_models SET probed_at = now() WHERE id = %(model_id)s
 
 -- name: active
 SELECT id, name, dimensions, is_lexical, status FROM embedding_models WHERE status = 'active'
+
+-- name: overview
+-- Every model with how much of the live pages it covers.
+SELECT m.id, m.name, m.dimensions, m.status, m.activated_at,
+    count(r.id) AS pages_published, coalesce(sum(r.chunk_count), 0) AS chunks,
+    (SELECT count(DISTINCT l.page_id) FROM page_revisions l WHERE l.state = 'live') AS pages_in_any
+FROM embedding_models m
+LEFT JOIN page_revisions r ON r.model_id = m.id AND r.state = 'live'
+GROUP BY m.id
+ORDER BY m.id
+
+-- name: missing_pages
+-- Pages that search answers with now and would lose if this model became the active one.
+SELECT d.host, count(*) AS pages
+FROM page_revisions r
+JOIN embedding_models a ON a.id = r.model_id AND a.status = 'active'
+JOIN domains d ON d.id = r.domain_id
+WHERE r.state = 'live' AND NOT EXISTS (
+    SELECT FROM page_revisions n WHERE n.page_id = r.page_id AND n.model_id = %(model_id)s AND n.state = 'live')
+GROUP BY d.host
+ORDER BY d.host
+
+-- name: lock
+-- One activation at a time.
+LOCK TABLE embedding_models IN SHARE ROW EXCLUSIVE MODE
+
+-- name: retire_active
+UPDATE embedding_models SET status = 'retired' WHERE status = 'active'
+
+-- name: activate
+UPDATE embedding_models SET status = 'active', activated_at = now() WHERE id = %(model_id)s

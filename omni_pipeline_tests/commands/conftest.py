@@ -1,0 +1,83 @@
+"""The command line as a person runs it: a process and a home of its own, a real database."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.store.database import Database
+from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SECONDS = 120
+
+
+@dataclass(kw_only=True)
+class CommandLine:
+    """Runs `omni` with an environment that names nothing of this machine."""
+
+    environment: Mapping[str, str]
+
+    def run(self, *arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self._command(arguments),
+            cwd=ROOT,
+            env={**self.environment, **changes},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **changes: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self._command(arguments),
+            cwd=ROOT,
+            env={**self.environment, **changes},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @staticmethod
+    def _command(arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "omni_pipeline.cli", *arguments]
+
+
+@pytest.fixture
+def site() -> Iterator[SampleServer]:
+    with SampleServer() as server:
+        yield server
+
+
+@pytest.fixture
+def embedding_server() -> Iterator[EmbeddingServer]:
+    with EmbeddingServer() as server:
+        yield server
+
+
+@pytest.fixture
+def omni(
+    database: Database, site: SampleServer, embedding_server: EmbeddingServer, tmp_path: Path
+) -> CommandLine:
+    """The command line, with a paid endpoint that counts what it is asked."""
+    return CommandLine(
+        environment={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "COLUMNS": "200",
+            "OMNI_HOME": str(tmp_path / "home"),
+            "OMNI_DATABASE_URL": database.url,
+            "OMNI_ALLOW_ADDRESSES": urlsplit(site.url).netloc,
+            "OMNI_EMBEDDING_BASE_URL": embedding_server.base_url,
+            "OMNI_EMBEDDING_MODEL": MODEL,
+            "OMNI_EMBEDDING_DIMENSIONS": str(DIMENSIONS),
+            "OPENAI_API_KEY": "sk-test-0123456789abcdef",
+        }
+    )
