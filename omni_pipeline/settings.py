@@ -52,6 +52,7 @@ class Settings:
         heartbeat_seconds: How often a running job beats.
         recency_hours: A page fetched this recently is not fetched again unless forced.
         chunk_tokens: Most tokens of the embedding model in one chunk; None is the model's own.
+        pg_os_user: Whom root runs a new embedded server as; None is postgres, else nobody.
     """
 
     home: Path
@@ -67,6 +68,7 @@ class Settings:
     heartbeat_seconds: float = 15.0
     recency_hours: float = 24.0
     chunk_tokens: int | None = None
+    pg_os_user: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -98,6 +100,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         heartbeat_seconds=heartbeat_seconds,
         recency_hours=_number(env, "OMNI_RECENCY_HOURS", default=24.0, least=0.0),
         chunk_tokens=_whole_number(env, "OMNI_CHUNK_TOKENS", least=32, most=8192),
+        pg_os_user=env.get("OMNI_PG_OS_USER") or None,
     )
 
 
@@ -128,7 +131,7 @@ def _embedding(env: Mapping[str, str]) -> EmbeddingSettings:
     return EmbeddingSettings(
         base_url=base_url,
         model=env.get("OMNI_EMBEDDING_MODEL") or None,
-        dimensions=_whole_number(env, "OMNI_EMBEDDING_DIMENSIONS", least=1, most=16000),
+        dimensions=_whole_number(env, "OMNI_EMBEDDING_DIMENSIONS", least=1, most=4000),
         api_key=env.get("OPENAI_API_KEY") or None,
     )
 

@@ -1,6 +1,6 @@
 """An OpenAI-compatible embedding endpoint on loopback that fails as it is told to.
 
-    with EmbeddingServer([throttled(seconds=1)]) as server:   # then it behaves
+    with EmbeddingServer([throttled(retry_after="1")]) as server:   # then it behaves
         ... server.base_url, server.calls, server.texts
 
 Vectors are derived from the texts, so that a test can tell which vector belongs to which text.
@@ -131,8 +131,9 @@ def failing(status: int, message: str = "no", *, code: str | None = None) -> Beh
     return lambda exchange: exchange.fail(status, message, code=code)
 
 
-def throttled(*, retry_after: str) -> Behaviour:
-    return lambda exchange: exchange.fail(429, "slow down", retry_after=retry_after)
+def throttled(**headers: str) -> Behaviour:
+    """``retry_after="2"``, or ``retry_after_ms="300"``, as OpenAI sends beside it."""
+    return lambda exchange: exchange.fail(429, "slow down", **headers)
 
 
 def wrong_key(exchange: Exchange) -> None:

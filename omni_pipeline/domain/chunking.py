@@ -158,8 +158,7 @@ class Chunker:
         if tokens <= self.chunk_tokens:
             yield start, text, tokens
             return
-        exactly = TextSplitter.from_callback(self.counter.count, self.chunk_tokens)
-        for offset, piece in exactly.chunk_indices(text):
+        for offset, piece in self.counter.split(text, self.chunk_tokens):
             yield start + offset, piece, self.counter.count(piece)
 
 

@@ -115,12 +115,13 @@ def _ends_before(block: Part, open_blocks: Sequence[Part], tokens: int, capacity
 
 def _count_labels_of(block: Part, open_blocks: Sequence[Part], capacity: Capacity) -> int:
     """How many of the last parts introduce the block, and fit beside it; never all of them."""
-    labels = list(takewhile(lambda part: part.is_label, reversed(open_blocks)))
-    for count in range(min(len(labels), len(open_blocks) - 1), 0, -1):
-        moved = _join(open_blocks[-count:])
-        if moved.is_tiny(capacity) and _join([moved, block]).fits(capacity):
-            return count
-    return 0
+    labels: list[Part] = []
+    for part in reversed(open_blocks[1:]):
+        moved = _join([part, *labels])
+        if not (part.is_label and moved.is_tiny(capacity) and _join([moved, block]).fits(capacity)):
+            break
+        labels = [moved]
+    return sum(part.start >= labels[0].start for part in open_blocks) if labels else 0
 
 
 def _join(parts: Sequence[Part]) -> Part:

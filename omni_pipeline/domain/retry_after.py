@@ -16,7 +16,7 @@ def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
         return min(float(value), MOST_SECONDS)
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or an offset of twenty digits
         return None
     seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
     return min(max(seconds, 0.0), MOST_SECONDS)

@@ -6,7 +6,7 @@ tokenizing only what is finished, reaches 1 MB.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from typing import Protocol
 
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
@@ -17,22 +17,27 @@ from omni_pipeline.errors import PermanentError
 _MOST_WORD_LENGTH = 32
 _MOST_REMEMBERED_WORDS = 100_000
 
-# From a text and a guess to its number of tokens, with what the model adds ([CLS], [SEP]).
-_Count = Callable[[str, int], int]
+
+class _Vocabulary(Protocol):
+    def count(self, text: str, guess: int) -> int:
+        """How many tokens the model is given for this text; the guess only makes it faster."""
+
+    def split(self, text: str, tokens: int) -> list[tuple[int, str]]:
+        """Cut by exact size, which does not count what the model adds: offsets and texts."""
 
 
 class TokenCounter:
     """How many tokens a text has for one model; made by ``token_counter``."""
 
-    def __init__(self, count: _Count) -> None:
-        self._count = count
-        self._words = _WordCounts(count)
-        self._per_line_break = count("a\na", 2) - count("a a", 2)
-        self.added = count("", 0)
+    def __init__(self, vocabulary: _Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._words = _WordCounts(vocabulary)
+        self._per_line_break = vocabulary.count("a\na", 2) - vocabulary.count("a a", 2)
+        self.added = vocabulary.count("", 0)
 
     def count(self, text: str) -> int:
         """Exactly what the model will be given, including what it adds itself."""
-        return self._count(text, self.estimate(text))
+        return self._vocabulary.count(text, self.estimate(text))
 
     def estimate(self, text: str) -> int:
         """Sum over the words, without what the model adds.
@@ -42,6 +47,14 @@ class TokenCounter:
         in_words = sum(map(self._words.__getitem__, text.split()))
         line_breaks = text.count("\n") - text.count("\n\n")  # a blank line is one token
         return in_words + self._per_line_break * line_breaks
+
+    def split(self, text: str, most: int) -> list[tuple[int, str]]:
+        """Cut so that ``count`` of no piece is above ``most``: exact and slow.
+
+        Returns:
+            Offset in characters, and text, of each piece; white space is left out between them.
+        """
+        return self._vocabulary.split(text, most - self.added)
 
 
 def token_counter(tokenizer: str | Tokenizer) -> TokenCounter:
@@ -54,23 +67,17 @@ def token_counter(tokenizer: str | Tokenizer) -> TokenCounter:
         PermanentError: The name is unknown, or the tokenizer truncates or pads.
     """
     if isinstance(tokenizer, str):
-        return TokenCounter(_OpenAiCount(tokenizer))
-    if tokenizer.truncation is not None or tokenizer.padding is not None:
-        raise PermanentError(
-            "the tokenizer truncates or pads, so that texts of any length seem to fit: call its "
-            "no_truncation() and no_padding() first",
-            kind="permanent.tokenizer",
-        )
-    return TokenCounter(lambda text, _guess: len(tokenizer.encode(text).ids))
+        return TokenCounter(_OpenAiVocabulary(tokenizer))
+    return TokenCounter(_TokenizerVocabulary(tokenizer))
 
 
 class _WordCounts(dict[str, int]):
     """Tokens of a word that follows another one; remembered, but never without limit."""
 
-    def __init__(self, count: _Count) -> None:
+    def __init__(self, vocabulary: _Vocabulary) -> None:
         super().__init__()
-        self._count = count
-        self._alone = count("a", 1)
+        self._vocabulary = vocabulary
+        self._alone = vocabulary.count("a", 1)
 
     def __missing__(self, word: str) -> int:
         if len(word) > _MOST_WORD_LENGTH:
@@ -78,11 +85,29 @@ class _WordCounts(dict[str, int]):
             return sum(self[word[start : start + _MOST_WORD_LENGTH]] for start in starts)
         if len(self) >= _MOST_REMEMBERED_WORDS:
             self.clear()
-        tokens = self[word] = self._count(f"a {word}", 2) - self._alone
+        tokens = self[word] = self._vocabulary.count(f"a {word}", 2) - self._alone
         return tokens
 
 
-class _OpenAiCount:
+class _TokenizerVocabulary:
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        if tokenizer.truncation is not None or tokenizer.padding is not None:
+            raise PermanentError(
+                "the tokenizer truncates or pads, so that texts of any length seem to fit: call "
+                "its no_truncation() and no_padding() first",
+                kind="permanent.tokenizer",
+            )
+        self._tokenizer = tokenizer
+
+    def count(self, text: str, guess: int) -> int:  # noqa: ARG002 - the protocol's
+        return len(self._tokenizer.encode(text).ids)
+
+    def split(self, text: str, tokens: int) -> list[tuple[int, str]]:
+        splitter = TextSplitter.from_huggingface_tokenizer(self._tokenizer, tokens)
+        return splitter.chunk_indices(text)
+
+
+class _OpenAiVocabulary:
     """Counts by asking a splitter whether the text fits into so many tokens.
 
     The vocabularies of OpenAI are compiled into semantic-text-splitter, which cannot count;
@@ -100,7 +125,7 @@ class _OpenAiCount:
                 kind="permanent.tokenizer",
             ) from error
 
-    def __call__(self, text: str, guess: int) -> int:
+    def count(self, text: str, guess: int) -> int:
         if not text:
             return 0
         too_few, enough = self._bracket(text, max(1, guess))
@@ -122,6 +147,9 @@ class _OpenAiCount:
             step *= 2
             too_few, enough = enough, enough + step
         return too_few, enough
+
+    def split(self, text: str, tokens: int) -> list[tuple[int, str]]:
+        return TextSplitter.from_tiktoken_model(self._model, tokens).chunk_indices(text)
 
     def _fits(self, text: str, tokens: int) -> bool:
         splitter = TextSplitter.from_tiktoken_model(self._model, tokens, trim=False)

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.message import Message
-from email.utils import parsedate_to_datetime
 
 from omni_pipeline.domain.media import is_html_type
 from omni_pipeline.domain.outcomes import (
@@ -19,6 +18,7 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
+from omni_pipeline.domain.retry_after import retry_after_seconds
 from omni_pipeline.domain.urls import canonical_url
 
 _DOCUMENT = (200, 203)
@@ -26,7 +26,6 @@ _GONE = (404, 410)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PERMANENT_REDIRECTS = (301, 308)
 _SERVER_ERROR = 500
-_MOST_RETRY_AFTER_SECONDS = 7 * 24 * 3600.0
 # What may be stored and sent back: printable, and short enough for a row.
 _VALIDATOR = re.compile(r"[\x20-\x7e]{1,512}")
 
@@ -147,7 +146,7 @@ def _as_text(location: str) -> str:
 
 
 def _blocked(url: str, head: Head, now: datetime) -> Blocked | None:
-    seconds = _retry_after_seconds(head.get("retry-after"), now)
+    seconds = retry_after_seconds(head.get("retry-after"), now=now)
     refused = head.status in (401, 403)
     throttled = head.status == 429 or (head.status == 503 and seconds is not None)  # noqa: PLR2004
     if not refused and not throttled:
@@ -159,17 +158,3 @@ def _blocked(url: str, head: Head, now: datetime) -> Blocked | None:
         reason=f"{url} answered {head.status}",
         retry_after_seconds=seconds,
     )
-
-
-def _retry_after_seconds(value: str | None, now: datetime) -> float | None:
-    """Read ``Retry-After``: seconds or a date (RFC 9110, 10.2.3); None when it is neither."""
-    if value is None:
-        return None
-    if re.fullmatch("[0-9]{1,9}", value):
-        return min(float(value), _MOST_RETRY_AFTER_SECONDS)
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):  # a year or an offset of twenty digits
-        return None
-    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
-    return min(max(seconds, 0.0), _MOST_RETRY_AFTER_SECONDS)

@@ -11,7 +11,7 @@ from omni_pipeline.domain.robots import (
     rules_from,
 )
 from omni_pipeline.domain.sitemaps import MOST_SITEMAP_BYTES, parse_sitemap
-from omni_pipeline.domain.urls import canonical_url
+from omni_pipeline.domain.urls import Site, canonical_url, in_scope
 
 MOST_SITEMAP_FILES = 50
 MOST_SITEMAP_DEPTH = 3
@@ -52,7 +52,7 @@ class Robots:
         return self.of(url).allows(url)
 
 
-def sitemap_urls(web: Web, start_url: str, named: tuple[str, ...]) -> Iterator[str | Exception]:
+def sitemap_urls(web: Web, site: Site, named: tuple[str, ...]) -> Iterator[str | Exception]:
     """Every URL of the site's sitemaps, canonical, as they are read.
 
     A sitemap that exists and cannot be read is yielded as an exception value: "could not look" is
@@ -60,16 +60,17 @@ def sitemap_urls(web: Web, start_url: str, named: tuple[str, ...]) -> Iterator[s
 
     Args:
         web: The door.
-        start_url: Names the origin whose /sitemap.xml is tried when robots.txt names none.
+        site: Sitemaps elsewhere are not fetched, whoever names them (S28); this site's
+            /sitemap.xml is tried when robots.txt names none.
         named: The sitemaps that robots.txt names.
     """
-    conventional = canonical_url("/sitemap.xml", start_url)
+    conventional = canonical_url("/sitemap.xml", site.start_url)
     queue = [(url, 1) for url in named] or ([(conventional, 1)] if conventional else [])
     seen: set[str] = set()
     while queue and len(seen) < MOST_SITEMAP_FILES:
         reference, depth = queue.pop(0)
         url = canonical_url(reference)
-        if url is None or url in seen:
+        if url is None or url in seen or not in_scope(url, site):
             continue
         seen.add(url)
         outcome = web.fetch_following(url, hops=_SITEMAP_REDIRECTS, most_bytes=MOST_SITEMAP_BYTES)

@@ -15,6 +15,7 @@ from omni_pipeline.domain.outcomes import (
     Redirected,
     Unreachable,
 )
+from omni_pipeline.domain.robots import MOST_DELAY_SECONDS, RobotsRules
 from omni_pipeline.domain.scope import MOST_DEPTH, CrawlScope
 from omni_pipeline.domain.urls import parse_site
 from omni_pipeline.errors import PermanentError, TemporaryError
@@ -130,6 +131,7 @@ class _Crawl:
                 "(RFC 9309). Nothing was removed; the next refresh tries again.",
                 kind="transient.robots_unreachable",
             )
+        _refuse_slow_site(rules, self._refresh.domain.host)
         self._refresh.write(
             crawl_frontier.open_crawl,
             is_forced=self._is_forced,
@@ -138,7 +140,7 @@ class _Crawl:
         retries = self._refresh.read(failed_pages.due_for_retry, is_forced=self._is_forced)
         self._queue(dict.fromkeys([start, *retries], 0), source="start")
         if self._refresh.domain.use_sitemap:
-            self._queue_sitemaps(sitemap_urls(self._web, start, rules.sitemaps))
+            self._queue_sitemaps(sitemap_urls(self._web, self._scope.site, rules.sitemaps))
 
     def _queue_sitemaps(self, listed: Iterator[str | Exception]) -> None:
         while batch := list(islice(listed, SITEMAP_URLS)):
@@ -307,6 +309,17 @@ def _retire(
     failed_pages.resolve(conn, holding, evidence, "fetch", "clean", "chunk", "embed")
     crawl_frontier.settle(conn, holding, dict.fromkeys(missing, "gone"))
     return len(page_ids)
+
+
+def _refuse_slow_site(rules: RobotsRules, host: str) -> None:
+    """A site that asks for more than the longest delay we keep is not crawled at all (D19)."""
+    if (rules.asked_delay_seconds or 0.0) > MOST_DELAY_SECONDS:
+        raise PermanentError(
+            f"The robots.txt of {host} asks for {rules.asked_delay_seconds:g} s between requests, "
+            f"and more than {MOST_DELAY_SECONDS:.0f} s is not crawled. Ask its owner for less, or "
+            f"pause it: omni domains pause {host}.",
+            kind="permanent.crawl_delay",
+        )
 
 
 def _refuse_mass_loss(gone: int, live: int, host: str) -> None:

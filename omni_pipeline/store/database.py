@@ -151,9 +151,7 @@ def register_vectors(conn: Connection) -> None:
 
 
 @contextmanager
-def open_database(
-    settings: Settings, *, application_name: str = "omni", os_user: str | None = None
-) -> Iterator[Database]:
+def open_database(settings: Settings, *, application_name: str = "omni") -> Iterator[Database]:
     """The database that the settings name, for as long as the block lasts.
 
     Without a URL that is the embedded server under ``settings.home``, started when needed and
@@ -163,7 +161,7 @@ def open_database(
         parse_url(settings.database_url)
         yield Database(url=settings.database_url, application_name=application_name)
         return
-    with EmbeddedPostgres(settings.home / "postgres", os_user=os_user) as server:
+    with EmbeddedPostgres(settings.home / "postgres", os_user=settings.pg_os_user) as server:
         _create_database(Database(url=server.url("postgres")), EMBEDDED_DATABASE)
         yield Database(url=server.url(EMBEDDED_DATABASE), application_name=application_name)
 

@@ -39,7 +39,7 @@ def test_a_run_materializes_four_assets_and_passes_its_checks(console: Console) 
     events = console.instance.all_logs(
         outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
     )
-    evaluations = [entry.get_dagster_event().event_specific_data for entry in events]
+    evaluations = [entry.get_dagster_event().asset_check_evaluation_data for entry in events]
     assert {evaluation.check_name for evaluation in evaluations} == CHECKS
     assert all(evaluation.passed for evaluation in evaluations)
     assert console.query(b"SELECT status, run_id FROM crawl_jobs") == [

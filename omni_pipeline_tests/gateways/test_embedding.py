@@ -190,6 +190,13 @@ def test_retry_after_is_kept_and_not_overslept() -> None:
     assert len(server.calls) == 2
 
 
+def test_retry_after_may_come_in_milliseconds() -> None:
+    with door_to(behave.throttled(retry_after_ms="300")) as (door, _):
+        started = time.monotonic()
+        door.embed(TEXTS)
+    assert 0.3 <= time.monotonic() - started < 1.5
+
+
 @pytest.mark.parametrize("wish", ["3600", "Sun, 22 Nov 2093 02:00:00 GMT"])
 def test_a_long_retry_after_is_handed_on_instead_of_slept_through(wish: str) -> None:
     """C2."""
@@ -211,6 +218,10 @@ def test_pauses_double_are_jittered_and_end() -> None:
         assert len(waits) > 10
         assert all(wait and longest / 2 <= wait <= longest for wait in waits)
     assert policy.wait_seconds(5, error, spent_seconds=0.0) is None
+    patient = TemporaryError("no", retry_after_seconds=30.0)
+    assert policy.wait_seconds(1, patient, spent_seconds=0.0) is not None
+    impatient = TemporaryError("no", retry_after_seconds=31.0)
+    assert policy.wait_seconds(1, impatient, spent_seconds=0.0) is None
     assert policy.wait_seconds(1, error, spent_seconds=180.0) is None
 
 
@@ -362,6 +373,15 @@ def test_the_probe_finds_what_would_fail_the_refresh(behaviour: Behaviour, kind:
         door.probe()
     assert caught.value.kind == kind
     assert len(server.calls) <= 2
+
+
+def test_the_probe_does_not_insist() -> None:
+    """A16: it is there to fail fast."""
+    patient = RetryPolicy(attempts=5, first_seconds=0.01)
+    with door_to(otherwise=behave.failing(500), retry=patient) as (door, server):
+        with pytest.raises(TemporaryError):
+            door.probe()
+        assert len(server.calls) == 2
 
 
 def test_settings_that_name_no_model_are_refused_before_anything_is_asked() -> None:

@@ -71,8 +71,9 @@ def test_vectors_in_bytes_are_nearly_the_published_ones(
         pytest.skip("this CPU's byte products overflow, so bytes are not used on it")
     in_bytes = module.MiniLM(folder, is_int8=True).encode(TEXTS)
     cosines = (in_bytes * published_minilm.encode(TEXTS)).sum(axis=1)
-    assert cosines.min() > 0.9985
-    assert cosines.mean() > 0.999
+    # Each of the measures against loud channels is worth at least 0.0001 of the mean.
+    assert cosines.min() > 0.9992
+    assert cosines.mean() > 0.99955
 
 
 @needs_weights

@@ -177,6 +177,24 @@ def test_an_unreachable_site_fails_with_one_clear_line(pipeline: Pipeline) -> No
         pipeline.refresh()
 
 
+def test_a_site_that_asks_for_an_absurd_delay_is_not_crawled(pipeline: Pipeline) -> None:
+    """D19: skipped with a visible reason, instead of one page a week."""
+    pipeline.site.pages["/robots.txt"] = "User-agent: *\nCrawl-delay: 1000000000\n"
+    with pytest.raises(PermanentError, match="between requests"):
+        pipeline.refresh()
+    assert {r.path for r in pipeline.site.requests} == {"/robots.txt"}
+
+
+def test_a_sitemap_of_another_site_is_not_fetched(pipeline: Pipeline) -> None:
+    """S28: named in robots.txt or in an index, it stays unasked."""
+    pipeline.site.pages["/robots.txt"] = (
+        "Sitemap: http://169.254.169.254/latest/meta-data\nSitemap: http://127.0.0.1:1/s.xml\n"
+    )
+    report = pipeline.refresh()
+    assert report.raw_pages.notes == ()
+    assert report.raw_pages.pages_live > 10
+
+
 def test_the_page_limit_truncates_and_says_so(pipeline: Pipeline) -> None:
     report = pipeline.refresh(max_pages=5)
     assert report.raw_pages.pages_discovered == 5
