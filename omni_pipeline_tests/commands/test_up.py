@@ -1,0 +1,133 @@
+"""`omni up`: the shipped dagster.yaml with a real webserver, daemon and code server."""
+
+import json
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.store.database import Database
+
+from .conftest import CommandLine
+
+SECONDS = 120.0
+
+LAUNCH = """
+mutation Launch($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+  }
+}
+"""
+RUNS = "{ runsOrError { ... on Runs { results { runId status startTime endTime } } } }"
+
+
+class Console:
+    """Dagster's UI as a browser sees it: GraphQL over HTTP."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/graphql"
+
+    def ask(self, query: str, **variables: object) -> Any:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self._url, body, headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            document = json.loads(answer.read())
+        assert "errors" not in document, document
+        return document["data"]
+
+    def launch(self, domain: str) -> None:
+        """What *Materialize* does for one partition."""
+        selector = {
+            "repositoryLocationName": "omni_pipeline",
+            "repositoryName": "__repository__",
+            "pipelineName": "refresh_domain",
+        }
+        tags = [{"key": "dagster/partition", "value": domain}]
+        params = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}}
+        launched = self.ask(LAUNCH, params=params)["launchRun"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+
+    def runs(self) -> list[dict[str, Any]]:
+        runs: list[dict[str, Any]] = self.ask(RUNS)["runsOrError"]["results"]
+        return runs
+
+
+@pytest.fixture
+def up(omni: CommandLine, free_port: int) -> Iterator["subprocess.Popen[str]"]:
+    process = omni.start("up", "--port", str(free_port))
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert f"http://127.0.0.1:{free_port}" in line, line + process.communicate(timeout=60)[1]
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+@pytest.mark.timeout(300)
+def test_three_launches_of_one_domain_run_one_after_another(
+    omni: CommandLine,
+    up: "subprocess.Popen[str]",
+    site: SampleServer,
+    free_port: int,
+    database: Database,
+) -> None:
+    """A8, A21: the real queue admits one run per domain; every launch is accounted for."""
+    domain = urlsplit(site.url).netloc
+    assert omni.run("domains", "add", f"{site.url}/", "--delay", "0").returncode == 0
+    console = Console(free_port)
+    for _ in range(3):
+        console.launch(domain)
+    runs = wait_for_end(console, 3)
+    assert [run["status"] for run in runs] == ["SUCCESS"] * 3
+    times = sorted((run["startTime"], run["endTime"]) for run in runs)
+    for (_, ended), (started, _) in pairwise(times):
+        assert started >= ended
+    with database.connect() as conn:
+        jobs = conn.execute(b"SELECT status, count(*) FROM crawl_jobs GROUP BY 1").fetchall()
+    assert jobs == [("completed", 3)]
+
+
+def wait_for_end(console: Console, count: int) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        runs = console.runs()
+        if len(runs) == count and all(run["endTime"] for run in runs):
+            return runs
+        time.sleep(0.5)
+    raise AssertionError(f"the runs did not end: {console.runs()}")
+
+
+@pytest.mark.timeout(300)
+def test_ctrl_c_leaves_no_process_behind(omni: CommandLine, free_port: int) -> None:
+    """The embedded Postgres too: it is stopped by its last user."""
+    own = {name: value for name, value in omni.environment.items() if name != "OMNI_DATABASE_URL"}
+    process = CommandLine(environment=own).start("up", "--port", str(free_port))
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(2)]
+    assert any(f"http://127.0.0.1:{free_port}" in line for line in lines), lines
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) >= 3
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    gone, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
+    assert not [p for p in psutil.process_iter(["cmdline"]) if own["OMNI_HOME"] in _command_of(p)]
+    assert gone
+
+
+def _command_of(process: psutil.Process) -> str:
+    return " ".join(process.info["cmdline"] or [])
