@@ -1,7 +1,8 @@
 """A whole refresh and the one after it: wall time, what it cost, peak memory of its process.
 
 Serves a folder of static HTML on loopback, refreshes it with `omni refresh` in another process,
-and refreshes it again, every page, though nothing changed. Politeness is off: the site is ours.
+and refreshes it again as the next day would: nothing is recent, and nothing has changed. Politeness
+is off: the site is ours.
 """
 
 import argparse
@@ -30,6 +31,7 @@ class Refresher:
             "OMNI_HOME": str(home),
             "OMNI_ALLOW_ADDRESSES": urlsplit(url).netloc,
             "OMNI_EMBEDDING_MODEL": model,
+            "OMNI_RECENCY_HOURS": "0",
         }
         self._url = url
 
@@ -44,7 +46,7 @@ class Refresher:
         command = [sys.executable, "-m", "omni_pipeline.cli", "refresh", self._url, "--json"]
         start = time.perf_counter()
         process = subprocess.Popen(
-            [*command, "--force-rescrape"],
+            command,
             cwd=ROOT,
             env=self._environment,
             stdout=subprocess.PIPE,

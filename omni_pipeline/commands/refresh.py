@@ -104,7 +104,7 @@ def _print_report(host: str, reports: dict[str, dict[str, object]]) -> None:
                 ("pages_published", "pages published"),
                 ("chunks_embedded", "chunks embedded"),
                 ("chunks_reused", "chunks whose vectors were reused"),
-                ("tokens_embedded", "tokens paid for"),
+                ("tokens_embedded", "tokens embedded"),
                 ("embeddings_live", "embeddings live"),
             )
         }

@@ -108,8 +108,10 @@ class Chunker:
         for span in pack_sections(markdown, sections, tokens, self.capacity):
             parts = [span] if span.fits(self.capacity) else self._fill(markdown, span)
             for part in parts:
-                for start, text, count in self._exactly(*_trim(markdown, part.start, part.end)):
-                    yield span.path, start, text, count
+                start, text = _trim(markdown, part.start, part.end)
+                if not _NOTHING_TO_SAY.fullmatch(text):
+                    for offset, piece, count in self.counter.fit(text, self.chunk_tokens):
+                        yield span.path, start + offset, piece, count
 
     def _fill(self, markdown: str, span: Span) -> Iterator[Part]:
         blocks = find_blocks(markdown, span.start, span.end)
@@ -149,17 +151,6 @@ class Chunker:
         if len(text) > self.capacity.characters:
             return len(text)
         return self.counter.estimate(text)
-
-    def _exactly(self, start: int, text: str) -> Iterator[tuple[int, str, int]]:
-        """Cut again what the estimate let through and the tokenizer does not."""
-        if _NOTHING_TO_SAY.fullmatch(text):
-            return
-        tokens = self.counter.count(text)
-        if tokens <= self.chunk_tokens:
-            yield start, text, tokens
-            return
-        for offset, piece in self.counter.split(text, self.chunk_tokens):
-            yield start + offset, piece, self.counter.count(piece)
 
 
 def make_chunker(tokenizer: str | Tokenizer, chunk_tokens: int) -> Chunker:

@@ -15,6 +15,10 @@ Result = TypeVar("Result")
 
 RETRY_SECONDS = 30.0
 
+# Where structlog is installed (Dagster brings it), stamina's default hook prints each retry to
+# standard output, into the middle of a --json report.
+stamina.instrumentation.set_on_retry_hooks([])
+
 # These pass when a person has acted, not within seconds: asking on would only be noise.
 _PASSES_SLOWLY = ("transient.disk_full", "transient.readonly")
 
