@@ -34,8 +34,8 @@ MOST_CHARACTERS_PER_TOKEN = 16
 _CHUNKS_IN_LUMP = 2
 
 # One line that is no list item, table row or quote and does not end like a sentence: a heading, a
-# signature, "An example:".
-_LABEL = re.compile(r"(?![-*+|>`~]|\d+[.)])[^\n]*[^\s.!?。！？]\s*")
+# signature, "An example:". The last three are the full stops of Chinese and Japanese.
+_LABEL = re.compile(r"(?![-*+|>`~]|\d+[.)])[^\n]*[^\s.!?\u3002\uff01\uff1f]\s*")
 _NOTHING_TO_SAY = re.compile(r"[\s#>|:=*_~`+-]*")
 
 
@@ -125,17 +125,21 @@ class Chunker:
                 yield block
                 continue
             for lump_start, lump_end in _lumps(markdown, start, end, self.capacity.characters):
-                if _NOTHING_TO_SAY.fullmatch(markdown, lump_start, lump_end):
-                    continue
-                for piece in self._splitter().chunks(markdown[lump_start:lump_end]):
-                    yield self._block(markdown, lump_start, lump_start + len(piece))
-                    lump_start += len(piece)
+                yield from self._split(markdown, lump_start, lump_end)
 
-    def _splitter(self) -> TextSplitter:
-        # At lines, sentences, words, in this order: rows of tables, items of lists and code are
-        # lines. The splitter for Markdown would rather cut a sentence at inline code.
+    def _split(self, markdown: str, start: int, end: int) -> Iterator[Part]:
+        """Cut at lines, sentences, words, in this order.
+
+        Rows of tables, items of lists and code are lines. The splitter for Markdown of the same
+        library would rather cut a sentence in two at inline code.
+        """
+        if _NOTHING_TO_SAY.fullmatch(markdown, start, end):
+            return
         most = self.capacity.tokens
-        return TextSplitter.from_callback(self._estimate, (most // 2, most), trim=False)
+        splitter = TextSplitter.from_callback(self._estimate, (most // 2, most), trim=False)
+        for piece in splitter.chunks(markdown[start:end]):
+            yield self._block(markdown, start, start + len(piece))
+            start += len(piece)
 
     def _block(self, markdown: str, start: int, end: int) -> Part:
         start, text = _trim(markdown, start, end)

@@ -133,8 +133,7 @@ class _Census:
             self._end(name)  # a link ends the one before
         self._open[name] += 1
         self.depth += 1
-        if self.depth > self.most_depth:
-            self.most_depth = self.depth
+        self.most_depth = max(self.most_depth, self.depth)
         if name in _FORMATTING:
             self._open_formatting += 1
         elif name in self.most_nested:

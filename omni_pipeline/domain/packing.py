@@ -137,7 +137,8 @@ def _whole_sections(
     markdown: str, sections: Sequence[Section], tokens: Sequence[int], capacity: Capacity
 ) -> Iterator[Span]:
     sums = list(accumulate(tokens, initial=0))
-    index = 0
+    # A page that begins with its heading has nothing above it.
+    index = 0 if _TEXT.search(markdown, 0, sections[0].end) or len(sections) == 1 else 1
     while index < len(sections):
         first = sections[index]
         for after in (first.after, index + 1):

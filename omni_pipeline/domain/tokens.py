@@ -146,7 +146,7 @@ class _OpenAiCounter(TokenCounter):
             return 0
         # No token is shorter than a byte.
         candidates = range(1, len(word.encode()) + 1)
-        return 1 + bisect_left(candidates, True, key=lambda tokens: self._fits(word, tokens))
+        return 1 + bisect_left(candidates, x=True, key=lambda tokens: self._fits(word, tokens))
 
     def _fits(self, text: str, tokens: int) -> bool:
         splitter = TextSplitter.from_tiktoken_model(self._model, tokens, trim=False)

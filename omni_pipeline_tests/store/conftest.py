@@ -283,8 +283,8 @@ def _empty(conn: Connection) -> None:
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
         "AND relkind = 'r' AND relname <> 'schema_migrations'"
     ).fetchall()
-    for (table,) in tables:
-        conn.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+    delete = sql.SQL("DELETE FROM {}")
+    conn.execute(sql.SQL("; ").join(delete.format(sql.Identifier(table)) for (table,) in tables))
     conn.execute("SELECT setval(sequencename::regclass, 1, false) FROM pg_sequences")
     conn.execute("INSERT INTO organizations (name) VALUES ('default')")
 

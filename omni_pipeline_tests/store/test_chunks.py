@@ -36,6 +36,7 @@ def test_staging_again_replaces_what_was_staged(run: Run) -> None:
     run.stage({page: ["four"]})
     backlog = chunks.count_staged(run.conn, run.holding, model_id=run.model.id)
     assert backlog == Backlog(pages=1, chunks=1)
+    assert count(run.conn, "SELECT count(*) FROM staged_chunks") == 1
 
 
 def test_a_chunk_keeps_its_place_and_heading(run: Run) -> None:
@@ -119,6 +120,7 @@ def test_a_page_that_is_gone_leaves_with_its_chunks_and_vectors(run: Run) -> Non
     assert run.swap(revision_ids).pages == 0, "what was staged for it is published no more"
     assert live_texts(run.conn) == {Q: ["three"]}
     assert count(run.conn, "SELECT count(*) FROM embeddings") == 1
+    assert count(run.conn, "SELECT count(*) FROM staged_chunks") == 0
     assert invariants.find_violations(run.conn, lease_seconds=90) == []
 
 

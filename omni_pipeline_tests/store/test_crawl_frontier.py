@@ -108,10 +108,14 @@ def test_a_due_page_carries_the_validators_of_the_body_we_hold(run: Run) -> None
     """A conditional request needs what the stored body came with."""
     save(run, "held")
     open_crawl(run, is_forced=True)
-    add(run, "new")
-    held, new = crawl_frontier.next_batch(run.conn, run.holding, after_id=0, most=9)
+    save(run, "gone")
+    with run.fenced():
+        raw_pages.retire(run.conn, run.holding, {ROOT + "gone": 410})
+    add(run, "new", "gone")
+    held, new, gone = crawl_frontier.next_batch(run.conn, run.holding, after_id=0, most=9)
     assert (held.is_held, held.etag, held.last_modified) == (True, '"4"', None)
     assert (new.is_held, new.etag) == (False, None)
+    assert (gone.is_held, gone.etag) == (False, None), "a page that was gone is like a new one"
 
 
 def test_the_frontier_of_one_domain_is_not_the_others(run: Run) -> None:
@@ -168,6 +172,7 @@ def test_a_killed_crawl_goes_on_where_it_stopped(run: Run) -> None:
     age(run.conn, DAY + 60, ["known"])
     open_crawl(run)
     add(run, "a", "b", "c")
+    save(run, "known", "a")
     settle(run, "changed", "known", "a")
     settle(run, "missing", "b")
     successor = lose_and_start_again(run)
@@ -175,6 +180,8 @@ def test_a_killed_crawl_goes_on_where_it_stopped(run: Run) -> None:
     assert queue(successor) == ["c"]
     assert not add(successor, "a", "known", "d")
     assert queue(successor) == ["c", "d"]
+    totals = crawl_frontier.count(run.conn, successor.holding)
+    assert (totals.changed, totals.skipped) == (2, 0), "what was fetched counts as fetched"
     missing = crawl_frontier.urls_with_outcome(run.conn, successor.holding, "missing")
     assert missing == [ROOT + "b"], "it is still to be asked for a second time"
 
@@ -205,12 +212,48 @@ def test_a_forced_crawl_looks_again_at_what_an_unforced_one_had_finished(run: Ru
     assert sorted(queue(resumed)) == ["b", "recent"], "its own work is not done twice"
 
 
-def test_a_frontier_older_than_the_recency_window_is_forgotten(run: Run) -> None:
+def age_frontier(run: Run, hours: int) -> None:
+    run.conn.execute(
+        "UPDATE crawl_frontier SET added_at = added_at - make_interval(hours => %s)", [hours]
+    )
+
+
+def test_what_was_settled_before_the_recency_window_is_forgotten(run: Run) -> None:
+    """A crawl that nobody resumed in time begins anew."""
     add(run, "old")
-    run.conn.execute("UPDATE crawl_frontier SET added_at = now() - interval '25 hours'")
+    settle(run, "unchanged", "old")
+    age_frontier(run, hours=25)
     add(run, "young")
+    settle(run, "unchanged", "young")
     open_crawl(run)
-    assert queue(run) == ["young"]
+    add(run, "old", "young")
+    assert queue(run) == ["old"]
+
+
+@pytest.mark.xfail(
+    raises=AssertionError,
+    reason="a link that was queued and never fetched is forgotten after the recency window",
+)
+def test_a_url_that_was_never_fetched_stays_queued_however_old(run: Run) -> None:
+    """A3, A19: its page answers 304 from now on, so nothing would find the link again."""
+    add(run, "found")
+    age_frontier(run, hours=25)
+    successor = lose_and_start_again(run)
+    open_crawl(successor)
+    assert queue(successor) == ["found"]
+
+
+@pytest.mark.xfail(
+    raises=AssertionError, reason="without a recency window every frontier is older than it"
+)
+def test_a_killed_crawl_goes_on_also_without_a_recency_window(run: Run) -> None:
+    """A19: OMNI_RECENCY_HOURS=0 asks for fresh pages, not for beginning anew after each kill."""
+    add(run, "a", "b")
+    settle(run, "changed", "a")
+    successor = lose_and_start_again(run)
+    open_crawl(successor, recency_seconds=0)
+    add(successor, "a", "b")
+    assert queue(successor) == ["b"]
 
 
 @pytest.mark.xfail(

@@ -5,7 +5,14 @@ import pytest
 from psycopg import Connection, sql
 
 from omni_pipeline.errors import UnknownDomainError
-from omni_pipeline.store import crawl_frontier, domains, embeddings, failed_pages
+from omni_pipeline.store import (
+    cleaned_pages,
+    crawl_frontier,
+    domains,
+    embeddings,
+    failed_pages,
+    raw_pages,
+)
 from omni_pipeline.store.domains import DomainOverview, NewDomain
 from omni_pipeline.store.failed_pages import Failure
 from omni_pipeline_tests.store.conftest import HOST, Run, register, start_run
@@ -164,8 +171,14 @@ def test_removing_a_domain_touches_no_other(conn: Connection) -> None:
 
 
 def test_the_overview_counts_what_is_live_and_shows_the_newest_job(run: Run) -> None:
-    page, other = run.save_pages("p", "q")
+    page, other, gone = run.save_pages("p", "q", "gone")
     run.publish({page: ["one", "two"], other: ["three"]})
+    with run.fenced():
+        failure = Failure(url="u", kind="transient.x", reason="r")
+        failed_pages.record(run.conn, run.holding, "clean", [failure])
+        failed_pages.resolve(run.conn, run.holding, ["u"], "clean")
+        raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/gone": 410})
+        cleaned_pages.remove(run.conn, [gone])
     run.finish()
     newest = start_run(run.conn)
     fill_every_table(newest)

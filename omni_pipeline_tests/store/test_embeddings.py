@@ -125,14 +125,14 @@ def test_vectors_are_forgotten_when_nothing_waits_for_them(run: Run) -> None:
 def test_forgetting_is_a_matter_of_one_domain_and_one_model(run: Run) -> None:
     other = start_run(run.conn, "b.test")
     other.stage({other.save_pages("p")[0]: ["theirs"]})
-    other.pay(["theirs"])
+    other.pay(["theirs", "not staged yet"])
     second = ensure(run.conn, name="second", dimensions=DIMENSIONS, is_lexical=False)
     twin = Run(conn=run.conn, holding=run.holding, model=second)
     run.stage({run.save_pages("p")[0]: ["mine"]})
     run.pay(["mine"])
     twin.pay(["mine"])
     forget(run)
-    assert staged(run.conn, "b.test") == 1
+    assert staged(run.conn, "b.test") == 2
     assert staged(run.conn, run.holding.host) == 1, "the second model's chunk was never staged"
 
 

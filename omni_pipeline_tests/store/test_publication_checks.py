@@ -18,6 +18,15 @@ TAKE_A_CHUNK_ELSEWHERE: LiteralString = (
     "WITH wider AS (UPDATE page_revisions SET chunk_count = 2 WHERE page_id = 2) "
     "UPDATE chunks SET page_id = 2, position = 1 WHERE id = 2"
 )
+GIVE_A_CHUNK_AWAY: LiteralString = (
+    "WITH narrower AS (UPDATE page_revisions SET chunk_count = 1 WHERE page_id = 1) "
+    "UPDATE chunks SET page_id = 2, position = 1 WHERE id = 2"
+)
+MAKE_EMPTY_REVISION_LIVE: LiteralString = (
+    "INSERT INTO page_revisions (page_id, domain_id, model_id, state, content_hash, chunker, "
+    "chunk_count, title, fence, published_at) SELECT 3, domain_id, model_id, state, content_hash, "
+    "chunker, 5, title, fence, now() FROM page_revisions WHERE page_id = 1"
+)
 ADD_A_CHUNK: LiteralString = (
     "INSERT INTO chunks (page_id, domain_id, model_id, position, text, text_hash, heading_path, "
     "start_offset, token_count) SELECT page_id, domain_id, model_id, position + 2, text, "
@@ -27,9 +36,10 @@ ADD_A_CHUNK: LiteralString = (
 
 @pytest.fixture
 def published(run: Run) -> Run:
-    """Two published pages: ids 1 and 2 of `raw_pages`, chunks 1 to 3."""
-    page, other = run.save_pages("p", "q")
+    """Pages 1 and 2 with chunks 1 to 3, page 3 without any, and page 4 staged."""
+    page, other, _, staged = run.save_pages("p", "q", "r", "s")
     run.publish({page: ["one", "two"], other: ["three"]})
+    run.stage({staged: ["four"]})
     return run
 
 
@@ -57,6 +67,12 @@ def commit(conn: Connection, statement: LiteralString) -> None:
         ("UPDATE page_revisions SET chunk_count = 0 WHERE page_id = 1", "declares 0 chunks"),
         ("DELETE FROM page_revisions WHERE page_id = 1", "declares 0 chunks but has 2 chunks"),
         (ADD_A_CHUNK, "declares 2 chunks but has 3 chunks"),
+        (MAKE_EMPTY_REVISION_LIVE, "page 3 declares 5 chunks but has 0 chunks"),
+        (GIVE_A_CHUNK_AWAY, "page 2 declares 1 chunks but has 2 chunks"),
+        (
+            "UPDATE page_revisions SET state = 'live', published_at = now() WHERE page_id = 4",
+            "page 4 declares 1 chunks but has 0 chunks",
+        ),
     ],
 )
 def test_a_page_that_would_not_be_whole_is_refused_at_commit(
@@ -128,19 +144,19 @@ def test_a_second_set_beside_the_first_is_refused(published: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "complaint"),
     [
-        "TRUNCATE embeddings",
-        "TRUNCATE chunks CASCADE",
-        "TRUNCATE page_revisions CASCADE",
-        "TRUNCATE raw_pages CASCADE",
-        "TRUNCATE domains CASCADE",
+        ("TRUNCATE embeddings", "TRUNCATE of embeddings"),
+        ("TRUNCATE chunks CASCADE", "TRUNCATE of chunks"),
+        ("TRUNCATE page_revisions CASCADE", "TRUNCATE of page_revisions"),
+        ("TRUNCATE raw_pages CASCADE", "half published"),
+        ("TRUNCATE domains CASCADE", "half published"),
     ],
 )
 def test_emptying_a_table_past_the_check_is_refused(
-    published: Run, statement: LiteralString
+    published: Run, statement: LiteralString, complaint: str
 ) -> None:
-    with pytest.raises(psycopg.errors.RestrictViolation, match="half published") as refusal:
+    with pytest.raises(psycopg.errors.RestrictViolation, match=complaint) as refusal:
         commit(published.conn, statement)
     assert refusal.value.diag.message_hint == "Remove domains with: omni domains remove DOMAIN"
     assert live_texts(published.conn) == PUBLISHED

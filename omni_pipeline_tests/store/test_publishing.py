@@ -243,6 +243,19 @@ def test_paying_again_takes_no_old_vector_by_way_of_a_new_page(run: Run) -> None
     assert paid == ["one"]
 
 
+def test_nothing_relies_on_a_cascade(connection: Connection) -> None:
+    """A10: chunks are replaced, and leave, by deletes that are written down."""
+    connection.execute("ALTER TABLE embeddings DROP CONSTRAINT embeddings_chunk_id_fkey")
+    connection.execute("ALTER TABLE embeddings ADD FOREIGN KEY (chunk_id) REFERENCES chunks (id)")
+    run = start_run(connection)
+    page, other = run.save_pages("p", "q")
+    run.publish({page: ["one", "two"], other: ["three"]})
+    run.publish({page: ["two", "edit"]})
+    with run.fenced():
+        chunks.remove_pages(connection, [other])
+    assert live_texts(connection) == {P: ["two", "edit"]}
+
+
 # Refusals: everything stays as it was
 
 

@@ -13,7 +13,9 @@ from omni_pipeline.errors import LeaseLostError
 from omni_pipeline.store import crawl_jobs, invariants, raw_pages
 from omni_pipeline.store.crawl_jobs import Claim, LostJob, Request
 from omni_pipeline.store.database import Database
+from omni_pipeline.store.embedding_models import ensure
 from omni_pipeline_tests.store.conftest import (
+    DIMENSIONS,
     HOST,
     Run,
     claim,
@@ -73,6 +75,17 @@ def test_a_job_that_ended_is_not_reaped_though_its_process_is_dead(run: Run) -> 
     before = read_job(run.conn, run.holding)
     dead = [run.holding.job_id]
     assert crawl_jobs.reap(run.conn, lease_seconds=LEASE_SECONDS, dead_job_ids=dead) == []
+    assert read_job(run.conn, run.holding) == before
+
+
+def test_the_jobs_that_a_domain_had_before_stay_as_they_ended(run: Run) -> None:
+    """B4: their last beat is older than any lease."""
+    run.finish()
+    silence(run.conn, run.holding, 10 * LEASE_SECONDS)
+    before = read_job(run.conn, run.holding)
+    lost = claim(run.conn)
+    silence(run.conn, lost, LEASE_SECONDS + 1)
+    assert [job.job_id for job in reap(run.conn)] == [lost.job_id]
     assert read_job(run.conn, run.holding) == before
 
 
@@ -216,6 +229,9 @@ def test_several_reapers_report_each_lost_job_once(shared: Database) -> None:
 def test_several_refreshes_with_a_restless_reaper_all_complete(shared: Database) -> None:
     """B5, A21: none fails, no row is lost, and no snapshot of the reaper's kind is in the way."""
     is_over = threading.Event()
+    hosts = ["a.test", "b.test", "c.test"]
+    with shared.connect() as conn:
+        ensure(conn, name="letters", dimensions=DIMENSIONS, is_lexical=False)
 
     def refresh(host: str) -> bool:
         with shared.connect() as conn:
@@ -235,7 +251,6 @@ def test_several_refreshes_with_a_restless_reaper_all_complete(shared: Database)
                 time.sleep(0.002)
         return lost
 
-    hosts = ["a.test", "b.test", "c.test"]
     with ThreadPoolExecutor(4) as pool:
         reaper = pool.submit(reap_restlessly)
         try:

@@ -6,7 +6,7 @@ import numpy as np
 from psycopg import Connection
 
 from omni_pipeline.store import chunks, domains, raw_pages
-from omni_pipeline.store.embedding_models import ensure
+from omni_pipeline.store.embedding_models import activate, ensure
 from omni_pipeline.store.search import Answer, search
 from omni_pipeline_tests.store.conftest import (
     DIMENSIONS,
@@ -102,9 +102,7 @@ def test_only_the_active_model_answers(run: Run) -> None:
     twin = Run(conn=run.conn, holding=run.holding, model=second)
     twin.publish({page: ["one", "two"]})
     assert found(run.conn, "two") == ["one"]
-    with run.conn.transaction():
-        run.conn.execute("UPDATE embedding_models SET status = 'retired' WHERE status = 'active'")
-        run.conn.execute("UPDATE embedding_models SET status = 'active' WHERE id = %s", [second.id])
+    activate(run.conn, "second")
     assert found(run.conn, "two") == ["two", "one"]
 
 

@@ -1,0 +1,247 @@
+"""Pages to Markdown: content survives, furniture and what is hidden goes, nothing explodes."""
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omni_pipeline.domain.cleaning import CleanedPage, Unreadable, clean
+from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.domain.hygiene import storable
+
+URL = "https://site.example.test/docs/page.html"
+PAGES = sorted(path.parent for path in Path(__file__).parent.glob("pages/*/page.html"))
+SLOW_SECONDS = 10
+
+
+def read(html: str) -> CleanedPage:
+    page = clean(html, url=URL)
+    assert isinstance(page, CleanedPage), page
+    return page
+
+
+def refuse(html: str) -> Unreadable:
+    answer = clean(html, url=URL)
+    assert isinstance(answer, Unreadable), answer
+    return answer
+
+
+def body(html: str) -> str:
+    return read(f"<main>{html}</main>").markdown
+
+
+@pytest.mark.parametrize("folder", PAGES, ids=lambda folder: folder.name)
+def test_a_saved_page_becomes_the_markdown_beside_it(folder: Path) -> None:
+    page = read((folder / "page.html").read_text())
+
+    assert page.markdown + "\n" == (folder / "expected.md").read_text()
+    assert page.content_hash == text_hash(f"{page.title}\n{page.markdown}")
+
+
+def test_what_a_page_says_about_itself_is_kept() -> None:
+    page = read((Path(__file__).parent / "pages/reference_manual/page.html").read_text())
+
+    assert page.title == "queue — Waiting lines"
+    assert page.description == "How producers and consumers share a waiting line."
+    assert page.language == "en"
+    assert page.canonical_url == "https://site.example.test/docs/queue.html"
+    assert page.removed_characters == 0
+
+
+@pytest.mark.parametrize(
+    ("head", "heading", "title"),
+    [
+        ("<title>Prices | Shop</title>", "Prices", "Prices"),
+        ("<title>Prices\n  - Shop</title>", "Prices", "Prices"),
+        ("<title>価格｜店</title>", "価格", "価格"),
+        ("<title>Pricescape</title>", "Prices", "Pricescape"),
+        ("<title>Shop | Prices</title>", "Other", "Shop | Prices"),
+        ("<title>A | B</title><meta property='og:title' content='A'>", "", "A"),
+        ("<meta property='og:title' content='Shared\x00 name'>", "Heading", "Shared name"),
+        ("", "Heading <a class=headerlink>¶</a>", "Heading"),
+        ("<title>" + "x" * 5000 + "</title>", "", "x" * 300),
+        ("<svg><title>Logo</title></svg>", "", ""),
+    ],
+)
+def test_a_title_is_short_and_without_the_site_where_that_can_be_told(
+    head: str, heading: str, title: str
+) -> None:
+    html = f"<html><head>{head}</head><body><h1>{heading}</h1><p>Text.</p></body></html>"
+
+    assert read(html).title == title
+
+
+@pytest.mark.parametrize(
+    ("lang", "language"),
+    [("de", "de"), (" pt-BR ", "pt-BR"), ("", None), ("${lang}", None), ("x" * 90, None)],
+)
+def test_a_language_is_a_tag_or_nothing(lang: str, language: str | None) -> None:
+    assert read(f'<html lang="{lang}"><p>Text.</p></html>').language == language
+
+
+@pytest.mark.parametrize("href", ["javascript:alert(1)", "http://[", "file:///etc/passwd", ""])
+def test_a_canonical_link_that_is_no_web_address_is_left_out(href: str) -> None:
+    assert read(f'<link rel=canonical href="{href}"><p>Text.</p>').canonical_url is None
+
+
+def test_what_changes_from_request_to_request_does_not_change_the_hash_a11() -> None:
+    template = (
+        '<html data-request="{0}"><head><script nonce="{0}">var t="{0}"</script></head>'
+        '<body><main><!-- built {0} --><h1 id="h-{0}">Title</h1><p class="c{0}">Some   text.</p>'
+        '<form><input type="hidden" name="csrf" value="{0}"></form>'
+        '<a href="/next?session={0}">Next</a></main></body></html>'
+    )
+
+    assert read(template.format("f00")) == read(template.format("ba5"))
+
+
+def test_a_paragraph_that_was_only_wrapped_anew_is_unchanged_a11() -> None:
+    assert body("<p>one two\n  three</p>") == body("<p>one\ntwo three</p>") == "one two three"
+
+
+def test_code_keeps_its_lines_and_its_indentation() -> None:
+    code = "def f():\n\n    # why\n\treturn '`'"
+
+    assert code in body(f"<p>See</p><dl><dt>f<dd><pre><span>{code}</span></pre></dl>")
+    assert code in body(f"<table><tr><td>Before<td><pre>{code}</pre></table>")
+
+
+def test_fences_are_longer_than_those_in_the_code() -> None:
+    assert body("<pre>```\nx\n```</pre>") == "````\n```\nx\n```\n````"
+
+
+def test_text_that_looks_like_markdown_does_not_become_structure() -> None:
+    assert body("<p># one</p><p>- two</p><p>```</p>") == "\\# one\n\n\\- two\n\n\\```"
+
+
+def test_pages_about_cookies_keep_their_text() -> None:
+    page = "<section id=cookie-objects class=cookies><h2>Cookies</h2><p>Baked by http.</p></section>"
+
+    assert body(page) == "## Cookies\n\nBaked by http."
+    assert read(f"<div class=cookie-banner>We use cookies</div>{page}").markdown == body(page)
+
+
+def test_a_page_hidden_until_its_script_has_run_is_read() -> None:
+    page = "<body style='display:none'><div aria-hidden=true><main><p>Text.</p></main></div></body>"
+
+    assert read(page).markdown == "Text."
+
+
+def test_hidden_and_invisible_text_is_dropped_and_counted_s64() -> None:
+    page = read("<p>Good<b style='display : none!important'>bad</b>&#xE0041;&#8203; day.</p>")
+
+    assert (page.markdown, page.removed_characters) == ("Good day.", 2)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "",
+        "<nav><a href=/>Home</a><a href=/shop>Shop</a></nav><footer>© Shop</footer>",
+        "<main></main><script>render()</script>",
+        "<p>… — !</p>",
+        "<frameset><frame src=a></frameset>",
+        "<p hidden>Text</p>",
+    ],
+)
+def test_a_page_without_text_is_suspicious_not_empty_d34(html: str) -> None:
+    assert refuse(html).kind == "suspicious.empty"
+
+
+def test_lone_surrogates_and_nul_do_not_stop_a_page_d29() -> None:
+    assert body("<p>a\ud800b\x00c&#0;&#xdfff;d</p>").startswith("ab")
+
+
+@pytest.mark.parametrize(
+    ("html", "kind"),
+    [
+        ("<div>" * 1_000_000 + "x", "permanent.too_deep"),
+        ("<div>" * 501 + "text" + "</div>" * 501, "permanent.too_deep"),
+        ("<dd><li>" * 10_000, "permanent.too_deep"),
+        ("<!--><!-->" + "<div>" * 2_000, "permanent.too_deep"),
+        ("<p a='\"'>" + "<div>" * 2_000 + '<p b="">', "permanent.too_deep"),
+        ("<svg><title>" + "<div>" * 2_000, "permanent.too_deep"),
+        ("<table><tr><td>" * 51, "permanent.too_deep"),
+        ("<blockquote>" * 21 + "x", "permanent.too_deep"),
+        ("<section>" * 499 + "<p>" + "text " * 100_000, "permanent.too_deep"),
+        ("<main>" + "<a href=/x>y</a>" * 900_000, "permanent.too_complex"),
+        ("<!-->" * 500_000, "permanent.too_complex"),
+        ("</p>" * 500_000, "permanent.too_complex"),
+        ("<p a b c d e f g h>" * 100_000, "permanent.too_complex"),
+        ("<p " + " ".join(f"a{n}" for n in range(1_000_000)) + ">", "permanent.too_complex"),
+        ("<select>" + "<option>x" * 300_000, "permanent.too_complex"),
+        ("".join(f"<b id={n}>" for n in range(400)) + "<p>x" * 4_000, "permanent.too_complex"),
+        ("<table><tr>" + "<td>x" * 2_000 + "<tr><td>y" * 2_000, "permanent.too_complex"),
+    ],
+    ids=lambda value: value[:24],
+)
+def test_a_page_built_to_explode_is_refused_quickly_d34_d35(html: str, kind: str) -> None:
+    start = time.process_time()
+
+    answer = refuse(html)
+
+    assert answer.kind == kind
+    assert "\n" not in answer.reason
+    assert time.process_time() - start < SLOW_SECONDS
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>" * 400 + "<p>text</p>" + "</div>" * 400,
+        "<ul>" + "<li>an item without an end" * 20_000,
+        "<table>" + "<tr><td>a cell<td>without an end" * 10_000,
+        "<p><a name=x>an anchor without an end" * 2_000,
+        "<script>" + "'<div>'," * 5_000 + "</script><p>text",
+        "<svg>" + "<path d='M0'/>" * 5_000 + "</svg><p>text",
+        "<main><p>" + "lorem ipsum " * 800_000,
+        "<main><pre>" + "line\n" * 500_000,
+        "<p title='" + "x" * 10_000_000 + "'>text",
+        "<p class='" + "cookie-" * 200_000 + "'>text",
+        "<p style='display" + " " * 1_000_000 + "'>text",
+        "<table><tr><td colspan=99999>text" + "<tr><td>y" * 20_000,
+    ],
+    ids=lambda value: value[:24],
+)
+def test_a_large_or_careless_page_is_read_in_time_d31_d35(html: str) -> None:
+    start = time.process_time()
+
+    assert read(html).markdown
+    assert time.process_time() - start < SLOW_SECONDS
+
+
+def test_a_page_that_the_converter_fails_on_is_reported_and_not_raised() -> None:
+    """html-to-markdown 3.21 panics on this list in a table head."""
+    html = "<table><th><li>*<ul><li>x</ul></table>"
+
+    assert clean(html, url=URL) in (
+        Unreadable(kind="permanent.not_convertible", reason=_reason(html)),
+        clean(html, url=URL),
+    )
+
+
+def _reason(html: str) -> str:
+    answer = clean(html, url=URL)
+    return answer.reason if isinstance(answer, Unreadable) else ""
+
+
+TAGS = "main article nav header p h1 h2 ul li dl dt dd pre code table tr td th a b form div svg"
+MARKUP = st.one_of(
+    st.sampled_from([f"<{tag}>" for tag in TAGS.split()]),
+    st.sampled_from([f"</{tag}>" for tag in TAGS.split()]),
+    st.sampled_from(["<td colspan=3>", "<p hidden>", "<!--", "-->", "<pre", "&#8203;", "`", "|"]),
+    st.text(max_size=5),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(MARKUP, max_size=60).map("".join))
+def test_any_markup_gives_the_same_storable_text_twice_i41(html: str) -> None:
+    page = clean(html, url=URL)
+
+    assert page == clean(html, url=URL)
+    if isinstance(page, CleanedPage):
+        assert page.markdown == storable(page.markdown).strip()
+        assert page.title == storable(page.title)
