@@ -99,7 +99,8 @@ def clean(html: str, *, url: str) -> CleanedPage | Unreadable:
     if isinstance(markdown, Unreadable):
         return markdown
     hygiene = clean_characters(markdown)
-    if not _count_letters(hygiene.text):
+    text = hygiene.text.strip()
+    if not _count_letters(text):
         return Unreadable(
             kind="suspicious.empty", reason="no text is left beside navigation and hidden parts"
         )
@@ -109,8 +110,8 @@ def clean(html: str, *, url: str) -> CleanedPage | Unreadable:
         description=_description(tree),
         language=_language(tree),
         canonical_url=_canonical_url(tree, url),
-        markdown=hygiene.text,
-        content_hash=text_hash(f"{title}\n{hygiene.text}"),
+        markdown=text,
+        content_hash=text_hash(f"{title}\n{text}"),
         removed_characters=hygiene.removed,
     )
 
@@ -131,7 +132,7 @@ def _to_markdown(tree: LexborHTMLParser, content: LexborNode) -> str | Unreadabl
         return Unreadable(
             kind="permanent.too_deep", reason="tables or lists are nested too deep to convert"
         )
-    markdown = (converted.content or "").replace("\u00a0", " ").strip()
+    markdown = (converted.content or "").replace("\u00a0", " ")
     kept = _count_letters(markdown)
     if kept < letters * _LEAST_SURVIVAL:
         return Unreadable(

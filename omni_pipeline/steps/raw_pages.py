@@ -117,6 +117,7 @@ class _Crawl:
         self._open()
         self._fetch_queued()
         missing = self._confirm_missing()
+        self._fetch_queued()  # a page that was not missing after all may link to others
         self._refresh.write(_retire, missing, self._moved)
         return self._close()
 

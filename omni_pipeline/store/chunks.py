@@ -145,7 +145,10 @@ def _copy_chunks(conn: Connection, revisions: Sequence[tuple[int, NewRevision]])
 
 def stage_reembedding(conn: Connection, holding: Claim, *, model_id: int) -> None:
     """Stage every published page of the domain again, so that all of its vectors are paid anew."""
-    conn.execute(_SQL["stage_reembedding"], {**vars(holding), "model_id": model_id})
+    parameters = {**vars(holding), "model_id": model_id}
+    conn.execute(_SQL["forget_paid"], parameters)
+    conn.execute(_SQL["reembed_staged"], parameters)
+    conn.execute(_SQL["stage_reembedding"], parameters)
 
 
 def count_staged(conn: Connection, holding: Claim, *, model_id: int) -> Backlog:
@@ -189,10 +192,12 @@ def publish(conn: Connection, holding: Claim, revision_ids: Sequence[int]) -> Pu
     Runs inside a fenced transaction, without any network call. Every new text must have its vector
     in ``staged_embeddings``; otherwise the commit is refused and every page stays as it was.
     """
-    locked = conn.execute(_SQL["lock_revisions"], {"revision_ids": list(revision_ids)}).rowcount
-    kept = conn.execute(_SQL["match_kept"], {"revision_ids": list(revision_ids)}).fetchall()
+    conn.execute(_SQL["lock_pages"], {"revision_ids": list(revision_ids)})
+    still = conn.execute(_SQL["still_staged"], {"revision_ids": list(revision_ids)})
+    revision_ids = [id_ for (id_,) in still]
+    kept = conn.execute(_SQL["match_kept"], {"revision_ids": revision_ids}).fetchall()
     parameters = {
-        "revision_ids": list(revision_ids),
+        "revision_ids": revision_ids,
         "kept_revision_ids": [row[0] for row in kept],
         "kept_positions": [row[1] for row in kept],
         "kept_chunk_ids": [row[2] for row in kept],
@@ -209,7 +214,7 @@ def publish(conn: Connection, holding: Claim, revision_ids: Sequence[int]) -> Pu
     conn.execute(_SQL["empty_staged"], parameters)
     assert inserted is not None
     return Published(
-        pages=locked,
+        pages=len(revision_ids),
         chunks_kept=len(kept),
         chunks_inserted=inserted[0],
         chunks_removed=len(replaced),

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from psycopg import Connection
 
-from omni_pipeline.errors import UnknownDomainError
+from omni_pipeline.errors import SettingsError, UnknownDomainError
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all, fetch_one
 
@@ -73,7 +73,15 @@ class DomainOverview:
 
 
 def add(conn: Connection, domain: NewDomain) -> bool:
-    """Register a domain; False means that it is registered already, and nothing changed."""
+    """Register a domain; False means that it is registered already, and nothing changed.
+
+    Raises:
+        SettingsError: Its organization does not exist.
+    """
+    if not conn.execute(_SQL["has_organization"], {"organization": domain.organization}).rowcount:
+        raise SettingsError(
+            f"{domain.host} was not registered: there is no organization {domain.organization!r}."
+        )
     parameters = {
         **vars(domain),
         "include_patterns": list(domain.include_patterns),

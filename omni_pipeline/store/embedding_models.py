@@ -27,8 +27,12 @@ def ensure(conn: Connection, *, name: str, dimensions: int, is_lexical: bool) ->
     """The model's row, made if missing. The first model of all is active at once."""
     parameters = {"name": name, "dimensions": dimensions, "is_lexical": is_lexical}
     with conn.transaction():
-        conn.execute(_SQL["ensure"], parameters)
         model = fetch_one(conn, _SQL["find"], parameters, StoredModel)
+        if model is None:
+            # Two first models at once would both be active, and one of them refused.
+            conn.execute(_SQL["lock"])
+            conn.execute(_SQL["ensure"], parameters)
+            model = fetch_one(conn, _SQL["find"], parameters, StoredModel)
     assert model is not None
     return model
 

@@ -53,21 +53,13 @@ class Session:
         raise AssertionError("stamina leaves its loop by returning or raising")
 
     def _once(self, work: Callable[[Connection], Result]) -> Result:
-        try:
-            with classified():
-                return work(self._connected())
-        except TemporaryError:
-            self._drop_if_broken()
-            raise
+        with classified():
+            return work(self._connected())
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
             self._connection = self._database.connect()
         return self._connection
-
-    def _drop_if_broken(self) -> None:
-        if self._connection is not None and self._connection.broken:
-            self._connection = None
 
     def close(self) -> None:
         """Close the connection, if there is one."""

@@ -55,11 +55,11 @@ def test_what_a_page_says_about_itself_is_kept() -> None:
     [
         ("<title>Prices | Shop</title>", "Prices", "Prices"),
         ("<title>Prices\n  - Shop</title>", "Prices", "Prices"),
-        ("<title>価格｜店</title>", "価格", "価格"),
+        ("<title>価格\uff5c店</title>", "価格", "価格"),
         ("<title>Pricescape</title>", "Prices", "Pricescape"),
         ("<title>Shop | Prices</title>", "Other", "Shop | Prices"),
         ("<title>A | B</title><meta property='og:title' content='A'>", "", "A"),
-        ("<meta property='og:title' content='Shared\x00 name'>", "Heading", "Shared name"),
+        ("<meta property='og:title' content='Shared&#8203; name'>", "Heading", "Shared name"),
         ("", "Heading <a class=headerlink>¶</a>", "Heading"),
         ("<title>" + "x" * 5000 + "</title>", "", "x" * 300),
         ("<svg><title>Logo</title></svg>", "", ""),
@@ -117,7 +117,9 @@ def test_text_that_looks_like_markdown_does_not_become_structure() -> None:
 
 
 def test_pages_about_cookies_keep_their_text() -> None:
-    page = "<section id=cookie-objects class=cookies><h2>Cookies</h2><p>Baked by http.</p></section>"
+    page = (
+        "<section id=cookie-objects class=cookies><h2>Cookies</h2><p>Baked by http.</p></section>"
+    )
 
     assert body(page) == "## Cookies\n\nBaked by http."
     assert read(f"<div class=cookie-banner>We use cookies</div>{page}").markdown == body(page)
@@ -213,24 +215,24 @@ def test_a_large_or_careless_page_is_read_in_time_d31_d35(html: str) -> None:
 
 
 def test_a_page_that_the_converter_fails_on_is_reported_and_not_raised() -> None:
-    """html-to-markdown 3.21 panics on this list in a table head."""
-    html = "<table><th><li>*<ul><li>x</ul></table>"
+    """html-to-markdown 3.21 panics on this list in the head of a table; a later one may not."""
+    answer = clean("<table><tr><th><li>*<ul><li></ul></table>", url=URL)
 
-    assert clean(html, url=URL) in (
-        Unreadable(kind="permanent.not_convertible", reason=_reason(html)),
-        clean(html, url=URL),
-    )
-
-
-def _reason(html: str) -> str:
-    answer = clean(html, url=URL)
-    return answer.reason if isinstance(answer, Unreadable) else ""
+    match answer:
+        case Unreadable(kind=kind, reason=reason):
+            assert kind == "permanent.not_convertible"
+            assert reason.startswith("html-to-markdown failed: ")
+        case CleanedPage(markdown=markdown):
+            assert "*" in markdown
 
 
-TAGS = "main article nav header p h1 h2 ul li dl dt dd pre code table tr td th a b form div svg"
+TAGS = (
+    *("main", "article", "nav", "header", "p", "h1", "h2", "ul", "li", "dl", "dt", "dd", "pre"),
+    *("code", "table", "tr", "td", "th", "a", "b", "form", "div", "svg", "blockquote", "br"),
+)
 MARKUP = st.one_of(
-    st.sampled_from([f"<{tag}>" for tag in TAGS.split()]),
-    st.sampled_from([f"</{tag}>" for tag in TAGS.split()]),
+    st.sampled_from([f"<{tag}>" for tag in TAGS]),
+    st.sampled_from([f"</{tag}>" for tag in TAGS]),
     st.sampled_from(["<td colspan=3>", "<p hidden>", "<!--", "-->", "<pre", "&#8203;", "`", "|"]),
     st.text(max_size=5),
 )

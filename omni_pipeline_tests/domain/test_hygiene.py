@@ -19,7 +19,9 @@ MEGABYTE = 1_000_000
 
 ALPHABET = st.one_of(
     st.characters(),
-    st.sampled_from("\x00\r\n\x85\u2028\u200b\u200c\u200d\u202e\ud800\U000e0041\u0301\u0646e\ufe0f"),
+    st.sampled_from(
+        "\x00\r\n\x85\u2028\u200b\u200c\u200d\u202e\ud800\U000e0041\u0301\u0646e\ufe0f"
+    ),
 )
 
 
@@ -42,7 +44,11 @@ def test_text_is_made_storable_and_visible_d29_s64(text: str, expected: str) -> 
     assert storable(text) == expected
 
 
-@pytest.mark.parametrize("text", ["می\u200cخواهم", "👨\u200d👩\u200d👧", "क्\u200dष", "❤️\u200d🔥"])
+@pytest.mark.parametrize(
+    "text",
+    ["\u0645\u06cc\u200c\u062e\u0648", "👨\u200d👩\u200d👧", "क्\u200dष", "❤️\u200d🔥"],
+    ids=["Persian", "family", "Hindi", "heart"],
+)
 def test_joiners_stay_where_a_language_or_an_emoji_is_spelled_with_them(text: str) -> None:
     assert storable(text) == text
 

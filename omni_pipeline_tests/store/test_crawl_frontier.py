@@ -230,10 +230,6 @@ def test_what_was_settled_before_the_recency_window_is_forgotten(run: Run) -> No
     assert queue(run) == ["old"]
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="a link that was queued and never fetched is forgotten after the recency window",
-)
 def test_a_url_that_was_never_fetched_stays_queued_however_old(run: Run) -> None:
     """A3, A19: its page answers 304 from now on, so nothing would find the link again."""
     add(run, "found")
@@ -243,9 +239,6 @@ def test_a_url_that_was_never_fetched_stays_queued_however_old(run: Run) -> None
     assert queue(successor) == ["found"]
 
 
-@pytest.mark.xfail(
-    raises=AssertionError, reason="without a recency window every frontier is older than it"
-)
 def test_a_killed_crawl_goes_on_also_without_a_recency_window(run: Run) -> None:
     """A19: OMNI_RECENCY_HOURS=0 asks for fresh pages, not for beginning anew after each kill."""
     add(run, "a", "b")
@@ -256,10 +249,6 @@ def test_a_killed_crawl_goes_on_also_without_a_recency_window(run: Run) -> None:
     assert queue(successor) == ["b"]
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="a failed URL of a crawl that did not end stays settled in the next run",
-)
 def test_a_resumed_crawl_tries_the_failed_urls_again_when_they_are_due(run: Run) -> None:
     """A17: a site that was down for one refresh is looked at in the next one."""
     add(run, "down", "later")
@@ -304,10 +293,6 @@ def test_a_closed_crawl_moves_its_totals_to_the_job_and_leaves_no_frontier(run: 
     assert invariants.find_violations(run.conn, lease_seconds=90) == []
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="a URL still queued at the close is counted as discovered and in no other number",
-)
 def test_a_url_still_queued_when_the_crawl_is_closed_is_accounted_for(run: Run) -> None:
     """I28: links met while missing pages are asked for again are queued and never fetched."""
     add(run, "a", "late")

@@ -181,9 +181,6 @@ def test_another_models_vectors_are_never_taken(run: Run) -> None:
     assert reuse(Run(conn=run.conn, holding=run.holding, model=second), "one") == []
 
 
-@pytest.mark.xfail(
-    raises=AssertionError, reason="only newly staged texts are said to be served: paid for again"
-)
 def test_taking_again_twice_serves_the_same_texts(run: Run) -> None:
     """The answer to a COMMIT may be lost, and the work is repeated as a whole."""
     publish_text(run, "one")

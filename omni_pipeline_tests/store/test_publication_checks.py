@@ -87,10 +87,6 @@ def test_a_page_that_would_not_be_whole_is_refused_at_commit(
     assert live_texts(published.conn) == PUBLISHED
 
 
-@pytest.mark.xfail(
-    raises=pytest.fail.Exception,
-    reason="the update triggers note the rows as they became, not the pages they came from",
-)
 @pytest.mark.parametrize(
     "statement",
     [

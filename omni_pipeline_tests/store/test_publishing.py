@@ -132,10 +132,6 @@ def test_the_same_text_on_two_pages_stays_when_it_leaves_one(run: Run) -> None:
     assert live_texts(run.conn) == {P: ["one"], Q: ["same"]}
 
 
-@pytest.mark.xfail(
-    raises=psycopg.errors.CheckViolation,
-    reason="the new occurrence of a kept text finds no vector, and refuses the whole batch",
-)
 def test_a_text_that_is_repeated_on_its_own_page_takes_the_vector_it_has(run: Run) -> None:
     """A11: nothing is to be paid for, so the vector has to come from the page itself."""
     (page,) = run.save_pages("p")
@@ -147,10 +143,6 @@ def test_a_text_that_is_repeated_on_its_own_page_takes_the_vector_it_has(run: Ru
     assert live_texts(run.conn) == {P: ["same", "one", "same"]}
 
 
-@pytest.mark.xfail(
-    raises=psycopg.errors.CheckViolation,
-    reason="the new occurrence of a kept text finds no vector, and refuses the whole batch",
-)
 def test_any_sequence_of_edits_is_published_as_it_was_written(run: Run) -> None:
     """A9, A11: whatever came before, and each text is paid for only while no page has it."""
     chance = random.Random(11)
@@ -205,10 +197,6 @@ def test_paying_again_takes_the_new_text_of_a_page_that_changed(run: Run) -> Non
     assert live_texts(run.conn) == {P: ["one", "edit"], Q: ["three"]}
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="vectors left by a run that failed before it forgot them are taken for new ones",
-)
 def test_paying_again_does_not_take_what_an_earlier_run_left_behind(run: Run) -> None:
     """A11: a run that fails after its first batch never comes to forgetting what it published."""
     (page,) = run.save_pages("p")
@@ -219,10 +207,6 @@ def test_paying_again_does_not_take_what_an_earlier_run_left_behind(run: Run) ->
     assert successor.pay_missing(successor.staged_ids()) == ["one"]
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="a new page of an earlier batch stages the old vector, which then counts as paid anew",
-)
 def test_paying_again_takes_no_old_vector_by_way_of_a_new_page(run: Run) -> None:
     """A11: one text, on a new page and on a published one, in the order of their batches."""
     page, new_page = run.save_pages("p", "q")
@@ -324,10 +308,6 @@ def test_publishing_under_a_lost_fence_is_refused_and_the_successor_goes_on(run:
 # Once is enough
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="publish() of revisions that are live already removes their chunks and the revisions",
-)
 def test_publishing_twice_changes_nothing(run: Run) -> None:
     """A9, B11: the answer to a COMMIT may be lost, and the work is repeated as a whole."""
     (page,) = run.save_pages("p")
@@ -341,9 +321,6 @@ def test_publishing_twice_changes_nothing(run: Run) -> None:
     assert everything(run.conn) == before
 
 
-@pytest.mark.xfail(
-    raises=AssertionError, reason="the second of two simultaneous publishes unpublishes the page"
-)
 def test_two_simultaneous_publishes_of_a_page_leave_one_whole_set(
     run: Run, other_connection: Connection
 ) -> None:

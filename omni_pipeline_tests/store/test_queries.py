@@ -90,7 +90,6 @@ def test_every_query_that_a_module_asks_for_is_in_its_file(path: Path) -> None:
         assert names <= set(load_queries(tables[0]))
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="crawl_jobs.read is asked for by nobody")
 def test_every_query_in_a_file_is_asked_for() -> None:
     asked = {
         (table, name)

@@ -12,6 +12,18 @@ RETURNING id, page_id
 COPY staged_chunks (revision_id, position, text, text_hash, heading_path, start_offset, token_count)
 FROM STDIN (FORMAT BINARY)
 
+-- name: reembed_staged
+-- What is staged already is paid for anew as well: else the old vector of a text would come back by way of it.
+UPDATE page_revisions SET is_reembed = true
+WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s AND state = 'staged'
+
+-- name: forget_paid
+-- Vectors that an earlier run left behind are not what is paid for now, but those of a re-embedding that was
+-- broken off are.
+DELETE FROM staged_embeddings WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s
+    AND NOT EXISTS (SELECT FROM page_revisions r WHERE r.domain_id = %(domain_id)s AND r.model_id = %(model_id)s
+        AND r.state = 'staged' AND r.is_reembed)
+
 -- name: stage_reembedding
 -- Stages every published page of the domain again, as it is, to be paid for again.
 WITH restaged AS (
@@ -58,14 +70,20 @@ ORDER BY sc.text_hash, r.is_reembed DESC
 SELECT DISTINCT revision_id FROM staged_chunks
 WHERE revision_id = ANY (%(revision_ids)s) AND text_hash = ANY (%(text_hashes)s)
 
--- name: lock_revisions
+-- name: lock_pages
 -- The page lock: two swaps of one page must queue, or the second would not see the first one's rows and
 -- leave duplicates. Ordered, so that two batches cannot deadlock.
 SELECT p.id FROM raw_pages p
 JOIN page_revisions r ON r.page_id = p.id
-WHERE r.id = ANY (%(revision_ids)s) AND r.state = 'staged' AND p.status = 'live'
+WHERE r.id = ANY (%(revision_ids)s)
 ORDER BY p.id
 FOR UPDATE OF p
+
+-- name: still_staged
+-- Asked once the pages are locked: what another swap has made live meanwhile, or this very one before its
+-- answer was lost, must be left alone.
+SELECT r.id FROM page_revisions r JOIN raw_pages p ON p.id = r.page_id
+WHERE r.id = ANY (%(revision_ids)s) AND r.state = 'staged' AND p.status = 'live'
 
 -- name: match_kept
 -- Pairs each staged chunk with a published chunk of the same page and text: those keep their row and vector.
@@ -103,8 +121,9 @@ WHERE c.id = k.chunk_id
     AND (c.position, c.heading_path, c.start_offset) IS DISTINCT FROM (sc.position, sc.heading_path, sc.start_offset)
 
 -- name: insert_new
--- The new chunks with their vectors. A text without a vector yields a chunk without an embedding, which the
--- deferred check refuses: nothing of the batch is published then.
+-- The new chunks with their vectors: one that was paid for, or that of a kept chunk whose text the page now
+-- repeats. A text without either yields a chunk without an embedding, which the deferred check refuses: nothing
+-- of the batch is published then.
 WITH kept AS (
     SELECT * FROM unnest(%(kept_revision_ids)s::bigint[], %(kept_positions)s::int[]) AS k (revision_id, position)
 ), inserted AS (
@@ -115,12 +134,19 @@ WITH kept AS (
     WHERE sc.revision_id = ANY (%(revision_ids)s)
         AND NOT EXISTS (SELECT FROM kept k WHERE k.revision_id = sc.revision_id AND k.position = sc.position)
     ORDER BY r.page_id, sc.position
-    RETURNING id, domain_id, model_id, text_hash
+    RETURNING id, page_id, domain_id, model_id, text_hash
 ), embedded AS (
     INSERT INTO embeddings (chunk_id, domain_id, model_id, dimensions, text_hash, embedding)
-    SELECT i.id, i.domain_id, i.model_id, se.dimensions, i.text_hash, se.embedding
+    SELECT i.id, i.domain_id, i.model_id, v.dimensions, i.text_hash, v.embedding
     FROM inserted i
-    JOIN staged_embeddings se ON se.domain_id = i.domain_id AND se.model_id = i.model_id AND se.text_hash = i.text_hash
+    CROSS JOIN LATERAL (
+        SELECT se.dimensions, se.embedding FROM staged_embeddings se
+        WHERE se.domain_id = i.domain_id AND se.model_id = i.model_id AND se.text_hash = i.text_hash
+        UNION ALL
+        SELECT e.dimensions, e.embedding FROM chunks c JOIN embeddings e ON e.chunk_id = c.id
+        WHERE c.page_id = i.page_id AND c.model_id = i.model_id AND c.text_hash = i.text_hash
+        LIMIT 1
+    ) v
     RETURNING chunk_id
 )
 SELECT (SELECT count(*) FROM inserted) AS chunks, (SELECT count(*) FROM embedded) AS embeddings

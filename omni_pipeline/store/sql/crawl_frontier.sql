@@ -1,7 +1,12 @@
 -- name: forget_stale
--- A frontier older than the recency window belongs to a crawl that nobody resumed.
-DELETE FROM crawl_frontier WHERE domain_id = %(domain_id)s
-    AND added_at < now() - make_interval(secs => %(recency_seconds)s)
+-- What a crawl that nobody resumed in time had finished with is looked at again. What it had queued stays: the
+-- page that links there may answer "not modified" for ever. An hour at least is given to resume in.
+DELETE FROM crawl_frontier WHERE domain_id = %(domain_id)s AND outcome IS NOT NULL
+    AND added_at < now() - make_interval(secs => greatest(%(recency_seconds)s, 3600))
+
+-- name: forget_failed
+-- What failed in a crawl that did not end is asked for again: when it is known, or linked, or due for a retry.
+DELETE FROM crawl_frontier WHERE domain_id = %(domain_id)s AND outcome = 'failed'
 
 -- name: requeue_unforced
 -- A forced crawl that takes over an unforced one looks again at what that one had finished with.
@@ -84,7 +89,7 @@ FROM (
         count(*) FILTER (WHERE outcome = 'unchanged') AS unchanged,
         count(*) FILTER (WHERE outcome = 'gone') AS gone,
         count(*) FILTER (WHERE outcome = 'failed') AS failed,
-        count(*) FILTER (WHERE outcome = 'skipped') AS skipped
+        count(*) FILTER (WHERE outcome = 'skipped' OR outcome IS NULL) AS skipped
     FROM closed
 ) t
 WHERE j.id = %(job_id)s

@@ -89,6 +89,3 @@ SELECT id AS job_id, host, run_id FROM lost ORDER BY id
 
 -- name: running
 SELECT id AS job_id, worker FROM crawl_jobs WHERE status = 'running' AND worker IS NOT NULL
-
--- name: read
-SELECT * FROM crawl_jobs WHERE id = %(job_id)s

@@ -8,6 +8,9 @@ FROM organizations WHERE name = %(organization)s
 ON CONFLICT (host) DO NOTHING
 RETURNING id
 
+-- name: has_organization
+SELECT FROM organizations WHERE name = %(organization)s
+
 -- name: find
 SELECT d.id, d.organization_id, o.name AS organization, d.host, d.start_url, d.status, d.use_sitemap, d.page_limit,
     d.delay_seconds, d.include_patterns, d.exclude_patterns, d.last_success_at
@@ -39,7 +42,7 @@ SELECT d.host, d.status, o.name AS organization, d.start_url, d.last_success_at,
     (SELECT count(*) FROM raw_pages p WHERE p.domain_id = d.id AND p.status = 'live') AS pages,
     coalesce(r.chunks, 0) AS chunks,
     (SELECT count(*) FROM failed_pages f WHERE f.domain_id = d.id AND f.resolved_at IS NULL) AS open_failures,
-    (SELECT coalesce(sum(u.tokens), 0) FROM embedding_usage u
+    (SELECT coalesce(sum(u.tokens), 0)::bigint FROM embedding_usage u
         WHERE u.domain_id = d.id AND u.used_at >= date_trunc('day', now())) AS tokens_today,
     j.id AS job_id, j.status AS job_status, j.stage AS job_stage, j.run_id AS job_run_id, j.error AS job_error,
     j.started_at AS job_started_at, j.finished_at AS job_finished_at,

@@ -40,7 +40,7 @@ GROUP BY d.host
 ORDER BY d.host
 
 -- name: lock
--- One activation at a time.
+-- One new model and one activation at a time.
 LOCK TABLE embedding_models IN SHARE ROW EXCLUSIVE MODE
 
 -- name: retire_active

@@ -7,7 +7,9 @@ WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s AND text_hash = ANY 
 COPY staged_embeddings (domain_id, model_id, dimensions, text_hash, embedding) FROM STDIN (FORMAT BINARY)
 
 -- name: reuse
--- Stages vectors that the organization paid for already, on whatever page or domain the text stands.
+-- Stages vectors that the organization paid for already, on whatever page or domain the text stands; returns
+-- the texts that have one now, also when it was there before.
+WITH taken AS (
 INSERT INTO staged_embeddings (domain_id, model_id, dimensions, text_hash, embedding)
 SELECT %(domain_id)s, %(model_id)s, found.dimensions, wanted.text_hash, found.embedding
 FROM unnest(%(text_hashes)s::bytea[]) AS wanted (text_hash)
@@ -23,6 +25,11 @@ CROSS JOIN LATERAL (
 ORDER BY wanted.text_hash
 ON CONFLICT (domain_id, model_id, text_hash) DO NOTHING
 RETURNING text_hash
+)
+SELECT text_hash FROM taken
+UNION
+SELECT text_hash FROM staged_embeddings
+WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s AND text_hash = ANY (%(text_hashes)s)
 
 -- name: record_usage
 INSERT INTO embedding_usage (domain_id, host, job_id, model_id, requests, texts, tokens)

@@ -65,7 +65,7 @@ FROM page_revisions r JOIN raw_pages p ON p.id = r.page_id AND p.status = 'live'
 JOIN embedding_models m ON m.id = r.model_id AND m.status = 'active' JOIN cleaned_pages cp ON cp.page_id = r.page_id
 WHERE r.state = 'live' AND r.content_hash <> cp.content_hash
     AND NOT EXISTS (SELECT FROM page_revisions s WHERE s.page_id = r.page_id AND s.model_id = r.model_id AND s.state = 'staged')
-    AND (SELECT j.status FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.id DESC LIMIT 1) = 'completed'
+    AND (SELECT j.finished_at FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.id DESC LIMIT 1) = d.last_success_at
     AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = p.url AND f.resolved_at IS NULL)
 
 -- name: I12_cleaned_from_current_body
@@ -73,15 +73,14 @@ WHERE r.state = 'live' AND r.content_hash <> cp.content_hash
 SELECT d.host, p.url AS subject, 'cleaned from an older body' AS detail
 FROM cleaned_pages cp JOIN raw_pages p ON p.id = cp.page_id JOIN domains d ON d.id = p.domain_id
 WHERE p.status = 'live' AND cp.body_hash <> p.body_hash
-    AND (SELECT j.status FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.id DESC LIMIT 1) = 'completed'
+    AND (SELECT j.finished_at FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.id DESC LIMIT 1) = d.last_success_at
     AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = p.url AND f.resolved_at IS NULL)
 
 -- name: I13_live_page_is_published
 -- quiet: every live page is published, or an open failure says why not (nothing is lost without a record)
 SELECT d.host, p.url AS subject, 'live, but not published' AS detail
 FROM raw_pages p JOIN domains d ON d.id = p.domain_id
-WHERE p.status = 'live' AND (SELECT j.status FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.id DESC LIMIT 1) = 'completed'
-    AND d.last_success_at IS NOT NULL
+WHERE p.status = 'live' AND (SELECT j.finished_at FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.id DESC LIMIT 1) = d.last_success_at
     AND NOT EXISTS (SELECT FROM page_revisions r JOIN embedding_models m ON m.id = r.model_id AND m.status = 'active'
         WHERE r.page_id = p.id AND r.state = 'live')
     AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = p.url AND f.resolved_at IS NULL)
@@ -174,10 +173,10 @@ WHERE f.resolved_at IS NULL AND f.next_try_at IS NULL AND f.error_kind NOT LIKE 
 -- always: no stored error shows a key, a token or a password
 SELECT d.host, f.url AS subject, 'the stored error looks like it shows a secret' AS detail
 FROM failed_pages f JOIN domains d ON d.id = f.domain_id
-WHERE f.error ~* '(sk-[a-z0-9_-]{12,}|bearer\s+[a-z0-9._-]{12,}|://[^/\s:]+:[^/\s@*]+@|password\s*=\s*[^\s*])'
+WHERE f.error ~* '(\msk-[a-z0-9_-]{12,}|bearer\s+[a-z0-9._-]{12,}|://[^/\s:]+:[^/\s@*]+@|password\s*=\s*[^\s*])'
 UNION ALL
 SELECT host, format('job %%s', id), 'the stored error looks like it shows a secret' FROM crawl_jobs
-WHERE error ~* '(sk-[a-z0-9_-]{12,}|bearer\s+[a-z0-9._-]{12,}|://[^/\s:]+:[^/\s@*]+@|password\s*=\s*[^\s*])'
+WHERE error ~* '(\msk-[a-z0-9_-]{12,}|bearer\s+[a-z0-9._-]{12,}|://[^/\s:]+:[^/\s@*]+@|password\s*=\s*[^\s*])'
 
 -- name: I32_vectors_are_usable
 -- always: no zero vector, and every vector has its model's dimensions
@@ -201,7 +200,7 @@ WHERE length(a.text) >= 40 AND length(b.text) >= 40
 -- quiet: the published pages of a domain were cut by one chunker
 SELECT d.host, string_agg(DISTINCT r.chunker, ', ') AS subject, 'several chunkings' AS detail
 FROM page_revisions r JOIN domains d ON d.id = r.domain_id JOIN raw_pages p ON p.id = r.page_id
-WHERE r.state = 'live' AND (SELECT j.status FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.id DESC LIMIT 1) = 'completed'
+WHERE r.state = 'live' AND (SELECT j.finished_at FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.id DESC LIMIT 1) = d.last_success_at
     AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = p.url AND f.resolved_at IS NULL)
 GROUP BY d.host, r.model_id HAVING count(DISTINCT r.chunker) > 1
 

@@ -1,0 +1,301 @@
+"""Markdown to chunks: never too long, exactly where they say, and still while others change."""
+
+import random
+import time
+from collections.abc import Callable
+from string import ascii_lowercase
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
+from tokenizers.processors import BertProcessing
+
+from omni_pipeline.domain.chunking import MOST_CHUNKS, Chunk, Chunker, make_chunker
+from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.errors import PermanentError
+from omni_pipeline.gateways.local_model import find_weights
+
+OPENAI = "text-embedding-3-small"
+SLOW_SECONDS = 20
+
+
+def bert() -> Tokenizer:
+    """Splits words as BERT does, into letters and pairs of letters; adds [CLS] and [SEP]."""
+    pairs = [a + b for a in ascii_lowercase for b in "aeiou"]
+    pieces = [*ascii_lowercase, *pairs, *"0123456789.,#|`-*>"]
+    words = ["[UNK]", "[CLS]", "[SEP]", *pieces, *(f"##{piece}" for piece in pieces)]
+    tokenizer = Tokenizer(
+        WordPiece({word: number for number, word in enumerate(words)}, unk_token="[UNK]")
+    )
+    tokenizer.normalizer = BertNormalizer()
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.post_processor = BertProcessing(("[SEP]", 2), ("[CLS]", 1))
+    return tokenizer
+
+
+def bytewise() -> Tokenizer:
+    """One token per byte, line breaks and spaces too: sums over words are far too small."""
+    alphabet = sorted(ByteLevel.alphabet())
+    vocabulary = {letter: number for number, letter in enumerate(alphabet)}
+    vocabulary |= {f"##{letter}": 256 + number for letter, number in vocabulary.items()}
+    tokenizer = Tokenizer(
+        WordPiece(vocabulary, unk_token=alphabet[0], max_input_chars_per_word=10_000)
+    )
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False, use_regex=False)
+    return tokenizer
+
+
+BERT = bert()
+CHUNKERS = {
+    "bert": make_chunker(BERT, 40),
+    "bytewise": make_chunker(bytewise(), 60),
+    "openai": make_chunker(OPENAI, 40),
+}
+COUNTS: dict[str, Callable[[str], int]] = {
+    "bert": lambda text: len(BERT.encode(text).ids),
+    "bytewise": lambda text: len(text.encode()),
+}
+
+
+def words(count: int, seed: int = 1) -> str:
+    source = random.Random(seed)
+    lengths = [source.randint(2, 7) for _ in range(count)]
+    return " ".join("".join(source.choices(ascii_lowercase, k=length)) for length in lengths) + "."
+
+
+def texts(chunks: tuple[Chunk, ...]) -> list[str]:
+    return [chunk.text for chunk in chunks]
+
+
+MARKDOWN = st.lists(
+    st.one_of(
+        st.builds(lambda level, text: f"{'#' * level} {text}\n\n", st.integers(1, 6), st.text()),
+        st.builds(
+            lambda count, seed: f"{words(count, seed)}\n\n", st.integers(1, 60), st.integers()
+        ),
+        st.builds(lambda text: f"```python\n# {text}\n\n    x\n```\n\n", st.text(max_size=80)),
+        st.lists(st.text(max_size=9), max_size=20).map(
+            lambda rows: "\n".join(f"| {r} |" for r in rows)
+        ),
+        st.lists(st.text(max_size=9), max_size=20).map(
+            lambda rows: "\n".join(f"- {r}" for r in rows)
+        ),
+        st.sampled_from(["\n\n", "---\n\n", "    indented\n", "```\n", "~~~", "日本語。" * 40]),
+        st.sampled_from(["x" * 900, "\u00e9" * 90, "👩\u200d👧 " * 50, " " * 300, "\r\n", "\x85"]),
+        st.text(max_size=40),
+    ),
+    max_size=12,
+).map("".join)
+
+
+@pytest.mark.parametrize("name", CHUNKERS)
+@settings(max_examples=40, deadline=None)
+@given(markdown=MARKDOWN)
+def test_chunks_fit_and_are_exactly_where_they_say_a13(name: str, markdown: str) -> None:
+    chunker = CHUNKERS[name]
+    markdown = markdown.encode("utf-8", "ignore").decode()
+
+    chunks = chunker.split(markdown)
+
+    assert chunks == chunker.split(markdown)
+    assert [chunk.position for chunk in chunks] == list(range(len(chunks)))
+    rest = markdown
+    end = 0
+    for chunk in chunks:
+        assert 0 < chunk.token_count <= chunker.chunk_tokens
+        assert chunk.text_hash == text_hash(chunk.text)
+        assert chunk.start_offset >= end
+        end = chunk.start_offset + len(chunk.text)
+        assert markdown[chunk.start_offset : end] == chunk.text
+    for chunk in reversed(chunks):
+        rest = rest[: chunk.start_offset] + rest[chunk.start_offset + len(chunk.text) :]
+    assert not any(character.isalnum() for character in rest)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@settings(max_examples=40, deadline=None)
+@given(markdown=MARKDOWN)
+def test_a_chunk_has_as_many_tokens_as_the_model_will_be_given_a13(
+    name: str, markdown: str
+) -> None:
+    for chunk in CHUNKERS[name].split(markdown.encode("utf-8", "ignore").decode()):
+        assert chunk.token_count == COUNTS[name](chunk.text)
+
+
+def test_a_section_is_one_chunk_when_it_fits_with_all_below_it() -> None:
+    markdown = "# Page\n\nIntro.\n\n## One\n\nFirst.\n\n## Two\n\nSecond.\n"
+
+    (chunk,) = make_chunker(BERT, 250).split(markdown)
+
+    assert chunk.text == markdown.strip()
+    assert chunk.heading_path == ("Page",)
+
+
+def test_sections_that_do_not_fit_together_are_cut_at_their_headings() -> None:
+    one, two, deep = words(20, 1), words(20, 2), words(20, 3)
+    markdown = f"# Page\n\n## One\n\n{one}\n\n## Two\n\n{two}\n\n### Deep `x`\n\n{deep}\n"
+
+    chunks = make_chunker(BERT, 100).split(markdown)
+
+    assert texts(chunks) == [
+        f"# Page\n\n## One\n\n{one}",
+        f"## Two\n\n{two}",
+        f"### Deep `x`\n\n{deep}",
+    ]
+    assert [chunk.heading_path for chunk in chunks] == [
+        ("Page", "One"),
+        ("Page", "Two"),
+        ("Page", "Two", "Deep `x`"),
+    ]
+
+
+def test_a_heading_is_not_left_alone() -> None:
+    long_text = "\n\n".join(words(20, seed) for seed in range(6))
+    chunks = make_chunker(BERT, 100).split(f"# Page\n\n## One\n\n{long_text}\n")
+
+    assert texts(chunks)[0].startswith("# Page\n\n## One\n\n" + words(20, 0))
+    assert {chunk.heading_path for chunk in chunks} == {("Page", "One")}
+
+
+def test_what_introduces_an_example_stays_with_it() -> None:
+    markdown = f"{words(20)}\n\nAn example:\n\n```\n{words(16)}\n```\n\n{words(20, 2)}"
+
+    chunks = make_chunker(BERT, 90).split(markdown)
+
+    assert any(text.startswith("An example:\n\n```") for text in texts(chunks))
+
+
+def test_a_number_sign_in_code_is_not_a_heading() -> None:
+    code = f"```sh\n# {words(8)}\n```"
+    nested = f"- item\n\n  ```\n  ## {words(8)}\n  ```"
+    markdown = f"# Page\n\n{words(15)}\n\n{code}\n\n{nested}\n\n## End\n\n{words(15)}"
+
+    paths = [chunk.heading_path for chunk in make_chunker(BERT, 60).split(markdown)]
+
+    assert set(paths) == {("Page",), ("Page", "End")}
+
+
+def test_inline_code_that_begins_a_line_opens_no_fence() -> None:
+    markdown = f"# A\n\n{words(30)}\n\n``` x ``` is code\n\n# B\n\n{words(30)}"
+
+    assert make_chunker(BERT, 100).split(markdown)[-1].heading_path == ("B",)
+
+
+def test_long_prose_is_cut_between_sentences() -> None:
+    sentences = [words(10, seed) for seed in range(12)]
+
+    chunks = make_chunker(BERT, 100).split(" ".join(sentences))
+
+    assert len(chunks) > 2
+    assert all(chunk.text.strip() in " ".join(sentences) for chunk in chunks)
+    assert all(chunk.text.endswith(".") for chunk in chunks)
+
+
+def test_code_keeps_the_indentation_of_its_first_line() -> None:
+    lines = [f"    {words(5, seed)}" for seed in range(30)]
+
+    chunks = make_chunker(BERT, 60).split("```\n" + "\n".join(lines) + "\n```")
+
+    assert all(chunk.text.splitlines()[0].startswith("    ") for chunk in chunks[1:])
+
+
+def test_an_edit_changes_no_chunk_of_another_section_a11() -> None:
+    sections = [f"## Part {n}\n\n{words(30, n)}\n\n{words(40, 50 + n)}\n\n" for n in range(8)]
+    before = make_chunker(BERT, 120).split("# Page\n\n" + "".join(sections))
+    sections[3] = sections[3].replace("\n\n", "\n\nA new sentence that was not there. ", 1)
+
+    after = make_chunker(BERT, 120).split("# Page\n\n" + "".join(sections))
+
+    new = {chunk.text_hash for chunk in after} - {chunk.text_hash for chunk in before}
+    changed = [chunk for chunk in after if chunk.text_hash in new]
+    assert changed
+    assert {chunk.heading_path for chunk in changed} == {("Page", "Part 3")}
+
+
+def test_rules_and_blank_text_are_no_chunks() -> None:
+    assert make_chunker(BERT, 40).split("\n\n---\n\n***\n\n| --- |\n") == ()
+    assert make_chunker(BERT, 40).split("") == ()
+
+
+def test_a_page_of_more_than_2000_chunks_is_refused_s52() -> None:
+    chunker = make_chunker(BERT, 40)
+    sections = [f"# {n}\n\n{words(15, n)}\n\n" for n in range(MOST_CHUNKS + 1)]
+
+    assert len(chunker.split("".join(sections[:MOST_CHUNKS]))) == MOST_CHUNKS
+    with pytest.raises(PermanentError, match="more than 2,000 chunks") as caught:
+        chunker.split("".join(sections))
+    assert caught.value.kind == "permanent.too_many_chunks"
+
+
+@pytest.mark.parametrize("chunker", [make_chunker(BERT, 250), make_chunker(OPENAI, 512)])
+@pytest.mark.parametrize(
+    "unit",
+    ["a", " ", " \n", "# a\n", "```\n", "`", "- ", "- a\n", "|", "> ", "[(", "word\n\n", ". "],
+    ids=repr,
+)
+def test_hostile_text_is_cut_or_refused_in_time_s49(chunker: Chunker, unit: str) -> None:
+    start = time.process_time()
+    try:
+        chunker.split(unit * (1_000_000 // len(unit)))
+    except PermanentError as error:
+        assert error.kind == "permanent.too_many_chunks"
+    assert time.process_time() - start < SLOW_SECONDS
+
+
+def test_headings_are_kept_short_in_paths() -> None:
+    chunks = make_chunker(BERT, 40).split(f"# {words(300)} ##\n\n{words(30)}")
+
+    assert {len(title) for chunk in chunks for title in chunk.heading_path} == {200}
+
+
+def test_a_truncating_tokenizer_is_refused_because_everything_would_seem_to_fit() -> None:
+    tokenizer = bert()
+    tokenizer.enable_truncation(max_length=128)
+    with pytest.raises(PermanentError, match="no_truncation"):
+        make_chunker(tokenizer, 40)
+
+    tokenizer.no_truncation()
+    tokenizer.enable_padding(length=128)
+    with pytest.raises(PermanentError, match="no_padding"):
+        make_chunker(tokenizer, 40)
+
+
+@pytest.mark.skipif(find_weights() is None, reason="MiniLM's tokenizer is not installed")
+def test_minilm_is_shipped_with_the_trap_and_fits_without_it_a13() -> None:
+    folder = find_weights()
+    assert folder is not None
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    with pytest.raises(PermanentError, match="truncates or pads"):
+        make_chunker(tokenizer, 250)
+
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    chunks = make_chunker(tokenizer, 250).split("\n\n".join(words(90, n) for n in range(40)))
+
+    assert [chunk.token_count for chunk in chunks] == [
+        len(tokenizer.encode(chunk.text).ids) for chunk in chunks
+    ]
+    assert 125 <= min(chunk.token_count for chunk in chunks)
+    assert max(chunk.token_count for chunk in chunks) <= 250
+
+
+def test_tokens_of_openai_are_counted_without_its_library() -> None:
+    """Known counts of cl100k_base: tiktoken gives 4 for "Hello, world!" and 2 for "csv file"."""
+    chunker = make_chunker(OPENAI, 512)
+
+    assert [chunk.token_count for chunk in chunker.split("Hello, world!")] == [4]
+    assert [chunk.token_count for chunk in chunker.split("csv file")] == [2]
+
+
+@pytest.mark.parametrize(("tokenizer", "size"), [("nomic-embed-text", 256), (OPENAI, 8)])
+def test_a_tokenizer_or_size_that_cannot_work_is_named(tokenizer: str, size: int) -> None:
+    with pytest.raises(PermanentError, match="nomic-embed-text|8 tokens"):
+        make_chunker(tokenizer, size)
+
+
+def test_another_size_is_another_version_a13() -> None:
+    assert make_chunker(BERT, 40).version != make_chunker(BERT, 41).version
