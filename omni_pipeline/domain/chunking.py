@@ -197,7 +197,9 @@ def _lumps(markdown: str, start: int, end: int, length: int) -> Iterator[tuple[i
 
 
 def _trim(markdown: str, start: int, end: int) -> tuple[int, str]:
-    """Leave out blank lines around the text, but not the indentation of its first line."""
+    """Leave out white space around the text, but not the indentation of a whole first line."""
     text = markdown[start:end].rstrip()
-    blank = text.rfind("\n", 0, len(text) - len(text.lstrip())) + 1
-    return start + blank, text[blank:]
+    first = len(text) - len(text.lstrip())
+    line_start = markdown.rfind("\n", max(start - 1, 0), start + first) + 1
+    offset = line_start - start if line_start >= start else first
+    return start + offset, text[offset:]
