@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import Connection
 
+from omni_pipeline.domain.chunking import Chunk
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.chunks import BATCH_PAGES
 from omni_pipeline.store import chunks, crawl_jobs, domains, embedding_models, embeddings, raw_pages
-from omni_pipeline.store.chunks import NewChunk, NewRevision
+from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.crawl_jobs import Claim, Request
 from omni_pipeline.store.database import open_database
 from omni_pipeline.store.domains import NewDomain
@@ -60,10 +61,10 @@ def make_pages(count: int) -> list[NewBody]:
     return pages
 
 
-def make_chunks(page: int, count: int) -> tuple[NewChunk, ...]:
+def make_chunks(page: int, count: int) -> tuple[Chunk, ...]:
     texts = [f"chunk {page}/{n} " + "lorem ipsum dolor sit amet " * 60 for n in range(count)]
     return tuple(
-        NewChunk(
+        Chunk(
             position=n,
             text=text,
             text_hash=digest(text),

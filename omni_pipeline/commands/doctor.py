@@ -91,7 +91,7 @@ def _schema(session: Session) -> str:
 
 
 def _dagster(settings: Settings, database: Database) -> str:
-    from omni_pipeline.defs.instance import (  # noqa: PLC0415 - slow import
+    from omni_pipeline.defs.instance import (
         dagster_environment,
         open_instance,
     )
@@ -109,7 +109,7 @@ def _index(session: Session) -> str:
 
 
 def _model(settings: Settings) -> str:
-    from omni_pipeline.steps.tools import Tools  # noqa: PLC0415 - slow import
+    from omni_pipeline.steps.tools import Tools
 
     with ExitStack() as resources, open_database(settings) as database:
         tools = Tools(settings, Session(database), resources)

@@ -108,6 +108,6 @@ def remove(
 
 
 def _remove_partition(application: Application, host: str) -> None:
-    from omni_pipeline.defs.instance import remove_partition  # noqa: PLC0415 - slow import
+    from omni_pipeline.defs.instance import remove_partition
 
     remove_partition(application.instance, host)

@@ -67,9 +67,9 @@ def run(
     Raises:
         RefreshFailedError: The run failed; the message is its reason.
     """
-    from omni_pipeline.definitions import defs  # noqa: PLC0415 - slow import
-    from omni_pipeline.defs.instance import add_partition  # noqa: PLC0415 - slow import
-    from omni_pipeline.defs.launch import run_refresh  # noqa: PLC0415 - slow import
+    from omni_pipeline.definitions import defs
+    from omni_pipeline.defs.instance import add_partition
+    from omni_pipeline.defs.launch import run_refresh
 
     add_partition(app.instance, host)
     with progress_bars(is_quiet=is_quiet) as listener:

@@ -33,8 +33,8 @@ def search(
 
 def ask(app: Application, question: str, *, host: str | None, most: int) -> list[Answer]:
     """The answers of the index to one question."""
-    from omni_pipeline.steps.search import answer  # noqa: PLC0415 - slow import
-    from omni_pipeline.steps.tools import Tools  # noqa: PLC0415 - slow import
+    from omni_pipeline.steps.search import answer
+    from omni_pipeline.steps.tools import Tools
 
     with ExitStack() as resources:
         tools = Tools(app.settings, app.session, resources)

@@ -99,7 +99,7 @@ def _run_dagster(app: Application, port: int) -> None:
 
 def _add_partitions(app: Application) -> None:
     """Domains registered while Dagster was away become partitions now."""
-    from omni_pipeline.defs.instance import add_partition  # noqa: PLC0415 - slow import
+    from omni_pipeline.defs.instance import add_partition
 
     for host in app.session.run(domains.list_hosts):
         add_partition(app.instance, host)

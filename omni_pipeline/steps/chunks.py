@@ -8,7 +8,7 @@ from omni_pipeline.domain.chunking import Chunk, Chunker
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.refresh import Progress, Refresh
 from omni_pipeline.store import chunks, cleaned_pages, crawl_jobs, failed_pages
-from omni_pipeline.store.chunks import NewChunk, NewRevision
+from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.cleaned_pages import DueText
 from omni_pipeline.store.crawl_jobs import Claim, Counters
 from omni_pipeline.store.embedding_models import StoredModel
@@ -78,7 +78,7 @@ def _revision(text: DueText, pieces: tuple[Chunk, ...]) -> NewRevision:
         content_hash=text.content_hash,
         title=text.title,
         language=text.language,
-        chunks=tuple(NewChunk(**vars(piece)) for piece in pieces),
+        chunks=pieces,
     )
 
 

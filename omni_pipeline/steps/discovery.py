@@ -5,6 +5,7 @@ from typing import Protocol
 
 from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Outcome
 from omni_pipeline.domain.robots import (
+    MOST_DELAY_SECONDS,
     MOST_ROBOTS_BYTES,
     MOST_ROBOTS_REDIRECTS,
     RobotsRules,
@@ -12,6 +13,7 @@ from omni_pipeline.domain.robots import (
 )
 from omni_pipeline.domain.sitemaps import MOST_SITEMAP_BYTES, parse_sitemap
 from omni_pipeline.domain.urls import Site, canonical_url, in_scope
+from omni_pipeline.errors import PermanentError
 
 MOST_SITEMAP_FILES = 50
 MOST_SITEMAP_DEPTH = 3
@@ -50,6 +52,17 @@ class Robots:
     def allows(self, url: str) -> bool:
         """Whether robots.txt lets us fetch ``url``."""
         return self.of(url).allows(url)
+
+
+def refuse_slow_site(rules: RobotsRules, host: str) -> None:
+    """A site that asks for more than the longest delay we keep is not crawled at all (D19)."""
+    if (rules.asked_delay_seconds or 0.0) > MOST_DELAY_SECONDS:
+        raise PermanentError(
+            f"The robots.txt of {host} asks for {rules.asked_delay_seconds:g} s between requests, "
+            f"and more than {MOST_DELAY_SECONDS:.0f} s is not crawled. Ask its owner for less, or "
+            f"pause it: omni domains pause {host}.",
+            kind="permanent.crawl_delay",
+        )
 
 
 def sitemap_urls(web: Web, site: Site, named: tuple[str, ...]) -> Iterator[str | Exception]:

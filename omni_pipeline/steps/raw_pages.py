@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from psycopg import Connection
-
 from omni_pipeline.domain.outcomes import (
     Blocked,
     FetchRequest,
@@ -15,16 +13,15 @@ from omni_pipeline.domain.outcomes import (
     Redirected,
     Unreachable,
 )
-from omni_pipeline.domain.robots import MOST_DELAY_SECONDS, RobotsRules
 from omni_pipeline.domain.scope import MOST_DEPTH, CrawlScope
 from omni_pipeline.domain.urls import parse_site
-from omni_pipeline.errors import PermanentError, TemporaryError
+from omni_pipeline.errors import TemporaryError
 from omni_pipeline.steps.crawl_batch import CrawlBatch, save_batch
-from omni_pipeline.steps.discovery import Robots, Web, sitemap_urls
+from omni_pipeline.steps.discovery import Robots, Web, refuse_slow_site, sitemap_urls
 from omni_pipeline.steps.refresh import Progress, Refresh
-from omni_pipeline.store import chunks, cleaned_pages, crawl_frontier, failed_pages, raw_pages
+from omni_pipeline.steps.retirement import retire
+from omni_pipeline.store import crawl_frontier, failed_pages, raw_pages
 from omni_pipeline.store.crawl_frontier import Due
-from omni_pipeline.store.crawl_jobs import Claim
 
 CONCURRENCY = 8
 FRONTIER_ROWS = 200
@@ -32,10 +29,6 @@ SITEMAP_URLS = 1000
 
 # After this many failures in a row the site is down, and asking on is impolite and pointless.
 MOST_FAILURES_IN_A_ROW = 20
-
-# A refresh in which more than this share of the live pages vanishes is not believed (I40).
-MOST_GONE_SHARE = 0.3
-FEWEST_GONE_FOR_GUARD = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +111,7 @@ class _Crawl:
         self._fetch_queued()
         missing = self._confirm_missing()
         self._fetch_queued()  # a page that was not missing after all may link to others
-        self._refresh.write(_retire, missing, self._moved)
+        self._refresh.write(retire, missing, self._moved)
         return self._close()
 
     def _open(self) -> None:
@@ -132,7 +125,7 @@ class _Crawl:
                 "(RFC 9309). Nothing was removed; the next refresh tries again.",
                 kind="transient.robots_unreachable",
             )
-        _refuse_slow_site(rules, self._refresh.domain.host)
+        refuse_slow_site(rules, self._refresh.domain.host)
         self._refresh.write(
             crawl_frontier.open_crawl,
             is_forced=self._is_forced,
@@ -289,45 +282,3 @@ def _why_no_start(outcome: Outcome, scope: CrawlScope) -> str | None:
             return f"its start page could not be fetched: {reason}"
         case _:
             return None
-
-
-def _retire(
-    conn: Connection, holding: Claim, missing: dict[str, int], moved: dict[str, str]
-) -> int:
-    """Take pages out of the index with their evidence; returns how many.
-
-    A page that moved for good leaves when the page it moved to is live.
-
-    Raises:
-        PermanentError: Too many at once to be believed; nothing is removed (I40).
-    """
-    arrived = raw_pages.live_among(conn, holding, list(moved.values()))
-    evidence = missing | {url: 301 for url, target in moved.items() if target in arrived}
-    _refuse_mass_loss(len(missing), raw_pages.count_live(conn, holding), holding.host)
-    page_ids = raw_pages.retire(conn, holding, evidence)
-    chunks.remove_pages(conn, page_ids)
-    cleaned_pages.remove(conn, page_ids)
-    failed_pages.resolve(conn, holding, evidence, "fetch", "clean", "chunk", "embed")
-    crawl_frontier.settle(conn, holding, dict.fromkeys(missing, "gone"))
-    return len(page_ids)
-
-
-def _refuse_slow_site(rules: RobotsRules, host: str) -> None:
-    """A site that asks for more than the longest delay we keep is not crawled at all (D19)."""
-    if (rules.asked_delay_seconds or 0.0) > MOST_DELAY_SECONDS:
-        raise PermanentError(
-            f"The robots.txt of {host} asks for {rules.asked_delay_seconds:g} s between requests, "
-            f"and more than {MOST_DELAY_SECONDS:.0f} s is not crawled. Ask its owner for less, or "
-            f"pause it: omni domains pause {host}.",
-            kind="permanent.crawl_delay",
-        )
-
-
-def _refuse_mass_loss(gone: int, live: int, host: str) -> None:
-    if gone >= FEWEST_GONE_FOR_GUARD and gone > live * MOST_GONE_SHARE:
-        raise PermanentError(
-            f"{gone} of the {live} live pages of {host} answered 404 or 410, twice: more than "
-            f"{MOST_GONE_SHARE:.0%} at once looks like an outage, not like {gone} deletions. "
-            "Nothing was removed. Look at the site; the next refresh asks again.",
-            kind="permanent.mass_gone",
-        )

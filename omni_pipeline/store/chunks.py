@@ -10,23 +10,12 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
+from omni_pipeline.domain.chunking import Chunk
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all, fetch_one
 
 _SQL = load_queries("chunks")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewChunk:
-    """One chunk of a revision to stage."""
-
-    position: int
-    text: str
-    text_hash: bytes
-    heading_path: tuple[str, ...]
-    start_offset: int
-    token_count: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +26,7 @@ class NewRevision:
     content_hash: bytes
     title: str
     language: str | None
-    chunks: tuple[NewChunk, ...]
+    chunks: tuple[Chunk, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

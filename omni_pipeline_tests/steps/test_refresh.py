@@ -12,6 +12,7 @@ from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.raw_pages import crawl
+from omni_pipeline.steps.retirement import retire
 from omni_pipeline.store import crawl_jobs, domains
 
 from .conftest import CountingDoor, Pipeline
@@ -154,6 +155,28 @@ def test_a_site_that_answers_404_everywhere_loses_nothing(pipeline: Pipeline) ->
     assert pipeline.query(
         b"SELECT status, error_kind FROM crawl_jobs ORDER BY id DESC LIMIT 1"
     ) == [("failed", "permanent.mass_gone")]
+
+
+def test_a_site_that_redirects_everything_to_its_home_page_loses_nothing(
+    pipeline: Pipeline,
+) -> None:
+    """A12, D10: one page as the answer to everything is no answer."""
+    pipeline.refresh()
+    home = f"{pipeline.site.url}/"
+    urls = [str(url) for (url,) in pipeline.query(b"SELECT url FROM raw_pages") if url != home]
+    with pipeline.open() as refresh, pytest.raises(PermanentError, match="Nothing was removed"):
+        refresh.write(retire, {}, dict.fromkeys(urls, home))
+    assert pipeline.violations() == []
+
+
+def test_a_page_that_moved_leaves_when_its_new_place_is_live(pipeline: Pipeline) -> None:
+    pipeline.refresh()
+    old, new = f"{pipeline.site.url}{PAGE}", f"{pipeline.site.url}/faq.html"
+    with pipeline.open() as refresh:
+        assert refresh.write(retire, {}, {old: f"{pipeline.site.url}/not-yet-there.html"}) == 0
+        assert refresh.write(retire, {}, {old: new}) == 1
+    assert pipeline.published_texts(PAGE) == []
+    assert pipeline.violations() == []
 
 
 def test_server_errors_remove_nothing_and_are_on_the_ledger(pipeline: Pipeline) -> None:

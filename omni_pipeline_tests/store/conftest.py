@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from psycopg import Connection, Cursor, sql
 from psycopg.rows import dict_row
 
+from omni_pipeline.domain.chunking import Chunk
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.store import chunks, cleaned_pages, crawl_jobs, domains, embeddings, raw_pages
-from omni_pipeline.store.chunks import NewChunk, NewRevision, Published
+from omni_pipeline.store.chunks import NewRevision, Published
 from omni_pipeline.store.cleaned_pages import NewText
 from omni_pipeline.store.crawl_jobs import Claim, Request
 from omni_pipeline.store.database import Database
@@ -75,7 +76,7 @@ def new_revision(page_id: int, texts: Sequence[str]) -> NewRevision:
         title="Title",
         language="en",
         chunks=tuple(
-            NewChunk(
+            Chunk(
                 position=position,
                 text=text,
                 text_hash=text_hash(text),
