@@ -1,5 +1,6 @@
 """Child processes of `omni up`: restarted when they crash, stopped with all they started."""
 
+import ctypes
 import hashlib
 import os
 import signal
@@ -16,6 +17,10 @@ from typing import Self
 
 from omni_pipeline.commands.console import warn
 from omni_pipeline.errors import PermanentError
+
+# Loaded before any fork: a child may not load libraries between fork and exec.
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
@@ -53,6 +58,8 @@ class ProcessGroup:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        for child in self._children[1:]:
+            _signal_group(child.process, signal.SIGTERM)  # they may take their time together
         for child in reversed(self._children):
             _stop(child.process)
 
@@ -84,7 +91,7 @@ class ProcessGroup:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_use_default_signals,  # noqa: PLW1509 - no threads yet
+                preexec_fn=_be_a_child,  # noqa: PLW1509 - no threads yet
             )
 
     def check(self) -> None:
@@ -142,10 +149,24 @@ def _answers(family: socket.AddressFamily, address: str | tuple[str, int]) -> bo
         return probe.connect_ex(address) == 0
 
 
-def _use_default_signals() -> None:
-    """Dagster copies the SIGINT handler it finds to SIGTERM: ignored, nothing would stop it."""
+def stop_on_signals() -> None:
+    """Let Ctrl-C and `kill` end this process by KeyboardInterrupt, so that it stops its children.
+
+    A process that a script started in the background finds SIGINT ignored, and Python then leaves
+    it so.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
+def _be_a_child() -> None:
+    """Default signals, and an end when the parent ends, were it by kill -9.
+
+    Dagster copies the SIGINT handler it finds to SIGTERM: ignored, nothing would stop it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -8,7 +8,12 @@ import typer
 
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import say
-from omni_pipeline.commands.processes import ProcessGroup, wait_for_port, wait_for_socket
+from omni_pipeline.commands.processes import (
+    ProcessGroup,
+    stop_on_signals,
+    wait_for_port,
+    wait_for_socket,
+)
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.store import domains
 from omni_pipeline.store.migrations import migrate
@@ -26,6 +31,7 @@ def up(
 
     The UI listens on 127.0.0.1 only: Dagster has no login of its own.
     """
+    stop_on_signals()
     with open_application(prepare=False) as app:
         for name in app.session.run(migrate):
             say(f"applied {name}")

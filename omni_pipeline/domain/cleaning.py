@@ -93,7 +93,7 @@ def clean(html: str, *, url: str) -> CleanedPage | Unreadable:
     """
     if (excess := find_excess(html)) is not None:
         return Unreadable(kind=excess.kind, reason=excess.reason)
-    tree = LexborHTMLParser(html.encode("utf-8", "ignore"))  # lone surrogates have no UTF-8
+    tree = LexborHTMLParser(html)
     content = find_content(tree)
     markdown = "" if content is None else _to_markdown(tree, content)
     if isinstance(markdown, Unreadable):
@@ -128,10 +128,6 @@ def _to_markdown(tree: LexborHTMLParser, content: LexborNode) -> str | Unreadabl
     except ConversionError as error:  # bugs of the converter arrive as one of these, too
         reason = f"html-to-markdown failed: {_line(str(error), MOST_REASON_LENGTH)}"
         return Unreadable(kind="permanent.not_convertible", reason=reason)
-    if any(str(warning.kind) == "depth_limit_exceeded" for warning in converted.warnings):
-        return Unreadable(
-            kind="permanent.too_deep", reason="tables or lists are nested too deep to convert"
-        )
     markdown = (converted.content or "").replace("\u00a0", " ")
     kept = _count_letters(markdown)
     if kept < letters * _LEAST_SURVIVAL:

@@ -108,6 +108,20 @@ def test_code_keeps_its_lines_and_its_indentation() -> None:
     assert code in body(f"<table><tr><td>Before<td><pre>{code}</pre></table>")
 
 
+def test_cells_of_a_table_that_holds_code_stay_apart() -> None:
+    html = "<table><tr><td>one<td>two<td><pre>x</pre></table>"
+
+    assert body(html) == "one\n\ntwo\n\n```\nx\n```"
+
+
+def test_spaces_that_do_not_break_are_plain_spaces_in_code_too() -> None:
+    assert body("<p>4&nbsp;kg</p><pre>a&nbsp;=&nbsp;1</pre>") == "4 kg\n\n```\na = 1\n```"
+
+
+def test_marks_that_link_to_a_heading_are_not_part_of_it() -> None:
+    assert body("<h2>Title <a href=#t>#</a></h2><p>Text.</p>") == "## Title\n\nText."
+
+
 def test_fences_are_longer_than_those_in_the_code() -> None:
     assert body("<pre>```\nx\n```</pre>") == "````\n```\nx\n```\n````"
 
@@ -122,13 +136,28 @@ def test_pages_about_cookies_keep_their_text() -> None:
     )
 
     assert body(page) == "## Cookies\n\nBaked by http."
+    assert body("<div class=cookie-notice>A notice is shown.</div>") == "A notice is shown."
     assert read(f"<div class=cookie-banner>We use cookies</div>{page}").markdown == body(page)
 
 
 def test_a_page_hidden_until_its_script_has_run_is_read() -> None:
-    page = "<body style='display:none'><div aria-hidden=true><main><p>Text.</p></main></div></body>"
+    main = "<div aria-hidden=true style='display:none'><main><p>Text.</p></main></div>"
 
-    assert read(page).markdown == "Text."
+    assert read(main).markdown == "Text."
+    assert read("<body style='display:none'><p>Text.</p></body>").markdown == "Text."
+
+
+def test_several_articles_are_all_read_whatever_their_length() -> None:
+    articles = [f"<article><p>{name} {'long text ' * 40}</p></article>" for name in ("One", "Two")]
+
+    assert "Two long" in read("".join(articles)).markdown
+    assert "Two long" not in read(f"<main>{articles[0]}</main>{articles[1]}").markdown
+
+
+def test_text_that_the_converter_loses_is_missed_d34() -> None:
+    answer = refuse("<p>Some text.</p><plaintext>All this is text:</plaintext></p></p></body>")
+
+    assert answer.kind == "suspicious.text_lost"
 
 
 def test_hidden_and_invisible_text_is_dropped_and_counted_s64() -> None:
