@@ -109,8 +109,7 @@ def _ends_before(block: Part, open_blocks: Sequence[Part], tokens: int, capacity
     length = block.end - open_blocks[0].start
     if tokens > capacity.tokens or length > capacity.characters:
         return True
-    is_enough = tokens - block.tokens >= capacity.tokens * _ENOUGH_SHARE
-    return is_enough and not open_blocks[-1].is_label
+    return tokens - block.tokens >= capacity.tokens * _ENOUGH_SHARE
 
 
 def _count_labels_of(block: Part, open_blocks: Sequence[Part], capacity: Capacity) -> int:
