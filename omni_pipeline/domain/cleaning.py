@@ -37,7 +37,8 @@ _OPTIONS = ConversionOptions(
     hidden_content="reachable",  # what is hidden was dropped already
     preprocessing=PreprocessingOptions(enabled=False),
 )
-_PRE = re.compile(r"(<pre\b.*?</pre>)", re.DOTALL)
+# Without its end only in raw text (<xmp>); looking for it again and again took quadratic time.
+_PRE = re.compile(r"(<pre\b.*?(?:</pre>|\Z))", re.DOTALL)
 _UNEVEN_SPACE = re.compile(r"[ \t\n\r\f]{2,}|[\t\n\r\f]")
 _NO_LETTER = re.compile(r"[\W_]+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}")

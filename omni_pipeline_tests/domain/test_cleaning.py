@@ -231,6 +231,7 @@ def test_a_page_built_to_explode_is_refused_quickly_d34_d35(html: str, kind: str
         "<main><pre>" + "line\n" * 500_000,
         "<p title='" + "x" * 10_000_000 + "'>text",
         "<p class='" + "cookie-" * 200_000 + "'>text",
+        "<p>text</p><xmp>" + "<pre " * 200_000 + "</xmp>",
         "<p style='display" + " " * 1_000_000 + "'>text",
         "<table><tr><td colspan=99999>text" + "<tr><td>y" * 20_000,
     ],
