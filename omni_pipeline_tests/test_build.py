@@ -35,7 +35,7 @@ LAYOUT = (
     "benchmarks/",
     ".ci/run",
 )
-MACHINE_PATH = re.compile(r"(?<![\w.])/(?:root|work|home/\w+|opt/pypi|opt/wheels|tmp/\w)(?:/|\b)")
+MACHINE_PATH = re.compile(r"(?<![\w.])/(?:root|work|home/\w+|tmp/\w)(?:/|\b)")
 
 # Stands in for `python3` and for the Python of the environment that it makes.
 FAKE_PYTHON = """
