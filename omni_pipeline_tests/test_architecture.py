@@ -1,6 +1,7 @@
 """The shape of the package: who may know whom, one word per thing, thin asset shells."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -87,3 +88,14 @@ def test_no_sql_is_formatted_from_values() -> None:
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("execute", "copy"):
                 formatted = [arg for arg in node.args if isinstance(arg, ast.JoinedStr)]
                 assert not formatted, f"{path}:{node.lineno}"
+
+
+def test_one_path_leads_from_text_to_stored_vectors() -> None:
+    """A7: one door speaks to embedding endpoints, and one step writes what it answers."""
+    sources = {str(path.relative_to(PACKAGE)): path.read_text() for path in PACKAGE.rglob("*.py")}
+    speakers = {
+        name for name, text in sources.items() if re.search(r"^\s*(from|import) openai", text, re.M)
+    }
+    writers = {name for name, text in sources.items() if "embeddings.stage(" in text}
+    assert {name.partition("_")[0] for name in speakers} == {"gateways/embedding"}
+    assert writers == {"steps/embeddings.py"}
