@@ -94,7 +94,9 @@ def test_one_path_leads_from_text_to_stored_vectors() -> None:
     """A7: one door speaks to embedding endpoints, and one step writes what it answers."""
     sources = {str(path.relative_to(PACKAGE)): path.read_text() for path in PACKAGE.rglob("*.py")}
     speakers = {
-        name for name, text in sources.items() if re.search(r"^\s*(from|import) openai", text, re.M)
+        name
+        for name, text in sources.items()
+        if re.search(r"^\s*(from|import) openai", text, re.MULTILINE)
     }
     writers = {name for name, text in sources.items() if "embeddings.stage(" in text}
     assert {name.partition("_")[0] for name in speakers} == {"gateways/embedding"}
