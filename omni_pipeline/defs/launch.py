@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from omni_pipeline.defs.run import PARTITION_TAG, refresh_resource
+from omni_pipeline.defs.run import INTERRUPTED, PARTITION_TAG, refresh_resource
 from omni_pipeline.steps.refresh import Listener
 
 
@@ -63,6 +63,11 @@ def _first_error(result: dg.ExecuteInProcessResult) -> str:
             failure = event.step_failure_data
             if failure.user_failure_data and failure.user_failure_data.description:
                 return failure.user_failure_data.description
+            if (
+                failure.error
+                and failure.error.cls_name == dg.DagsterExecutionInterruptedError.__name__
+            ):
+                return INTERRUPTED
             if failure.error:
                 return str((failure.error.cause or failure.error).message).strip()
     for evaluation in result.get_asset_check_evaluations():

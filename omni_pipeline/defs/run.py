@@ -27,6 +27,10 @@ RANGE_TAG = "dagster/asset_partition_range_start"
 
 SECONDS_BETWEEN_LOG_LINES = 15.0
 
+INTERRUPTED = (
+    "The refresh was interrupted. What it had finished is kept, and the next one goes on from it."
+)
+
 
 class RunningRefresh:
     """This run's refresh. The domain is claimed by the first asset that works, not before.
@@ -59,6 +63,9 @@ class RunningRefresh:
         except OmniError as error:
             self._error = self._error or error
             raise dg.Failure(description=str(error), metadata={"kind": error.kind}) from error
+        except dg.DagsterExecutionInterruptedError:
+            self._error = self._error or InterruptedRunError(INTERRUPTED)
+            raise
         except BaseException as error:
             self._error = self._error or error
             raise
@@ -138,6 +145,12 @@ class RunningRefresh:
         for note in (tools.model.announcement, tools.note_on_activation()):
             if note:
                 context.log.warning(note)
+
+
+class InterruptedRunError(OmniError):
+    """The run was terminated by a person or a deploy."""
+
+    kind = "transient.interrupted"
 
 
 class CheckFailedError(OmniError):

@@ -36,8 +36,9 @@ class CommandLine:
         )
 
     def start(self, *arguments: str, **changes: str) -> "subprocess.Popen[str]":
+        # Where the tests themselves run in the background, SIGINT is ignored, and inherited so.
         return subprocess.Popen(
-            self._command(arguments),
+            ["env", "--default-signal=INT", *self._command(arguments)],
             cwd=ROOT,
             env={**self.environment, **changes},
             stdout=subprocess.PIPE,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.store.database import Database
-from omni_pipeline_tests.embedding_server import EmbeddingServer, Exchange, ok
+from omni_pipeline_tests.embedding_server import Behaviour, EmbeddingServer, Exchange, ok
 
 from .conftest import CommandLine
 
@@ -32,6 +32,15 @@ def report_of(result: "subprocess.CompletedProcess[str]") -> dict[str, dict[str,
 def slow(exchange: Exchange) -> None:
     exchange.pause(0.3)
     ok(exchange)
+
+
+def held_until(may_end: threading.Event) -> Behaviour:
+    def behave(exchange: Exchange) -> None:
+        while not may_end.is_set() and exchange.pause(0.05):
+            pass
+        ok(exchange)
+
+    return behave
 
 
 def test_a_url_is_registered_refreshed_and_searchable(
@@ -86,13 +95,7 @@ def test_of_two_refreshes_at_once_one_runs_and_the_other_is_told(
 ) -> None:
     """A8: both went past the queue; the lease tells the second who holds the domain."""
     may_end = threading.Event()
-
-    def held(exchange: Exchange) -> None:
-        while not may_end.is_set() and exchange.pause(0.05):
-            pass
-        ok(exchange)
-
-    embedding_server.otherwise = held
+    embedding_server.otherwise = held_until(may_end)
     first = omni.start("refresh", f"{site.url}/")
     wait_until(lambda: len(embedding_server.calls) >= 1)
     second = omni.run("refresh", f"{site.url}/")
@@ -102,3 +105,28 @@ def test_of_two_refreshes_at_once_one_runs_and_the_other_is_told(
     _, errors = first.communicate(timeout=SECONDS)
     assert first.returncode == 0, errors
     assert omni.run("verify").returncode == 0
+
+
+def test_ctrl_c_ends_a_refresh_with_one_line_and_a_closed_job(
+    omni: CommandLine, site: SampleServer, embedding_server: EmbeddingServer, database: Database
+) -> None:
+    """A17 of the faults: the lease is given back at once, and the job row says why."""
+    may_end = threading.Event()
+    hold = held_until(may_end)
+
+    def behave(exchange: Exchange) -> None:
+        is_preflight = len(embedding_server.calls) == 1
+        (ok if is_preflight else hold)(exchange)
+
+    embedding_server.otherwise = behave
+    refresh = omni.start("refresh", f"{site.url}/")
+    wait_until(lambda: len(embedding_server.calls) >= 2)
+    refresh.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    may_end.set()
+    _, errors = refresh.communicate(timeout=SECONDS)
+    assert refresh.returncode == 1
+    assert errors.strip().startswith("error The refresh was interrupted.")
+    with database.connect() as conn:
+        rows = conn.execute(b"SELECT status, ended_by, error_kind FROM crawl_jobs").fetchall()
+    assert rows == [("failed", "worker", "transient.interrupted")]
