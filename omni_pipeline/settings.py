@@ -12,7 +12,6 @@ from omni_pipeline.errors import SettingsError
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 DEFAULT_OPENAI_MODEL = "text-embedding-3-small"
-DEFAULT_OPENAI_DIMENSIONS = 1536
 
 MOST_PORT = 65535
 

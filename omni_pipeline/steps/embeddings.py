@@ -11,7 +11,7 @@ from typing import Protocol
 from psycopg import Connection
 
 from omni_pipeline.domain.embedding_batches import plan_batches
-from omni_pipeline.gateways.embedding import Embedded
+from omni_pipeline.gateways.embedding import REQUEST_ITEMS, Embedded
 from omni_pipeline.steps.refresh import Progress, Refresh
 from omni_pipeline.store import chunks, crawl_jobs, embeddings, failed_pages
 from omni_pipeline.store.chunks import Published, PublishedCounts, StagedPage, TextToEmbed
@@ -22,7 +22,6 @@ from omni_pipeline.store.failed_pages import Failure
 PUBLISH_PAGES = 50
 
 # One request: few enough that a kill loses little of what was paid for, many enough to be quick.
-REQUEST_ITEMS = 64
 REQUEST_TOKENS = 32_000
 
 

@@ -68,6 +68,8 @@ def add_urls(
     page_limit: int | None,
 ) -> bool:
     """Queue URLs that this crawl has not met; returns whether the page limit left some out."""
+    if not depth_by_url:
+        return False
     parameters = {
         "domain_id": holding.domain_id,
         "urls": list(depth_by_url),

@@ -40,6 +40,8 @@ def save(conn: Connection, holding: Claim, pages: Sequence[NewBody]) -> dict[str
 
     A body identical to the one held is not written again: only the time of the look is.
     """
+    if not pages:
+        return {}
     held = _held_hashes(conn, holding, [page.url for page in pages])
     fresh = [page for page in pages if held.get(page.url) != page.body_hash]
     confirm(conn, holding, [page.url for page in pages if held.get(page.url) == page.body_hash])
