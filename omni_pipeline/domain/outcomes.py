@@ -5,6 +5,10 @@ for it, and what this crawler itself refuses is ``Forbidden``.
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+Rendering = Literal["http", "browser", "auto"]
+"""How a page is to be had: its HTML as sent, as a browser shows it, or whichever it needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +18,7 @@ class FetchRequest:
     url: str
     etag: str | None = None
     last_modified: str | None = None
+    rendering: Rendering = "http"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +32,10 @@ class Fetched:
         charset: What the header claims.
         elapsed_seconds: From the start of the last attempt to the end of the body.
         truncated: The document went on; only files (robots.txt, sitemaps) are ever cut.
+        robots_tag: The X-Robots-Tag headers, joined by commas.
+        is_rendered: The body is the DOM as a browser serialized it, in UTF-8.
+        needs_browser: What comparing both kinds of this page showed; None where only one was had
+            and nothing spoke for the other.
     """
 
     url: str
@@ -38,6 +47,9 @@ class Fetched:
     last_modified: str | None = None
     elapsed_seconds: float
     truncated: bool = False
+    robots_tag: str | None = None
+    is_rendered: bool = False
+    needs_browser: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

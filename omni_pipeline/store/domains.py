@@ -5,25 +5,40 @@ from datetime import datetime
 
 from psycopg import Connection
 
+from omni_pipeline.domain.outcomes import Rendering
 from omni_pipeline.errors import SettingsError, UnknownDomainError
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all, fetch_one
 
 _SQL = load_queries("domains")
 
+# An endless site ends here; a site that is larger says so with its page limit.
+DEFAULT_PAGE_LIMIT = 5_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class NewDomain:
-    """A domain to register; ``host`` is its partition key and has passed the host grammar."""
+    """A domain to register; ``host`` is its partition key and has passed the host grammar.
+
+    Attributes:
+        page_limit: Most URLs of a crawl; None means no limit.
+        render_mode: ``http``, ``browser``, or ``auto``: whichever each page needs.
+        delay_seconds: Between the starts of two requests; a robots.txt may ask for more.
+        concurrency: Most requests under way at once.
+        browser_hosts: Hosts beside the site's own that its pages may load from in a browser.
+    """
 
     host: str
     start_url: str
     organization: str = "default"
     use_sitemap: bool = True
-    page_limit: int | None = None
+    page_limit: int | None = DEFAULT_PAGE_LIMIT
+    render_mode: Rendering = "auto"
     delay_seconds: float = 0.5
+    concurrency: int = 4
     include_patterns: tuple[str, ...] = ()
     exclude_patterns: tuple[str, ...] = ()
+    browser_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +53,12 @@ class Domain:
     status: str
     use_sitemap: bool
     page_limit: int | None
+    render_mode: Rendering
     delay_seconds: float
+    concurrency: int
     include_patterns: list[str]
     exclude_patterns: list[str]
+    browser_hosts: list[str]
     last_success_at: datetime | None
 
 
@@ -86,6 +104,7 @@ def add(conn: Connection, domain: NewDomain) -> bool:
         **vars(domain),
         "include_patterns": list(domain.include_patterns),
         "exclude_patterns": list(domain.exclude_patterns),
+        "browser_hosts": list(domain.browser_hosts),
     }
     return bool(conn.execute(_SQL["add"], parameters).rowcount)
 

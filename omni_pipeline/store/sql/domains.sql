@@ -1,9 +1,9 @@
 -- name: add
 -- Registers a domain; no row means that it is registered already.
-INSERT INTO domains (organization_id, host, start_url, use_sitemap, page_limit, delay_seconds,
-    include_patterns, exclude_patterns)
-SELECT id, %(host)s, %(start_url)s, %(use_sitemap)s, %(page_limit)s, %(delay_seconds)s,
-    %(include_patterns)s, %(exclude_patterns)s
+INSERT INTO domains (organization_id, host, start_url, use_sitemap, page_limit, render_mode, delay_seconds,
+    concurrency, include_patterns, exclude_patterns, browser_hosts)
+SELECT id, %(host)s, %(start_url)s, %(use_sitemap)s, %(page_limit)s, %(render_mode)s, %(delay_seconds)s,
+    %(concurrency)s, %(include_patterns)s, %(exclude_patterns)s, %(browser_hosts)s
 FROM organizations WHERE name = %(organization)s
 ON CONFLICT (host) DO NOTHING
 RETURNING id
@@ -13,7 +13,8 @@ SELECT FROM organizations WHERE name = %(organization)s
 
 -- name: find
 SELECT d.id, d.organization_id, o.name AS organization, d.host, d.start_url, d.status, d.use_sitemap, d.page_limit,
-    d.delay_seconds, d.include_patterns, d.exclude_patterns, d.last_success_at
+    d.render_mode, d.delay_seconds, d.concurrency, d.include_patterns, d.exclude_patterns, d.browser_hosts,
+    d.last_success_at
 FROM domains d JOIN organizations o ON o.id = d.organization_id WHERE d.host = %(host)s
 
 -- name: hosts

@@ -1,0 +1,82 @@
+"""Removals and shrinkages that were too many at once to be believed, and who confirmed them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import Connection
+
+from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.rows import fetch_all
+
+_SQL = load_queries("held_pages")
+
+SHRUNK = "shrunk"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldPage:
+    """A page that the site no longer serves as it was, and whose old text is still answered from.
+
+    Attributes:
+        reason: ``missing``, ``moved``, ``soft_404``, ``noindex``, ``duplicate`` or ``shrunk``.
+        confirmed_at: When a person said that this is right; the next refresh then believes it.
+    """
+
+    url: str
+    reason: str
+    held_at: datetime
+    confirmed_at: datetime | None
+
+
+def hold(conn: Connection, holding: Claim, reason_by_url: Mapping[str, str]) -> None:
+    """Hold these pages; those of the same kind (lost, shrunk) that were held before are released.
+
+    Args:
+        conn: A connection inside a fenced transaction.
+        holding: The claim.
+        reason_by_url: All of one kind: either lost pages, or shrunk ones.
+    """
+    parameters = {
+        "domain_id": holding.domain_id,
+        "urls": list(reason_by_url),
+        "reasons": list(reason_by_url.values()),
+    }
+    conn.execute(_SQL["hold"], parameters)
+    release_others(conn, holding, reason_by_url, is_shrinkage=SHRUNK in reason_by_url.values())
+
+
+def release_others(
+    conn: Connection, holding: Claim, still_held: Mapping[str, str], *, is_shrinkage: bool
+) -> None:
+    """Forget the held pages of one kind but these."""
+    parameters = {
+        "domain_id": holding.domain_id,
+        "urls": list(still_held),
+        "is_shrinkage": is_shrinkage,
+    }
+    conn.execute(_SQL["release_others"], parameters)
+
+
+def confirmed_among(conn: Connection, holding: Claim, urls: list[str]) -> set[str]:
+    """Which of these pages a person confirmed."""
+    parameters = {"domain_id": holding.domain_id, "urls": urls}
+    return {url for (url,) in conn.execute(_SQL["confirmed"], parameters)}
+
+
+def list_held(conn: Connection, domain_id: int, *, most: int = 1000) -> list[HeldPage]:
+    """What is held of a domain, by reason and URL."""
+    return fetch_all(conn, _SQL["of_domain"], {"domain_id": domain_id, "most": most}, HeldPage)
+
+
+def count_unconfirmed(conn: Connection, domain_id: int) -> int:
+    """How many held pages wait for a person."""
+    row = conn.execute(_SQL["count_unconfirmed"], {"domain_id": domain_id}).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def confirm(conn: Connection, domain_id: int) -> int:
+    """Confirm everything that is held of a domain; returns how many pages that were."""
+    return conn.execute(_SQL["confirm"], {"domain_id": domain_id}).rowcount

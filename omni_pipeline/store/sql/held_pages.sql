@@ -1,0 +1,26 @@
+-- name: hold
+-- What is held now replaces what was held before; a confirmation stays with the page it was given for.
+INSERT INTO held_pages AS h (domain_id, url, reason)
+SELECT %(domain_id)s, url, reason FROM unnest(%(urls)s::text[], %(reasons)s::text[]) AS n (url, reason)
+ORDER BY url
+ON CONFLICT (domain_id, url) DO UPDATE SET reason = excluded.reason,
+    confirmed_at = CASE WHEN h.reason = excluded.reason THEN h.confirmed_at END
+
+-- name: release_others
+-- Pages that are no longer lost, or not shrunk any more, are held no longer.
+DELETE FROM held_pages
+WHERE domain_id = %(domain_id)s AND url <> ALL (%(urls)s) AND (reason = 'shrunk') = %(is_shrinkage)s
+
+-- name: confirmed
+SELECT url FROM held_pages
+WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s) AND confirmed_at IS NOT NULL
+
+-- name: of_domain
+SELECT url, reason, held_at, confirmed_at FROM held_pages
+WHERE domain_id = %(domain_id)s ORDER BY reason, url LIMIT %(most)s
+
+-- name: count_unconfirmed
+SELECT count(*) AS pages FROM held_pages WHERE domain_id = %(domain_id)s AND confirmed_at IS NULL
+
+-- name: confirm
+UPDATE held_pages SET confirmed_at = now() WHERE domain_id = %(domain_id)s AND confirmed_at IS NULL
