@@ -12,7 +12,7 @@ ALTER TABLE domains
 
 ALTER TABLE raw_pages
     ADD COLUMN rendered_by text NOT NULL DEFAULT 'http' CHECK (rendered_by IN ('http', 'browser')),
-    ADD COLUMN gone_because text CHECK (gone_because IN ('missing', 'moved', 'soft_404', 'noindex', 'duplicate')),
+    ADD COLUMN gone_because text CHECK (gone_because IN ('missing', 'moved', 'soft_404', 'noindex', 'duplicate', 'excluded')),
     -- The page a browser showed has no validators: those of its HTML say nothing about what scripts made of it.
     ADD CONSTRAINT rendered_has_no_validators CHECK (rendered_by = 'http' OR (etag IS NULL AND last_modified IS NULL));
 UPDATE raw_pages SET gone_because = CASE WHEN http_status IN (301, 308) THEN 'moved' ELSE 'missing' END
@@ -47,7 +47,7 @@ CREATE TABLE render_decisions (
 CREATE TABLE held_pages (
     domain_id bigint NOT NULL REFERENCES domains (id) ON DELETE CASCADE,
     url text NOT NULL CHECK (octet_length(url) <= 2048),
-    reason text NOT NULL CHECK (reason IN ('missing', 'moved', 'soft_404', 'noindex', 'duplicate', 'shrunk')),
+    reason text NOT NULL CHECK (reason IN ('missing', 'moved', 'soft_404', 'noindex', 'duplicate', 'excluded', 'shrunk')),
     held_at timestamptz NOT NULL DEFAULT now(),
     confirmed_at timestamptz,
     PRIMARY KEY (domain_id, url)

@@ -77,13 +77,15 @@ def in_turn(*pages: Page | str) -> Callable[[Seen], Page | str]:
 class ScriptedSite:
     """A web server on a free port of 127.0.0.1, for a ``with`` statement.
 
-    ``pages`` maps targets (path and query, or the path alone) to scripts; anything else is 404.
+    ``pages`` maps targets (path and query, or the path alone) to scripts; anything else gets
+    ``fallback``, a 404.
     """
 
     def __init__(
         self, pages: Mapping[str, Script] | None = None, *, tls: ssl.SSLContext | None = None
     ) -> None:
         self.pages: dict[str, Script] = dict(pages or {})
+        self.fallback: Script = Page(status=404, body=b"not here")
         self.requests: list[Seen] = []
         self.connections = 0
         self._tls = tls
@@ -162,10 +164,9 @@ class ScriptedSite:
 
     def _page(self, seen: Seen) -> Page:
         script = self.pages.get(seen.target) or self.pages.get(seen.target.partition("?")[0])
+        script = script or self.fallback
         answer = script(seen) if callable(script) else script
-        if isinstance(answer, str):
-            return html(answer)
-        return answer or Page(status=404, body=b"not here")
+        return html(answer) if isinstance(answer, str) else answer
 
 
 class Canary:

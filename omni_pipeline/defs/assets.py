@@ -12,6 +12,7 @@ from omni_pipeline.defs.run import RunningRefresh
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.embeddings import embed_and_publish
+from omni_pipeline.steps.preflight import check_browser
 from omni_pipeline.steps.raw_pages import crawl
 
 Run = dg.ResourceParam[RunningRefresh]
@@ -26,9 +27,11 @@ def raw_pages(
 ) -> dg.MaterializeResult[None]:
     """Pages as fetched, one row per canonical URL, with the validators of their bodies."""
     with refresh.working(context) as (claimed, tools):
+        access = tools.web(claimed.domain)
+        check_browser(access, claimed.domain)
         report = crawl(
             claimed,
-            tools.web,
+            access.web,
             user_agent=tools.user_agent,
             force_rescrape=config.force_rescrape,
             page_limit=config.max_pages,

@@ -1,15 +1,34 @@
-"""Blocking checks: what was written is counted again, from the rows (A14)."""
+"""Checks: what was written is counted again, from the rows (A14), and has to be plausible (A12)."""
 
 import warnings
 
 import dagster as dg
 
-from omni_pipeline.defs.assets import Run, chunks, embeddings
+from omni_pipeline.defs.assets import Run, chunks, cleaned_pages, embeddings, raw_pages
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.steps.counts import CountsReport, check_published_counts, check_staged_counts
+from omni_pipeline.steps.plausibility import check_changes, check_failures, check_removals
 
 # Partitioned checks are a preview of the pinned release; nobody who runs this can act on it.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+
+
+@dg.asset_check(asset=raw_pages, partitions_def=DOMAINS, blocking=True)
+def removals_are_plausible(refresh: Run) -> dg.AssetCheckResult:
+    """No implausible share of the site's pages vanished at once, or a person confirmed it."""
+    return _result(refresh.count(check_removals))
+
+
+@dg.asset_check(asset=raw_pages, partitions_def=DOMAINS)
+def few_pages_failed(refresh: Run) -> dg.AssetCheckResult:
+    """At most a tenth of the pages that were asked for failed; the run goes on in any case."""
+    return _result(refresh.look(check_failures))
+
+
+@dg.asset_check(asset=cleaned_pages, partitions_def=DOMAINS, blocking=True)
+def changes_are_plausible(refresh: Run) -> dg.AssetCheckResult:
+    """No implausible share of the pages lost most of its text, or a person confirmed it."""
+    return _result(refresh.count(check_changes))
 
 
 @dg.asset_check(asset=chunks, partitions_def=DOMAINS, blocking=True)

@@ -1,6 +1,13 @@
-"""The job that refreshes one domain: all four assets and their checks, in one process."""
+"""The jobs a person launches: refresh one domain, or believe what a refresh held back."""
 
 import dagster as dg
+
+from omni_pipeline.defs.partitions import DOMAINS
+from omni_pipeline.domain.urls import check_partition_key
+from omni_pipeline.settings import read_settings
+from omni_pipeline.store import domains, held_pages
+from omni_pipeline.store.database import open_database
+from omni_pipeline.store.session import Session
 
 # In process: one interpreter for the run instead of one per step, and no step that outlives a
 # killed run and goes on writing.
@@ -10,3 +17,34 @@ refresh_domain = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="Crawl, clean, chunk, embed and publish one domain.",
 )
+
+
+@dg.op
+def confirm_held_pages(context: dg.OpExecutionContext) -> None:
+    """Confirm the removals and shrinkages that the domain's refreshes held back."""
+    host = check_partition_key(context.partition_key)
+    with open_database(read_settings(), application_name="omni confirm") as database:
+        session = Session(database)
+        try:
+            domain = session.run(lambda conn: domains.get(conn, host))
+            confirmed = session.run(lambda conn: held_pages.confirm(conn, domain.id))
+        finally:
+            session.close()
+    context.log.info(
+        f"{confirmed} held pages of {host} are confirmed: the next refresh believes them."
+        if confirmed
+        else f"No page of {host} is held back; there is nothing to confirm."
+    )
+
+
+@dg.job(
+    partitions_def=DOMAINS,
+    executor_def=dg.in_process_executor,
+    description=(
+        "Believe that a domain's held pages are gone or shorter; its next refresh acts on it. "
+        "What `omni domains confirm-removals` does."
+    ),
+)
+def confirm_removals() -> None:
+    """Confirm what the mass guards held back of one domain."""
+    confirm_held_pages()

@@ -9,11 +9,12 @@ from omni_pipeline.store import chunks, domains
 
 @dataclass(frozen=True, kw_only=True)
 class CountsReport:
-    """Whether the numbers agree, in one line and as numbers."""
+    """Whether the numbers agree, in one line and as numbers; ``kind`` names it when they do not."""
 
     passed: bool
     summary: str
     numbers: dict[str, int]
+    kind: str = "permanent.check_failed"
 
 
 def check_staged_counts(conn: Connection, host: str) -> CountsReport:

@@ -1,14 +1,12 @@
-"""What a crawl learned and has not yet written: outcomes turned into rows, a batch at a time."""
+"""What a crawl learned and has not yet written: the outcomes of a few pages turned into rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from psycopg import Connection
 
-from omni_pipeline.domain.charset import decode
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.domain.hygiene import storable
-from omni_pipeline.domain.links import page_links
 from omni_pipeline.domain.outcomes import (
     Blocked,
     Fetched,
@@ -20,109 +18,147 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.errors import PermanentError
-from omni_pipeline.store import crawl_frontier, failed_pages, raw_pages
-from omni_pipeline.store.crawl_frontier import Due
+from omni_pipeline.domain.url_patterns import url_pattern
+from omni_pipeline.steps.page_reading import PageReader, PageReading
+from omni_pipeline.steps.retirement import Losses, Move
+from omni_pipeline.store import crawl_frontier, failed_pages, raw_pages, render_decisions
+from omni_pipeline.store.crawl_frontier import Added, Due
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.failed_pages import Failure
-from omni_pipeline.store.raw_pages import NewBody
+from omni_pipeline.store.raw_pages import Evidence, NewBody
 
-MOST_PAGES = 50
 MOST_CHARACTERS = 8_000_000
 
-# Not this crawl's matter: a PDF or an image that a page links to is no failure.
-_NOT_A_PAGE = "permanent.not_html"
+_GONE_FOR_GOOD = 410
 
 
 @dataclass(kw_only=True)
 class CrawlBatch:
-    """Outcomes of up to 50 pages or 8 million characters, whichever comes first.
+    """Outcomes of a few pages, until they are written together.
 
     Attributes:
+        read: Reads fetched documents.
+        losses: What is certain about live pages that are gone.
         outcomes: How each URL ended, in the words of `crawl_frontier.outcome`; ``changed`` is
-            decided by the store, which knows the body held.
+            decided by the store, which knows the body held. ``missing`` is a live page that is
+            asked for once more before it is believed to be gone.
         links: Depth by URL of what the pages link to and redirect to.
+        needs_browser: By URL pattern, what was found out.
     """
 
+    read: PageReader
+    losses: Losses = field(default_factory=Losses)
     pages: list[NewBody] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
     links: dict[str, int] = field(default_factory=dict)
+    needs_browser: dict[str, bool] = field(default_factory=dict)
     characters: int = 0
 
-    @property
-    def is_full(self) -> bool:
-        return len(self.outcomes) >= MOST_PAGES or self.characters >= MOST_CHARACTERS
+    def __len__(self) -> int:
+        return len(self.outcomes)
 
-    def add(self, due: Due, outcome: Outcome) -> None:
+    def add(self, due: Due, outcome: Outcome, *, is_second_look: bool = False) -> None:
         """Take in how fetching ``due`` ended."""
         match outcome:
             case Fetched():
-                self._add_page(due, outcome)
+                self._add_document(due, outcome, is_second_look=is_second_look)
             case NotModified():
                 self.confirmed.append(due.url)
                 self.outcomes[due.url] = "unchanged"
-            case Redirected(target=target):
-                self.links.setdefault(target, due.depth)
+            case Redirected(target=target, permanent=permanent):
+                self._add_redirect(due, target, is_permanent=permanent)
+            case Gone(status=status):
+                evidence = Evidence(reason="missing", http_status=status)
+                is_certain = is_second_look or status == _GONE_FOR_GOOD
+                self._add_loss(due, evidence, is_certain=is_certain)
+            case Forbidden() | Unusable(kind="permanent.not_html") if not due.is_held:
+                # Not this crawl's matter: a PDF or an image that a page links to is no failure.
                 self.outcomes[due.url] = "skipped"
-            case Gone():
-                self.outcomes[due.url] = "missing" if due.is_held else "gone"
-            case Forbidden() | Unusable(kind="permanent.not_html"):
-                self.outcomes[due.url] = "skipped"
-            case Blocked(kind=kind, reason=reason) | Unreachable(kind=kind, reason=reason):
+            case Forbidden(kind=kind, reason=reason) | Unusable(kind=kind, reason=reason):
                 self._add_failure(due.url, kind, reason)
-            case Unusable(kind=kind, reason=reason):
+            case Blocked(kind=kind, reason=reason) | Unreachable(kind=kind, reason=reason):
                 self._add_failure(due.url, kind, reason)
             case _:
                 assert_never(outcome)
 
-    def _add_page(self, due: Due, page: Fetched) -> None:
-        decoded = decode(page.body, page.charset)
-        html = storable(decoded.text)
-        self.characters += len(html)
-        for link in _links(html, page.url):
+    def add_unasked(self, due: Due, evidence: Evidence | None = None) -> None:
+        """Leave a page alone; with ``evidence`` it has no place in the index either."""
+        if evidence:
+            self._add_loss(due, evidence, is_certain=True)
+        else:
+            self.outcomes[due.url] = "skipped"
+
+    def _add_document(self, due: Due, page: Fetched, *, is_second_look: bool) -> None:
+        reading = self.read(page)
+        for link in reading.links:
             self.links.setdefault(link, due.depth + 1)
+        if page.needs_browser is not None:
+            self.needs_browser[url_pattern(due.url)] = page.needs_browser
+        if reading.leaves:
+            is_certain = is_second_look or reading.leaves.reason == "noindex"
+            self._add_loss(due, reading.leaves, is_certain=is_certain)
+        elif reading.own_url:
+            self._add_copy(due, reading.own_url)
+        else:
+            self._add_page(due, page, reading)
+
+    def _add_page(self, due: Due, page: Fetched, reading: PageReading) -> None:
+        self.characters += len(reading.html)
         self.outcomes[due.url] = "changed"
         self.pages.append(
             NewBody(
                 url=due.url,
-                etag=page.etag,
-                last_modified=page.last_modified,
+                etag=None if page.is_rendered else page.etag,
+                last_modified=None if page.is_rendered else page.last_modified,
                 content_type=page.content_type,
-                charset=decoded.charset,
-                html=html,
-                body_hash=text_hash(html),
+                charset=reading.charset,
+                html=reading.html,
+                body_hash=text_hash(reading.html),
+                is_rendered=page.is_rendered,
             )
         )
+
+    def _add_copy(self, due: Due, own_url: str) -> None:
+        """The page names another URL as its own: that one is indexed, once."""
+        self.links.setdefault(own_url, due.depth)
+        self.outcomes[due.url] = "skipped"
+        if due.is_held:
+            evidence = Evidence(reason="duplicate", http_status=200)
+            self.losses.moves[due.url] = Move(target=own_url, evidence=evidence)
+
+    def _add_redirect(self, due: Due, target: str, *, is_permanent: bool) -> None:
+        self.links.setdefault(target, due.depth)
+        self.outcomes[due.url] = "skipped"
+        if is_permanent and due.is_held:
+            evidence = Evidence(reason="moved", http_status=301)
+            self.losses.moves[due.url] = Move(target=target, evidence=evidence)
+
+    def _add_loss(self, due: Due, evidence: Evidence, *, is_certain: bool) -> None:
+        if not due.is_held:
+            is_there = evidence.reason in ("noindex", "excluded")
+            self.outcomes[due.url] = "skipped" if is_there else "gone"
+            return
+        self.outcomes[due.url] = "missing"
+        if is_certain:
+            self.losses.evidence[due.url] = evidence
 
     def _add_failure(self, url: str, kind: str, reason: str) -> None:
         self.failures.append(Failure(url=url, kind=kind, reason=reason))
         self.outcomes[url] = "failed"
 
 
-def _links(html: str, url: str) -> tuple[str, ...]:
-    """The page's links; none of a page that no parser should be given (cleaning will say so)."""
-    try:
-        return page_links(html, url).links
-    except PermanentError:
-        return ()
-
-
 def save_batch(
     conn: Connection,
     holding: Claim,
     batch: CrawlBatch,
-    links: dict[str, int],
+    links: Mapping[str, int],
     *,
     is_forced: bool,
     page_limit: int | None,
-) -> bool:
-    """Write a batch whole: bodies, outcomes, failures and the links to follow.
-
-    Returns:
-        Whether the page limit left out some of ``links``.
-    """
+) -> Added:
+    """Write a batch whole: bodies, outcomes, failures and the links to follow."""
     is_changed = raw_pages.save(conn, holding, batch.pages)
     outcomes = batch.outcomes | {
         url: "changed" if changed else "unchanged" for url, changed in is_changed.items()
@@ -131,6 +167,7 @@ def save_batch(
     failed_pages.record(conn, holding, "fetch", batch.failures)
     failed = {failure.url for failure in batch.failures}
     failed_pages.resolve(conn, holding, outcomes.keys() - failed, "fetch")
+    render_decisions.record(conn, holding, batch.needs_browser)
     crawl_frontier.settle(conn, holding, outcomes)
     return crawl_frontier.add_urls(
         conn, holding, links, source="link", is_forced=is_forced, page_limit=page_limit

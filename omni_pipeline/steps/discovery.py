@@ -1,19 +1,29 @@
 """What a site says about itself: robots.txt and sitemaps, read through the web door."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Outcome
+from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Gone, Outcome
 from omni_pipeline.domain.robots import (
     MOST_DELAY_SECONDS,
     MOST_ROBOTS_BYTES,
     MOST_ROBOTS_REDIRECTS,
     RobotsRules,
+    robots_text,
     rules_from,
+    rules_from_copy,
 )
-from omni_pipeline.domain.sitemaps import MOST_SITEMAP_BYTES, parse_sitemap
+from omni_pipeline.domain.sitemaps import MOST_SITEMAP_BYTES, lastmod_time, parse_sitemap
 from omni_pipeline.domain.urls import Site, canonical_url, in_scope
 from omni_pipeline.errors import PermanentError
+from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.store import robots_files
+from omni_pipeline.store.robots_files import RobotsCopy
+
+# RFC 9309, 2.3.1.4: after 30 days without an answer the copy has had its time.
+MOST_COPY_AGE_SECONDS = 30 * 86_400.0
 
 MOST_SITEMAP_FILES = 50
 MOST_SITEMAP_DEPTH = 3
@@ -23,6 +33,8 @@ _SITEMAP_REDIRECTS = 3
 class Web(Protocol):
     """What the crawl needs of the web door."""
 
+    def fetch(self, request: FetchRequest) -> Outcome: ...
+
     def fetch_all(
         self, requests: Iterator[FetchRequest | None], *, concurrency: int, delay_seconds: float
     ) -> Iterator[Outcome]: ...
@@ -30,28 +42,70 @@ class Web(Protocol):
     def fetch_following(self, url: str, *, hops: int, most_bytes: int) -> Outcome: ...
 
 
-class Robots:
-    """The robots rules of each origin that a crawl meets, fetched once per crawl."""
+class Copies(Protocol):
+    """Where the last robots.txt of each origin is kept."""
 
-    def __init__(self, web: Web, user_agent: str) -> None:
+    def find(self, origin: str) -> RobotsCopy | None: ...
+
+    def keep(self, origin: str, content: str) -> None: ...
+
+
+class KeptCopies:
+    """The copies of a claimed domain, in Postgres."""
+
+    def __init__(self, refresh: Refresh) -> None:
+        self._refresh = refresh
+
+    def find(self, origin: str) -> RobotsCopy | None:
+        return self._refresh.read(robots_files.find, origin)
+
+    def keep(self, origin: str, content: str) -> None:
+        self._refresh.write(robots_files.keep, origin, content)
+
+
+class Robots:
+    """The robots rules of each origin that a crawl meets, fetched once per crawl.
+
+    While an origin cannot be asked, what it said last rules on, for up to 30 days (RFC 9309,
+    2.3.1.4); without a copy everything is disallowed.
+    """
+
+    def __init__(self, web: Web, user_agent: str, copies: Copies | None = None) -> None:
         self._web = web
         self._user_agent = user_agent
+        self._copies = copies
         self._rules: dict[str, RobotsRules] = {}
+        self.notes: list[str] = []
 
     def of(self, url: str) -> RobotsRules:
         """The rules that hold for ``url``."""
         origin = url[: url.index("/", len("https://"))]
         if origin not in self._rules:
-            robots_url = f"{origin}/robots.txt"
-            outcome = self._web.fetch_following(
-                robots_url, hops=MOST_ROBOTS_REDIRECTS, most_bytes=MOST_ROBOTS_BYTES
-            )
-            self._rules[origin] = rules_from(outcome, self._user_agent)
+            self._rules[origin] = self._ask(origin)
         return self._rules[origin]
 
     def allows(self, url: str) -> bool:
         """Whether robots.txt lets us fetch ``url``."""
         return self.of(url).allows(url)
+
+    def _ask(self, origin: str) -> RobotsRules:
+        outcome = self._web.fetch_following(
+            f"{origin}/robots.txt", hops=MOST_ROBOTS_REDIRECTS, most_bytes=MOST_ROBOTS_BYTES
+        )
+        rules = rules_from(outcome, self._user_agent)
+        if self._copies is None:
+            return rules
+        if rules.unreachable is None:
+            self._copies.keep(origin, robots_text(outcome) if isinstance(outcome, Fetched) else "")
+            return rules
+        copy = self._copies.find(origin)
+        if copy is None or copy.age_seconds > MOST_COPY_AGE_SECONDS:
+            return rules
+        self.notes.append(
+            f"{origin}/robots.txt could not be read ({rules.unreachable}); its copy of "
+            f"{copy.age_seconds / 3600:.0f} h ago ruled this crawl."
+        )
+        return rules_from_copy(copy.content, self._user_agent)
 
 
 def refuse_slow_site(rules: RobotsRules, host: str) -> None:
@@ -65,8 +119,16 @@ def refuse_slow_site(rules: RobotsRules, host: str) -> None:
         )
 
 
-def sitemap_urls(web: Web, site: Site, named: tuple[str, ...]) -> Iterator[str | Exception]:
-    """Every URL of the site's sitemaps, canonical, as they are read.
+@dataclass(frozen=True, kw_only=True)
+class ListedPage:
+    """A page that a sitemap lists: its canonical URL, and when it says that the page changed."""
+
+    url: str
+    changed_at: datetime | None
+
+
+def sitemap_urls(web: Web, site: Site, named: tuple[str, ...]) -> Iterator[ListedPage | Exception]:
+    """Every page of the site's sitemaps, as they are read.
 
     A sitemap that exists and cannot be read is yielded as an exception value: "could not look" is
     not "lists nothing". The conventional /sitemap.xml may be missing without a word.
@@ -88,7 +150,7 @@ def sitemap_urls(web: Web, site: Site, named: tuple[str, ...]) -> Iterator[str |
         seen.add(url)
         outcome = web.fetch_following(url, hops=_SITEMAP_REDIRECTS, most_bytes=MOST_SITEMAP_BYTES)
         if not isinstance(outcome, Fetched):
-            if named:
+            if named or not isinstance(outcome, Gone):
                 yield _problem(url, getattr(outcome, "reason", type(outcome).__name__.lower()))
             continue
         sitemap = parse_sitemap(outcome.body)
@@ -98,7 +160,12 @@ def sitemap_urls(web: Web, site: Site, named: tuple[str, ...]) -> Iterator[str |
             queue.extend((child, depth + 1) for child in sitemap.children)
         for page in sitemap.pages:
             if listed := canonical_url(page.url):
-                yield listed
+                changed_at = lastmod_time(page.lastmod) if page.lastmod else None
+                yield ListedPage(url=listed, changed_at=changed_at)
+    if queue:
+        yield ValueError(
+            f"More than {MOST_SITEMAP_FILES} sitemap files are listed; {len(queue)} were not read."
+        )
 
 
 def _problem(url: str, reason: str) -> Exception:

@@ -1,7 +1,9 @@
 """What a refresh needs, asked before it starts: better now than at page 900."""
 
 from omni_pipeline.steps.tools import Tools
+from omni_pipeline.steps.web_access import WebAccess
 from omni_pipeline.store import embedding_models
+from omni_pipeline.store.domains import Domain
 from omni_pipeline.store.session import Session
 
 
@@ -22,3 +24,15 @@ def check_embedding(tools: Tools, session: Session) -> None:
         return
     tools.embedding.probe()
     session.run(lambda conn: embedding_models.note_probe(conn, model_id))
+
+
+def check_browser(access: WebAccess, domain: Domain) -> None:
+    """See that a browser starts, for a domain whose every page is rendered (A16).
+
+    Where only some pages may need one, those that do fail by themselves.
+
+    Raises:
+        PermanentError: There is none, or it does not start; the message says what to do.
+    """
+    if domain.render_mode == "browser":
+        access.browser.check()

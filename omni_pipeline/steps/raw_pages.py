@@ -1,11 +1,12 @@
 """Step 1: fetch a domain's pages into `raw_pages`; known pages, the sitemap's and links' alike."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from omni_pipeline.domain.outcomes import (
     Blocked,
+    Fetched,
     FetchRequest,
     Forbidden,
     Gone,
@@ -13,27 +14,47 @@ from omni_pipeline.domain.outcomes import (
     Redirected,
     Unreachable,
 )
-from omni_pipeline.domain.scope import MOST_DEPTH, CrawlScope
-from omni_pipeline.domain.urls import parse_site
+from omni_pipeline.domain.scope import CrawlScope
+from omni_pipeline.domain.soft_404 import fingerprint, probe_url
+from omni_pipeline.domain.urls import Site, in_scope, parse_site, site_url, url_parts
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.steps.crawl_batch import CrawlBatch, save_batch
-from omni_pipeline.steps.discovery import Robots, Web, refuse_slow_site, sitemap_urls
-from omni_pipeline.steps.refresh import Progress, Refresh
-from omni_pipeline.steps.retirement import retire
-from omni_pipeline.store import crawl_frontier, failed_pages, raw_pages
+from omni_pipeline.steps.crawl_batch import MOST_CHARACTERS, CrawlBatch
+from omni_pipeline.steps.crawl_queue import CrawlQueue
+from omni_pipeline.steps.discovery import (
+    KeptCopies,
+    ListedPage,
+    Robots,
+    Web,
+    refuse_slow_site,
+    sitemap_urls,
+)
+from omni_pipeline.steps.link_gate import LinkGate
+from omni_pipeline.steps.page_reading import PageReader, document_text
+from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.steps.rendering import DECISION_SECONDS, RenderDecisions
+from omni_pipeline.steps.retirement import Losses, Retired, retire
+from omni_pipeline.store import crawl_frontier, domains, raw_pages, render_decisions
 from omni_pipeline.store.crawl_frontier import Due
+from omni_pipeline.store.raw_pages import Evidence
 
-CONCURRENCY = 8
-FRONTIER_ROWS = 200
 SITEMAP_URLS = 1000
 
-# After this many failures in a row the site is down, and asking on is impolite and pointless.
-MOST_FAILURES_IN_A_ROW = 20
+# After this many failures in a row the site is down, and asking on is impolite and pointless (D12).
+MOST_FAILURES_IN_A_ROW = 10
+# A site that asks for a longer pause is left alone until the next refresh (D13).
+MOST_PAUSE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class RawPagesReport:
-    """How every URL of the crawl ended; discovered is the sum of the other five."""
+    """How every URL of the crawl ended; discovered is the sum of changed to skipped.
+
+    Attributes:
+        pages_rendered: Fetched with a browser, of those that were fetched.
+        pages_held: Gone by evidence, and so many that a person has to confirm it.
+        pages_live: After the crawl.
+        is_truncated: A limit left some URLs out; the notes say which.
+    """
 
     pages_discovered: int
     pages_changed: int
@@ -41,6 +62,8 @@ class RawPagesReport:
     pages_gone: int
     pages_failed: int
     pages_skipped: int
+    pages_rendered: int
+    pages_held: int
     pages_live: int
     is_truncated: bool
     notes: tuple[str, ...]
@@ -65,200 +88,263 @@ def crawl(
 
     Raises:
         TemporaryError: robots.txt or the site could not be reached.
-        PermanentError: An implausible share of the site vanished, and nothing was removed; or the
-            start page leads nowhere that may be crawled.
+        PermanentError: The site asks for a pace at which nobody can crawl it.
     """
     limit = page_limit or refresh.domain.page_limit
+    queue = CrawlQueue(refresh, is_forced=force_rescrape, page_limit=limit)
     with refresh.stage("raw_pages"):
-        pass_ = _Crawl(refresh, web, user_agent, is_forced=force_rescrape, page_limit=limit)
-        return pass_.run()
+        return _Crawl(refresh, web, queue, user_agent, is_forced=force_rescrape).run()
 
 
 class _Crawl:
-    """One pass over a domain. The frontier in Postgres is its memory; this only drives it."""
+    """One pass over a domain."""
 
     def __init__(
-        self,
-        refresh: Refresh,
-        web: Web,
-        user_agent: str,
-        *,
-        is_forced: bool,
-        page_limit: int | None,
+        self, refresh: Refresh, web: Web, queue: CrawlQueue, user_agent: str, *, is_forced: bool
     ) -> None:
-        domain = refresh.domain
-        site = parse_site(domain.start_url, allowed=refresh.settings.allow_addresses)
         self._refresh = refresh
+        self._domain = refresh.domain
         self._web = web
-        self._robots = Robots(web, user_agent)
-        self._scope = CrawlScope(
-            site=site,
-            include=tuple(domain.include_patterns),
-            exclude=tuple(domain.exclude_patterns),
-        )
+        self._queue = queue
         self._is_forced = is_forced
-        self._page_limit = page_limit
-        self._batch = CrawlBatch()
+        self._agent = user_agent.partition("/")[0].strip()
+        self._robots = Robots(web, user_agent, KeptCopies(refresh))
+        site = parse_site(self._domain.start_url, allowed=refresh.settings.allow_addresses)
+        self._use_site(site)
+        known = refresh.read(render_decisions.recent, seconds=DECISION_SECONDS)
+        self._decisions = RenderDecisions(self._domain.render_mode, known)
+        # A page takes a slot from its request to its commit: at most so many are fetched twice
+        # when the crawl is killed (A19).
+        self._slots = 2 * self._domain.concurrency
+        self._reader = PageReader(start_url=site.start_url, agent=self._agent)
+        self._batch = CrawlBatch(read=self._reader)
+        self._losses = Losses()
         self._in_flight: dict[str, Due] = {}
-        self._moved: dict[str, str] = {}
         self._failures_in_a_row = 0
+        self._pages_rendered = 0
         self._start_problem: str | None = None
-        self._is_truncated = False
         self._notes: list[str] = []
 
     def run(self) -> RawPagesReport:
         self._open()
         self._fetch_queued()
-        missing = self._confirm_missing()
+        self._confirm_missing()
         self._fetch_queued()  # a page that was not missing after all may link to others
-        self._refresh.write(retire, missing, self._moved)
-        return self._close()
+        retired = self._refresh.write(retire, self._losses, start_url=self._site.start_url)
+        return self._close(retired)
+
+    def _use_site(self, site: Site) -> None:
+        self._site = site
+        scope = CrawlScope(
+            site=site,
+            include=tuple(self._domain.include_patterns),
+            exclude=tuple(self._domain.exclude_patterns),
+        )
+        self._gate = LinkGate(
+            scope,
+            self._robots,
+            lambda urls: self._refresh.read(crawl_frontier.unknown_among, urls),
+        )
+
+    # Filling the frontier
 
     def _open(self) -> None:
-        """Fill the frontier: the start page, known pages, open failures, then the sitemap's."""
-        start = self._scope.site.start_url
-        rules = self._robots.of(start)
+        """Fill the frontier: known pages, the start page, open failures, then the sitemap's."""
+        rules = self._robots.of(self._site.start_url)
         if rules.unreachable:
             raise TemporaryError(
-                f"Crawling {self._refresh.domain.host} was not started: its robots.txt could not "
-                f"be read ({rules.unreachable}), and until it can everything is disallowed "
-                "(RFC 9309). Nothing was removed; the next refresh tries again.",
+                f"Crawling {self._domain.host} was not started: its robots.txt could not be read "
+                f"({rules.unreachable}), and until it can everything is disallowed (RFC 9309). "
+                "Nothing was removed; the next refresh tries again.",
                 kind="transient.robots_unreachable",
             )
-        refuse_slow_site(rules, self._refresh.domain.host)
-        self._refresh.write(
-            crawl_frontier.open_crawl,
-            is_forced=self._is_forced,
-            recency_seconds=self._refresh.settings.recency_hours * 3600,
-        )
-        retries = self._refresh.read(failed_pages.due_for_retry, is_forced=self._is_forced)
-        self._queue(dict.fromkeys([start, *retries], 0), source="start")
-        if self._refresh.domain.use_sitemap:
-            self._queue_sitemaps(sitemap_urls(self._web, self._scope.site, rules.sitemaps))
+        refuse_slow_site(rules, self._domain.host)
+        self._queue.open(self._gate)
+        self._queue.add_start(self._site.start_url)
+        self._learn_not_found_page()
+        self._look_at_new_site()
+        if self._domain.use_sitemap:
+            rules = self._robots.of(self._site.start_url)
+            self._queue_sitemaps(sitemap_urls(self._web, self._site, rules.sitemaps))
 
-    def _queue_sitemaps(self, listed: Iterator[str | Exception]) -> None:
+    def _learn_not_found_page(self) -> None:
+        """Ask once for what cannot exist: some sites answer that with 200 (D10)."""
+        url = probe_url(self._site.start_url, f"{self._refresh.holding.job_id:x}")
+        if not self._robots.allows(url):
+            return
+        outcome = self._web.fetch(FetchRequest(url=url))
+        if isinstance(outcome, Fetched):
+            not_found = fingerprint(document_text(outcome), url)
+            self._reader = replace(self._reader, not_found=not_found)
+            self._batch = CrawlBatch(read=self._reader)
+
+    def _look_at_new_site(self) -> None:
+        """Fetch a new site's start page first: it tells which spelling the site goes by.
+
+        A site that is registered as http://example.com and answers at https://www.example.com
+        would otherwise be fetched twice, once by redirects.
+        """
+        start = self._site.start_url
+        if self._refresh.read(raw_pages.live_among, [start]) or not self._robots.allows(start):
+            return
+        due = next(page for page in self._queue.in_order() if page is None or page.url == start)
+        if due is None:
+            return
+        outcome = self._web.fetch(self._request(due))
+        if isinstance(outcome, Redirected) and site_url(outcome.target, self._site) == start:
+            self._adopt_spelling(outcome.target)
+        self._take(due, outcome)
+        self._save()
+
+    def _adopt_spelling(self, start_url: str) -> None:
+        parts = url_parts(start_url)
+        self._refresh.write(domains.note_start_url, start_url)
+        self._reader = replace(self._reader, start_url=start_url)
+        self._batch = CrawlBatch(read=self._reader)
+        self._use_site(
+            replace(
+                self._site,
+                host=parts.host,
+                port=parts.port,
+                scheme=parts.scheme,
+                start_url=start_url,
+            )
+        )
+
+    def _queue_sitemaps(self, listed: Iterator[ListedPage | Exception]) -> None:
         while batch := list(islice(listed, SITEMAP_URLS)):
             self._notes.extend(str(entry) for entry in batch if isinstance(entry, Exception))
-            urls = [url for url in batch if isinstance(url, str)]
-            self._queue(dict.fromkeys(urls, 1), source="sitemap")
+            pages = [entry for entry in batch if isinstance(entry, ListedPage)]
+            self._queue.add(self._gate.listed({page.url: 1 for page in pages}), source="sitemap")
+            if not self._is_forced:
+                times = {page.url: page.changed_at for page in pages if page.changed_at}
+                self._queue.requeue_newer(times)
 
-    def _queue(self, depth_by_url: dict[str, int], *, source: str) -> None:
-        self._is_truncated |= self._refresh.write(
-            crawl_frontier.add_urls,
-            self._admitted(depth_by_url),
-            source=source,
-            is_forced=self._is_forced,
-            page_limit=self._page_limit,
-        )
-
-    def _admitted(self, depth_by_url: dict[str, int]) -> dict[str, int]:
-        return {
-            url: depth
-            for url, depth in depth_by_url.items()
-            if depth <= MOST_DEPTH and self._scope.admits(url) and self._robots.allows(url)
-        }
+    # Fetching
 
     def _fetch_queued(self) -> None:
         """Fetch until the frontier has nothing queued. Pages found on the way join the queue."""
-        delay = max(self._refresh.domain.delay_seconds, self._robots_delay())
-        for outcome in self._web.fetch_all(
-            self._requests(), concurrency=CONCURRENCY, delay_seconds=delay
-        ):
+        outcomes = self._web.fetch_all(
+            self._requests(),
+            concurrency=self._domain.concurrency,
+            delay_seconds=self._delay_seconds(),
+        )
+        for outcome in outcomes:
             self._take(self._in_flight.pop(outcome.url), outcome)
+        self._save()
+
+    def _delay_seconds(self) -> float:
+        asked = self._robots.of(self._site.start_url).delay_seconds
+        return max(self._domain.delay_seconds, asked)
 
     def _requests(self) -> Iterator[FetchRequest | None]:
-        """What is queued, in order; None for "nothing now", as fetches under way may add links."""
-        last_id = 0
-        while True:
-            due = self._next_due(last_id)
-            if not due:
-                self._save()  # the links of pages not yet written are not queued yet
-                due = self._next_due(last_id)
-            if not due:
+        for due in self._queue.in_order():
+            if due is None and len(self._batch):
+                self._save()  # the links of pages not yet written were not queued yet
+            elif due is None:
                 yield None
-            for page in due:
-                last_id = page.id
-                self._in_flight[page.url] = page
-                yield self._request(page)
+            elif self._may_fetch(due):
+                if len(self._in_flight) + len(self._batch) >= self._slots:
+                    self._save()
+                self._in_flight[due.url] = due
+                yield self._request(due)
 
-    def _next_due(self, after_id: int) -> list[Due]:
-        return self._refresh.read(crawl_frontier.next_batch, after_id=after_id, most=FRONTIER_ROWS)
+    def _may_fetch(self, due: Due) -> bool:
+        """Known pages are judged again: robots.txt and the domain's patterns may have changed."""
+        url = due.url
+        if not self._gate.scope.admits(url):
+            excluded = Evidence(reason="excluded", http_status=200)
+            self._batch.add_unasked(due, excluded)
+            return False
+        if not self._gate.may_fetch(url):
+            self._batch.add_unasked(due)
+            return False
+        return True
 
     def _request(self, due: Due) -> FetchRequest:
-        if self._is_forced:
-            return FetchRequest(url=due.url)
-        return FetchRequest(url=due.url, etag=due.etag, last_modified=due.last_modified)
+        rendering = self._decisions.of(due.url)
+        if self._is_forced or rendering == "browser":
+            return FetchRequest(url=due.url, rendering=rendering)
+        return FetchRequest(
+            url=due.url, etag=due.etag, last_modified=due.last_modified, rendering=rendering
+        )
 
-    def _robots_delay(self) -> float:
-        return self._robots.of(self._scope.site.start_url).delay_seconds
-
-    def _take(self, due: Due, outcome: Outcome) -> None:
+    def _take(self, due: Due, outcome: Outcome, *, is_second_look: bool = False) -> None:
         self._refresh.lease.check()
-        self._batch.add(due, outcome)
-        if isinstance(outcome, Redirected) and outcome.permanent and due.is_held:
-            self._moved[due.url] = outcome.target
-        if due.url == self._scope.site.start_url:
-            self._start_problem = _why_no_start(outcome, self._scope)
+        self._batch.add(due, outcome, is_second_look=is_second_look)
+        if isinstance(outcome, Fetched):
+            self._pages_rendered += outcome.is_rendered
+        if due.url == self._site.start_url:
+            self._judge_start(outcome)
         self._watch_for_outage(outcome)
-        if self._batch.is_full:
+        is_full = len(self._batch) >= self._domain.concurrency
+        if is_full or self._batch.characters >= MOST_CHARACTERS:
             self._save()
+
+    def _judge_start(self, outcome: Outcome) -> None:
+        self._start_problem = _why_no_start(outcome, self._site)
+        has_left = isinstance(outcome, Redirected) and not in_scope(outcome.target, self._site)
+        moved_to = outcome.target if has_left and outcome.permanent else None
+        if moved_to != self._domain.moved_to:
+            self._refresh.write(domains.note_move, moved_to)
 
     def _watch_for_outage(self, outcome: Outcome) -> None:
         if not isinstance(outcome, Blocked | Unreachable):
             self._failures_in_a_row = 0
             return
         self._failures_in_a_row += 1
+        pause = outcome.retry_after_seconds if isinstance(outcome, Blocked) else None
+        if (pause or 0.0) > MOST_PAUSE_SECONDS:
+            self._stop(f"asks to be left alone for {pause:.0f} s", "throttled")
         if self._failures_in_a_row == MOST_FAILURES_IN_A_ROW:
-            self._save()
-            raise TemporaryError(
-                f"{self._refresh.domain.host} stopped answering: {MOST_FAILURES_IN_A_ROW} pages in "
-                f"a row failed, the last with: {outcome.reason}. Nothing was removed; the next "
-                "refresh goes on from here.",
-                kind="transient.site_down",
+            self._stop(
+                f"stopped answering: {MOST_FAILURES_IN_A_ROW} pages in a row failed, the last "
+                f"with: {outcome.reason}",
+                "transient.site_down",
             )
 
-    def _save(self) -> None:
-        batch, self._batch = self._batch, CrawlBatch()
-        if not batch.outcomes:
-            return
-        self._is_truncated |= self._refresh.write(
-            save_batch,
-            batch,
-            self._admitted(batch.links),
-            is_forced=self._is_forced,
-            page_limit=self._page_limit,
-        )
-        totals = self._refresh.read(crawl_frontier.count)
-        done = totals.discovered - totals.queued
-        self._refresh.report(
-            Progress(stage="raw_pages", done=done, known=totals.discovered, failed=totals.failed)
-        )
-
-    def _confirm_missing(self) -> dict[str, int]:
-        """Ask a second time for every page that answered 404 or 410; returns those still gone."""
-        missing = self._refresh.read(crawl_frontier.urls_with_outcome, "missing")
-        status_by_url: dict[str, int] = {}
-        requests = (FetchRequest(url=url) for url in missing)
-        delay = self._refresh.domain.delay_seconds
-        for outcome in self._web.fetch_all(requests, concurrency=CONCURRENCY, delay_seconds=delay):
-            due = Due(id=0, url=outcome.url, depth=0, is_held=True, etag=None, last_modified=None)
-            self._take(due, outcome)
-            if isinstance(outcome, Gone):
-                status_by_url[outcome.url] = outcome.status
+    def _stop(self, reason: str, kind: str) -> None:
         self._save()
-        return status_by_url
+        raise TemporaryError(
+            f"{self._domain.host} {reason}. Nothing was removed; the next refresh goes on from "
+            "here.",
+            kind=kind,
+        )
 
-    def _close(self) -> RawPagesReport:
+    def _save(self) -> None:
+        batch, self._batch = self._batch, CrawlBatch(read=self._reader)
+        if not len(batch):
+            return
+        self._queue.save(batch, self._gate.linked(batch.links))
+        self._decisions.learn(batch.needs_browser)
+        self._losses.evidence.update(batch.losses.evidence)
+        self._losses.moves.update(batch.losses.moves)
+
+    def _confirm_missing(self) -> None:
+        """Ask a second time for every live page that seems to be gone (A12)."""
+        missing = [url for url in self._queue.missing() if url not in self._losses.evidence]
+        outcomes = self._web.fetch_all(
+            (FetchRequest(url=url, rendering=self._decisions.of(url)) for url in missing),
+            concurrency=self._domain.concurrency,
+            delay_seconds=self._delay_seconds(),
+        )
+        for outcome in outcomes:
+            self._take(Due.held(outcome.url), outcome, is_second_look=True)
+        self._save()
+
+    # The end
+
+    def _close(self, retired: Retired) -> RawPagesReport:
         live = self._refresh.read(raw_pages.count_live)
         if not live:
             raise TemporaryError(
-                f"{self._refresh.domain.host} gave no page: "
-                f"{self._start_problem or 'every page failed'}. See: omni status "
-                f"{self._refresh.domain.host}.",
+                f"{self._domain.host} gave no page: {self._start_problem or 'every page failed'}. "
+                f"See: omni status {self._domain.host}.",
                 kind="transient.no_pages",
             )
+        is_truncated = self._queue.is_truncated or bool(self._gate.cut_patterns)
         totals = self._refresh.read(crawl_frontier.count)
-        self._refresh.write(crawl_frontier.close_crawl, is_truncated=self._is_truncated)
+        self._refresh.write(crawl_frontier.close_crawl, is_truncated=is_truncated)
         return RawPagesReport(
             pages_discovered=totals.discovered,
             pages_changed=totals.changed,
@@ -266,15 +352,30 @@ class _Crawl:
             pages_gone=totals.gone,
             pages_failed=totals.failed,
             pages_skipped=totals.skipped,
+            pages_rendered=self._pages_rendered,
+            pages_held=retired.pages_held,
             pages_live=live,
-            is_truncated=self._is_truncated,
-            notes=tuple(self._notes),
+            is_truncated=is_truncated,
+            notes=tuple(self._all_notes()),
         )
 
+    def _all_notes(self) -> Iterator[str]:
+        yield from self._robots.notes
+        yield from self._notes
+        if self._queue.is_truncated:
+            yield (
+                "The page limit was reached and some URLs were left out. Raise it with: "
+                f"omni domains set {self._domain.host} --max-pages N."
+            )
+        for pattern in self._gate.cut_patterns:
+            yield f"Links like {pattern} seem endless; some of them were left out."
+        if self._start_problem:
+            yield f"Look at the start page: {self._start_problem}."
 
-def _why_no_start(outcome: Outcome, scope: CrawlScope) -> str | None:
+
+def _why_no_start(outcome: Outcome, site: Site) -> str | None:
     match outcome:
-        case Redirected(target=target) if not scope.admits(target):
+        case Redirected(target=target) if not in_scope(target, site):
             return f"its start page redirects to {target}, which is another site; register that one"
         case Gone(status=status):
             return f"its start page answers {status}"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
 
-from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.chunking import Chunker, make_chunker
 from omni_pipeline.domain.embedding_models import EmbeddingModel
+from omni_pipeline.domain.urls import parse_site
 from omni_pipeline.gateways.embedding import (
     Embedded,
     EmbeddingDoor,
@@ -14,17 +14,12 @@ from omni_pipeline.gateways.embedding import (
     open_embedding_door,
     resolve_model,
 )
-from omni_pipeline.gateways.web import WebDoor
 from omni_pipeline.settings import Settings
+from omni_pipeline.steps.web_access import WebAccess, open_web, user_agent
 from omni_pipeline.store import embedding_models
+from omni_pipeline.store.domains import Domain
 from omni_pipeline.store.embedding_models import StoredModel
 from omni_pipeline.store.session import Session
-
-
-def user_agent(settings: Settings) -> str:
-    """How this crawler introduces itself: its name, and where to complain when that is set."""
-    contact = f" (+{settings.contact_url})" if settings.contact_url else ""
-    return f"omni_pipeline/0.1{contact}"
 
 
 class Tools:
@@ -86,10 +81,9 @@ class Tools:
         """Ask the embedding door, which is opened by the first text: most refreshes have none."""
         return self.embedding.embed(texts, tokens=tokens)
 
-    @cached_property
-    def web(self) -> WebDoor:
-        """The door to the web."""
-        policy = AddressPolicy(allowed=self._settings.allow_addresses)
+    def web(self, domain: Domain) -> WebAccess:
+        """The way to the domain's site."""
+        site = parse_site(domain.start_url, allowed=self._settings.allow_addresses)
         return self._resources.enter_context(
-            WebDoor(policy=policy, user_agent=user_agent(self._settings))
+            open_web(self._settings, site_host=site.host, browser_hosts=tuple(domain.browser_hosts))
         )

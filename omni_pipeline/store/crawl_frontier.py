@@ -1,7 +1,8 @@
 """The URLs of a crawl in progress. They survive a kill: the next run goes on from there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg import Connection
 
@@ -19,9 +20,17 @@ class Due:
     id: int
     url: str
     depth: int
+    source: str
     is_held: bool
     etag: str | None
     last_modified: str | None
+
+    @classmethod
+    def held(cls, url: str) -> "Due":
+        """A live page that is asked for without regard to the queue, and without validators."""
+        return cls(
+            id=0, url=url, depth=0, source="known", is_held=True, etag=None, last_modified=None
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +44,14 @@ class Totals:
     gone: int
     failed: int
     skipped: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """How many URLs found a place, and whether the page limit left some out."""
+
+    added: int
+    is_truncated: bool
 
 
 def open_crawl(
@@ -66,10 +83,10 @@ def add_urls(
     source: str,
     is_forced: bool,
     page_limit: int | None,
-) -> bool:
-    """Queue URLs that this crawl has not met; returns whether the page limit left some out."""
+) -> Added:
+    """Queue URLs that this crawl has not met."""
     if not depth_by_url:
-        return False
+        return Added(added=0, is_truncated=False)
     parameters = {
         "domain_id": holding.domain_id,
         "urls": list(depth_by_url),
@@ -78,9 +95,38 @@ def add_urls(
         "is_forced": is_forced,
         "page_limit": page_limit,
     }
-    row = conn.execute(_SQL["add"], parameters).fetchone()
-    assert row is not None
-    return bool(row[1])
+    added = fetch_one(conn, _SQL["add"], parameters, Added)
+    assert added is not None
+    return added
+
+
+def unknown_among(conn: Connection, holding: Claim, urls: Sequence[str]) -> list[str]:
+    """Those of ``urls`` that this crawl has not met, in their order."""
+    parameters = {"domain_id": holding.domain_id, "urls": list(urls)}
+    return [url for (url,) in conn.execute(_SQL["unknown_among"], parameters)]
+
+
+def found_by_links(conn: Connection, holding: Claim) -> Iterator[str]:
+    """The URLs of this crawl that only links led to."""
+    rows = conn.execute(_SQL["found_by_links"], {"domain_id": holding.domain_id})
+    return (url for (url,) in rows)
+
+
+def requeue_newer(
+    conn: Connection, holding: Claim, changed_at_by_url: Mapping[str, datetime]
+) -> int:
+    """Take back the skipping of recent pages that changed since we looked; returns how many.
+
+    Times in the future are not believed.
+    """
+    if not changed_at_by_url:
+        return 0
+    parameters = {
+        "domain_id": holding.domain_id,
+        "urls": list(changed_at_by_url),
+        "changed_ats": list(changed_at_by_url.values()),
+    }
+    return conn.execute(_SQL["requeue_newer"], parameters).rowcount
 
 
 def next_batch(conn: Connection, holding: Claim, *, after_id: int, most: int) -> list[Due]:

@@ -183,3 +183,9 @@ def reap(
 def workers(conn: Connection) -> dict[int, str]:
     """The worker of every running job, by job id."""
     return dict(conn.execute(_SQL["running"]).fetchall())
+
+
+def newest_crawl(conn: Connection, domain_id: int) -> tuple[int, int]:
+    """How many pages the domain's newest job asked for, and how many of them failed."""
+    row = conn.execute(_SQL["newest_crawl"], {"domain_id": domain_id}).fetchone()
+    return (row[0], row[1]) if row else (0, 0)

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from omni_pipeline.domain.outcomes import Rendering
 from omni_pipeline.errors import SettingsError, UnknownDomainError
+from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all, fetch_one
 
@@ -41,6 +44,19 @@ class NewDomain:
     browser_hosts: tuple[str, ...] = ()
 
 
+class CrawlOptions(TypedDict, total=False):
+    """How a domain is crawled, as far as it is said; see ``NewDomain``."""
+
+    use_sitemap: bool
+    page_limit: int | None
+    render_mode: Rendering
+    delay_seconds: float
+    concurrency: int
+    include_patterns: tuple[str, ...]
+    exclude_patterns: tuple[str, ...]
+    browser_hosts: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Domain:
     """A registered domain with its crawl configuration."""
@@ -59,6 +75,7 @@ class Domain:
     include_patterns: list[str]
     exclude_patterns: list[str]
     browser_hosts: list[str]
+    moved_to: str | None
     last_success_at: datetime | None
 
 
@@ -74,6 +91,7 @@ class DomainOverview:
     pages: int
     chunks: int
     open_failures: int
+    pages_held: int
     tokens_today: int
     job_id: int | None
     job_status: str | None
@@ -146,6 +164,30 @@ def set_status(conn: Connection, host: str, status: str) -> None:
     """
     if not conn.execute(_SQL["set_status"], {"host": host, "status": status}).rowcount:
         raise UnknownDomainError(unknown(host))
+
+
+def configure(
+    conn: Connection, host: str, options: CrawlOptions, *, start_url: str | None = None
+) -> None:
+    """Change those parts of a domain's configuration that are named; the next refresh goes by it.
+
+    Raises:
+        UnknownDomainError: It is not registered.
+    """
+    changes = {**options} | ({} if start_url is None else {"start_url": start_url})
+    if not conn.execute(_SQL["configure"], {"host": host, "changes": Jsonb(changes)}).rowcount:
+        raise UnknownDomainError(unknown(host))
+
+
+def note_start_url(conn: Connection, holding: Claim, start_url: str) -> None:
+    """The site answers under another spelling of its address: crawls start there from now on."""
+    parameters = {"domain_id": holding.domain_id, "start_url": start_url}
+    conn.execute(_SQL["note_start_url"], parameters)
+
+
+def note_move(conn: Connection, holding: Claim, moved_to: str | None) -> None:
+    """Note where the site says that it has gone, or that it is back."""
+    conn.execute(_SQL["note_move"], {"domain_id": holding.domain_id, "moved_to": moved_to})
 
 
 def remove(conn: Connection, host: str) -> str | None:

@@ -24,8 +24,15 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenFailure:
-    """A failure that no later success has resolved."""
+    """A failure that no later success has resolved.
 
+    Attributes:
+        stage: ``fetch``, ``clean``, ``chunk`` or ``embed``.
+        next_try_at: When its fetch is due again; None waits for a person. Pages that failed at a
+            later stage are taken up by every refresh, whatever this says.
+    """
+
+    host: str
     url: str
     stage: str
     error_kind: str
@@ -55,11 +62,46 @@ def resolve(conn: Connection, holding: Claim, urls: Iterable[str], *stages: str)
     conn.execute(_SQL["resolve"], parameters)
 
 
-def list_open(conn: Connection, domain_id: int, *, most: int = 100) -> list[OpenFailure]:
-    """The newest open failures of a domain."""
-    return fetch_all(
-        conn, _SQL["open_of_domain"], {"domain_id": domain_id, "most": most}, OpenFailure
-    )
+def count_attempts(
+    conn: Connection, holding: Claim, urls: Sequence[str], *, stage: str, kind: str
+) -> dict[str, int]:
+    """How often each of these pages has failed in this one way, by URL; open failures only."""
+    parameters = {
+        "domain_id": holding.domain_id,
+        "urls": list(urls),
+        "stage": stage,
+        "kind": kind,
+    }
+    return dict(conn.execute(_SQL["count_attempts"], parameters).fetchall())
+
+
+def list_open(
+    conn: Connection,
+    domain_id: int | None = None,
+    *,
+    stage: str | None = None,
+    most: int | None = 100,
+) -> list[OpenFailure]:
+    """The newest open failures of a domain, or of all of them.
+
+    Args:
+        conn: A connection.
+        domain_id: None means every domain, one after the other.
+        stage: Only this one's.
+        most: None means all.
+    """
+    parameters = {"domain_id": domain_id, "stage": stage, "most": most}
+    return fetch_all(conn, _SQL["open"], parameters, OpenFailure)
+
+
+def count_open(conn: Connection, domain_id: int | None = None) -> dict[str, int]:
+    """How many open failures a domain, or all of them, have at each stage that has any."""
+    return dict(conn.execute(_SQL["count_open"], {"domain_id": domain_id}).fetchall())
+
+
+def make_due(conn: Connection, domain_id: int | None = None, *, stage: str | None = None) -> int:
+    """Let the next refresh try the open failures again, permanent ones too; returns how many."""
+    return conn.execute(_SQL["make_due"], {"domain_id": domain_id, "stage": stage}).rowcount
 
 
 def due_for_retry(conn: Connection, holding: Claim, *, is_forced: bool) -> list[str]:

@@ -20,7 +20,8 @@ class HeldPage:
     """A page that the site no longer serves as it was, and whose old text is still answered from.
 
     Attributes:
-        reason: ``missing``, ``moved``, ``soft_404``, ``noindex``, ``duplicate`` or ``shrunk``.
+        reason: ``missing``, ``moved``, ``soft_404``, ``noindex``, ``duplicate``, ``excluded`` or
+            ``shrunk``.
         confirmed_at: When a person said that this is right; the next refresh then believes it.
     """
 
@@ -70,11 +71,9 @@ def list_held(conn: Connection, domain_id: int, *, most: int = 1000) -> list[Hel
     return fetch_all(conn, _SQL["of_domain"], {"domain_id": domain_id, "most": most}, HeldPage)
 
 
-def count_unconfirmed(conn: Connection, domain_id: int) -> int:
-    """How many held pages wait for a person."""
-    row = conn.execute(_SQL["count_unconfirmed"], {"domain_id": domain_id}).fetchone()
-    assert row is not None
-    return int(row[0])
+def count_unconfirmed(conn: Connection, domain_id: int) -> dict[str, int]:
+    """How many held pages wait for a person, by reason."""
+    return dict(conn.execute(_SQL["count_unconfirmed"], {"domain_id": domain_id}).fetchall())
 
 
 def confirm(conn: Connection, domain_id: int) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from psycopg import Connection
 
@@ -10,6 +11,8 @@ from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all
 
 _SQL = load_queries("raw_pages")
+
+GoneBecause = Literal["missing", "moved", "soft_404", "noindex", "duplicate", "excluded"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,16 +26,36 @@ class NewBody:
     charset: str
     html: str
     body_hash: bytes
+    is_rendered: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Why a page leaves, and the HTTP status that it answered with when that was found.
+
+    ``missing`` (404, 410), ``moved`` (301, 308), ``soft_404`` (200, and the text of a page that is
+    not there), ``noindex``, ``duplicate`` (it names another URL as its own), ``excluded`` (by the
+    domain's own patterns).
+    """
+
+    reason: GoneBecause
+    http_status: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class DuePage:
-    """A page whose body is to be cleaned."""
+    """A page whose body is to be cleaned.
+
+    Attributes:
+        characters_before: The length of the text that its previous body gave; None when there was
+            none, or when the body is the same and only the cleaner is another.
+    """
 
     page_id: int
     url: str
     html: str
     body_hash: bytes
+    characters_before: int | None
 
 
 def save(conn: Connection, holding: Claim, pages: Sequence[NewBody]) -> dict[str, bool]:
@@ -64,6 +87,7 @@ def _columns(pages: Sequence[NewBody]) -> dict[str, list[object]]:
         "charsets": [page.charset for page in pages],
         "htmls": [page.html for page in pages],
         "body_hashes": [page.body_hash for page in pages],
+        "renderers": ["browser" if page.is_rendered else "http" for page in pages],
     }
 
 
@@ -85,15 +109,22 @@ def live_among(conn: Connection, holding: Claim, urls: Sequence[str]) -> set[str
     return set(_held_hashes(conn, holding, list(urls)))
 
 
-def retire(conn: Connection, holding: Claim, status_by_url: Mapping[str, int]) -> list[int]:
-    """Mark pages gone with the HTTP status that proves it; returns their page ids.
+def same_bodies(conn: Connection, holding: Claim, *, fewest: int, start_url: str) -> list[str]:
+    """URLs that got, since they were last cleaned, the same body as ``fewest`` or more pages."""
+    parameters = {"domain_id": holding.domain_id, "fewest": fewest, "start_url": start_url}
+    return [url for (url,) in conn.execute(_SQL["same_bodies"], parameters)]
+
+
+def retire(conn: Connection, holding: Claim, evidence_by_url: Mapping[str, Evidence]) -> list[int]:
+    """Mark pages gone with the evidence for it; returns their page ids.
 
     Their chunks and vectors leave in the same transaction: see `store.chunks.remove_pages`.
     """
     parameters = {
         **vars(holding),
-        "urls": list(status_by_url),
-        "http_statuses": list(status_by_url.values()),
+        "urls": list(evidence_by_url),
+        "http_statuses": [evidence.http_status for evidence in evidence_by_url.values()],
+        "reasons": [evidence.reason for evidence in evidence_by_url.values()],
     }
     ids = [page_id for (page_id,) in conn.execute(_SQL["lock_for_retirement"], parameters)]
     conn.execute(_SQL["retire"], parameters)
@@ -101,10 +132,17 @@ def retire(conn: Connection, holding: Claim, status_by_url: Mapping[str, int]) -
 
 
 def due_for_cleaning(
-    conn: Connection, holding: Claim, *, cleaner_version: int, after_id: int, most: int
+    conn: Connection,
+    holding: Claim,
+    *,
+    cleaner_version: int,
+    after_id: int,
+    most: int,
+    only: Sequence[int] | None = None,
 ) -> list[DuePage]:
-    """Live pages not yet cleaned as they are, by page id."""
+    """Live pages not yet cleaned as they are, by page id; only these, when ``only`` is given."""
     parameters = {
+        "only": None if only is None else list(only),
         "domain_id": holding.domain_id,
         "cleaner_version": cleaner_version,
         "after_id": after_id,

@@ -23,7 +23,7 @@ from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
 from omni_pipeline.store.embedding_models import StoredModel, ensure
-from omni_pipeline.store.raw_pages import NewBody
+from omni_pipeline.store.raw_pages import Evidence, NewBody
 from omni_pipeline_tests.conftest import execute
 
 SHARED = "shared"
@@ -32,6 +32,8 @@ HOST = "a.test"
 CHUNKER = "md-1/100"
 CLEANER = 1
 DIMENSIONS = 8
+
+MISSING = Evidence(reason="missing", http_status=410)
 
 REQUEST = Request(run_id="run-1", worker="worker-1")
 

@@ -3,7 +3,15 @@
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.store import chunks, cleaned_pages, domains, invariants, raw_pages
 from omni_pipeline.store.chunks import Backlog, NewRevision, Published, PublishedCounts
-from omni_pipeline_tests.store.conftest import CHUNKER, HOST, Run, count, live_texts, start_run
+from omni_pipeline_tests.store.conftest import (
+    CHUNKER,
+    HOST,
+    MISSING,
+    Run,
+    count,
+    live_texts,
+    start_run,
+)
 
 P, Q = f"https://{HOST}/p", f"https://{HOST}/q"
 
@@ -104,7 +112,7 @@ def test_the_revisions_that_hold_a_text_are_found(run: Run) -> None:
 
 def retire(run: Run, url: str) -> None:
     with run.fenced():
-        ids = raw_pages.retire(run.conn, run.holding, {url: 410})
+        ids = raw_pages.retire(run.conn, run.holding, {url: MISSING})
         chunks.remove_pages(run.conn, ids)
         cleaned_pages.remove(run.conn, ids)
 

@@ -6,6 +6,7 @@ from omni_pipeline.store.embedding_models import ensure
 from omni_pipeline_tests.store.conftest import (
     CHUNKER,
     HOST,
+    MISSING,
     Run,
     count,
     new_revision,
@@ -117,7 +118,7 @@ def test_another_model_has_its_own_due_texts(run: Run) -> None:
 def test_a_text_whose_page_is_gone_is_not_due_and_can_be_forgotten(run: Run) -> None:
     gone, stays = run.save_pages("p", "q")
     with run.fenced():
-        raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/p": 410})
+        raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/p": MISSING})
     assert due(run) == [stays]
     with run.fenced():
         cleaned_pages.remove(run.conn, [gone])

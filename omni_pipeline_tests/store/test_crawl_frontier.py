@@ -9,7 +9,15 @@ from psycopg import Connection
 from omni_pipeline.store import crawl_frontier, crawl_jobs, failed_pages, invariants, raw_pages
 from omni_pipeline.store.crawl_frontier import Totals
 from omni_pipeline.store.failed_pages import Failure
-from omni_pipeline_tests.store.conftest import HOST, Run, count, new_body, read_job, start_run
+from omni_pipeline_tests.store.conftest import (
+    HOST,
+    MISSING,
+    Run,
+    count,
+    new_body,
+    read_job,
+    start_run,
+)
 
 DAY = 86_400.0
 ROOT = f"https://{HOST}/"
@@ -39,7 +47,7 @@ def add(
             source=source,
             is_forced=is_forced,
             page_limit=page_limit,
-        )
+        ).is_truncated
 
 
 def settle(run: Run, outcome: str, *paths: str) -> None:
@@ -110,7 +118,7 @@ def test_a_due_page_carries_the_validators_of_the_body_we_hold(run: Run) -> None
     open_crawl(run, is_forced=True)
     save(run, "gone")
     with run.fenced():
-        raw_pages.retire(run.conn, run.holding, {ROOT + "gone": 410})
+        raw_pages.retire(run.conn, run.holding, {ROOT + "gone": MISSING})
     add(run, "new", "gone")
     held, new, gone = crawl_frontier.next_batch(run.conn, run.holding, after_id=0, most=9)
     assert (held.is_held, held.etag, held.last_modified) == (True, '"4"', None)
@@ -158,7 +166,7 @@ def test_a_page_that_is_gone_is_not_due(run: Run) -> None:
     """A12"""
     save(run, "here", "gone")
     with run.fenced():
-        raw_pages.retire(run.conn, run.holding, {ROOT + "gone": 410})
+        raw_pages.retire(run.conn, run.holding, {ROOT + "gone": MISSING})
     open_crawl(run, is_forced=True)
     assert queue(run) == ["here"]
 

@@ -11,11 +11,14 @@ from omni_pipeline.store import (
     domains,
     embeddings,
     failed_pages,
+    held_pages,
     raw_pages,
+    render_decisions,
+    robots_files,
 )
-from omni_pipeline.store.domains import DomainOverview, NewDomain
+from omni_pipeline.store.domains import CrawlOptions, DomainOverview, NewDomain
 from omni_pipeline.store.failed_pages import Failure
-from omni_pipeline_tests.store.conftest import HOST, Run, register, start_run
+from omni_pipeline_tests.store.conftest import HOST, MISSING, Run, register, start_run
 
 # Rows of these outlive their domain, as the record of what was done and paid.
 LEDGERS = {"crawl_jobs", "embedding_usage"}
@@ -36,7 +39,10 @@ def test_a_domain_keeps_its_configuration(conn: Connection) -> None:
         start_url="http://docs.test:8080/start",
         use_sitemap=False,
         page_limit=70,
+        render_mode="browser",
         delay_seconds=2.5,
+        concurrency=2,
+        browser_hosts=("cdn.test",),
         include_patterns=("/docs/*", "/it's \\ {odd}*"),
         exclude_patterns=("/docs/old/*",),
     )
@@ -45,6 +51,7 @@ def test_a_domain_keeps_its_configuration(conn: Connection) -> None:
     stored = vars(found) | {
         "include_patterns": tuple(found.include_patterns),
         "exclude_patterns": tuple(found.exclude_patterns),
+        "browser_hosts": tuple(found.browser_hosts),
     }
     assert stored | vars(wanted) == stored
     assert (found.status, found.last_success_at) == ("active", None)
@@ -117,6 +124,9 @@ def fill_every_table(run: Run) -> None:
             run.conn, run.holding, "fetch", [Failure(url="u", kind="transient.x", reason="r")]
         )
         crawl_frontier.open_crawl(run.conn, run.holding, is_forced=True, recency_seconds=60)
+        robots_files.keep(run.conn, run.holding, "https://gone.test", "User-agent: *")
+        render_decisions.record(run.conn, run.holding, {"/a": True})
+        held_pages.hold(run.conn, run.holding, {"u": "missing"})
 
 
 def rows_by_table(conn: Connection) -> dict[str, int]:
@@ -173,7 +183,7 @@ def test_the_overview_counts_what_is_live_and_shows_the_newest_job(run: Run) -> 
         failure = Failure(url="u", kind="transient.x", reason="r")
         failed_pages.record(run.conn, run.holding, "clean", [failure])
         failed_pages.resolve(run.conn, run.holding, ["u"], "clean")
-        raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/gone": 410})
+        raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/gone": MISSING})
         cleaned_pages.remove(run.conn, [gone])
     run.finish()
     newest = start_run(run.conn)
@@ -211,3 +221,52 @@ def test_the_overview_of_a_domain_counts_no_other_domains_rows(run: Run) -> None
     fill_every_table(start_run(run.conn, "b.test"))
     (mine,) = domains.overview(run.conn, HOST)
     assert (mine.pages, mine.chunks, mine.open_failures, mine.tokens_today) == (0, 0, 0, 0)
+
+
+# Changes
+
+
+def test_what_is_named_changes_and_everything_else_stays(conn: Connection) -> None:
+    """A2, C2"""
+    register(conn)
+    register(conn, "b.test")
+    before, bystander = domains.get(conn, HOST), domains.get(conn, "b.test")
+    changes: CrawlOptions = {
+        "page_limit": None,
+        "render_mode": "browser",
+        "concurrency": 2,
+        "include_patterns": ("/docs/*", "/it's {odd}*"),
+        "browser_hosts": ("cdn.test",),
+    }
+    domains.configure(conn, HOST, changes)
+    assert vars(domains.get(conn, HOST)) == vars(before) | {
+        **changes,
+        "include_patterns": ["/docs/*", "/it's {odd}*"],
+        "browser_hosts": ["cdn.test"],
+    }
+    domains.configure(conn, HOST, {"include_patterns": ()}, start_url=f"https://{HOST}/start")
+    after = domains.get(conn, HOST)
+    assert (after.include_patterns, after.browser_hosts) == ([], ["cdn.test"])
+    assert after.start_url == f"https://{HOST}/start"
+    assert domains.get(conn, "b.test") == bystander
+
+
+def test_a_change_that_breaks_a_rule_changes_nothing(conn: Connection) -> None:
+    register(conn)
+    before = domains.get(conn, HOST)
+    with pytest.raises(psycopg.errors.CheckViolation):
+        domains.configure(conn, HOST, {"delay_seconds": 1.0, "concurrency": 99})
+    assert domains.get(conn, HOST) == before
+    with pytest.raises(UnknownDomainError, match="omni domains add"):
+        domains.configure(conn, "nope.test", {"concurrency": 2})
+
+
+def test_the_overview_counts_the_lost_pages_that_wait_for_a_person(run: Run) -> None:
+    """A12"""
+    with run.fenced():
+        held_pages.hold(run.conn, run.holding, {"https://a.test/x": "missing"})
+    (seen,) = domains.overview(run.conn, HOST)
+    assert seen.pages_held == 1
+    held_pages.confirm(run.conn, run.holding.domain_id)
+    (seen,) = domains.overview(run.conn, HOST)
+    assert seen.pages_held == 0

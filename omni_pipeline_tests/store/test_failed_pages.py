@@ -160,3 +160,47 @@ def test_failures_leave_with_their_domain_and_survive_their_job(run: Run) -> Non
     assert len(open_failures(run)) == 1
     domains.remove(run.conn, HOST)
     assert count(run.conn, "SELECT count(*) FROM failed_pages") == 0
+
+
+def test_a_person_makes_every_open_failure_due_permanent_ones_too(run: Run) -> None:
+    """A17: on demand."""
+    fail(run, "waits")
+    fail(run, "permanent", kind="permanent.not_html")
+    fail(run, "done")
+    resolve(run, "done")
+    assert due(run) == []
+    assert failed_pages.make_due(run.conn, run.holding.domain_id) == 2
+    assert due(run) == ["waits", "permanent"]
+    assert failed_pages.make_due(run.conn, run.holding.domain_id) == 2, "twice is as good as once"
+
+
+def test_only_the_asked_stage_and_domain_are_made_due(run: Run) -> None:
+    other = start_run(run.conn, "b.test")
+    fail(run, "p")
+    fail(run, "p", stage="embed", kind="permanent.input_refused")
+    fail(other, "p")
+    assert failed_pages.make_due(run.conn, run.holding.domain_id, stage="embed") == 1
+    assert (due(run), due(other)) == ([], [])
+    assert failed_pages.make_due(run.conn) == 3, "without a domain: all of them"
+    assert due(other) != []
+
+
+def test_a_failure_that_was_made_due_and_fails_again_waits_again(run: Run) -> None:
+    fail(run, "p", kind="permanent.gone_wrong")
+    failed_pages.make_due(run.conn, run.holding.domain_id)
+    fail(run, "p", kind="permanent.gone_wrong")
+    (failure,) = open_failures(run)
+    assert (failure.attempts, failure.next_try_at) == (2, None)
+
+
+def test_failures_are_listed_and_counted_over_all_domains_or_by_stage(run: Run) -> None:
+    other = start_run(run.conn, "b.test")
+    fail(run, "p", "q")
+    fail(run, "p", stage="clean")
+    fail(other, "r")
+    hosts = [failure.host for failure in failed_pages.list_open(run.conn)]
+    assert hosts == [HOST, HOST, HOST, "b.test"]
+    only = failed_pages.list_open(run.conn, run.holding.domain_id, stage="clean", most=None)
+    assert [(failure.host, failure.stage) for failure in only] == [(HOST, "clean")]
+    assert failed_pages.count_open(run.conn) == {"clean": 1, "fetch": 3}
+    assert failed_pages.count_open(run.conn, other.holding.domain_id) == {"fetch": 1}

@@ -17,7 +17,7 @@ from omni_pipeline.store.failed_pages import Failure
 from omni_pipeline.store.invariants import Violation
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline_tests.conftest import execute
-from omni_pipeline_tests.store.conftest import Run, count, new_body, start_run
+from omni_pipeline_tests.store.conftest import MISSING, Run, count, new_body, start_run
 
 LEASE_SECONDS = 90.0
 
@@ -85,8 +85,8 @@ MUTANTS = {
         corruption="DELETE FROM page_revisions WHERE page_id = 1", subject=PAGE_1
     ),
     "I15_gone_page_is_not_searchable": Mutant(
-        corruption="UPDATE raw_pages SET status = 'gone', http_status = 404, gone_at = now() "
-        "WHERE id = 1",
+        corruption="UPDATE raw_pages SET status = 'gone', http_status = 404, gone_at = now(), "
+        "gone_because = 'missing' WHERE id = 1",
         subject=PAGE_1,
     ),
     "I16_gone_needs_evidence": Mutant(
@@ -198,7 +198,7 @@ def populate(conn: Connection) -> None:
     with run.fenced():
         failure = Failure(url="https://a.test/f", kind="transient.timeout", reason="no answer")
         failed_pages.record(conn, run.holding, "fetch", [failure])
-        gone = {"https://a.test/r": 410}
+        gone = {"https://a.test/r": MISSING}
         raw_pages.retire(conn, run.holding, gone)
         conn.execute("DELETE FROM cleaned_pages WHERE page_id = 3")
         outcomes = {"https://a.test/r": "gone", "https://a.test/f": "failed"}

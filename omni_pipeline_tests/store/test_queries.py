@@ -25,6 +25,7 @@ from omni_pipeline.store.queries import load_queries
 from omni_pipeline_tests.store.conftest import (
     CHUNKER,
     CLEANER,
+    MISSING,
     Run,
     new_body,
     new_revision,
@@ -213,8 +214,8 @@ class Batches:
         failed_pages.record(self.run.conn, self.run.holding, "fetch", failures)
 
     def retire_pages(self) -> None:
-        statuses = dict.fromkeys(self.urls, 410)
-        ids = raw_pages.retire(self.run.conn, self.run.holding, statuses)
+        evidence = dict.fromkeys(self.urls, MISSING)
+        ids = raw_pages.retire(self.run.conn, self.run.holding, evidence)
         chunks.remove_pages(self.run.conn, ids)
         cleaned_pages.remove(self.run.conn, ids)
 

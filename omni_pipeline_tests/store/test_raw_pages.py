@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.store import raw_pages
 from omni_pipeline.store.database import Database
+from omni_pipeline.store.raw_pages import Evidence
 from omni_pipeline_tests.store.conftest import CLEANER, HOST, Run, count, new_body, start_run
 
 ROOT = f"https://{HOST}/"
@@ -27,8 +28,12 @@ def save(run: Run, **html_by_path: str) -> dict[str, bool]:
 
 def retire(run: Run, **status_by_path: int) -> list[int]:
     with run.fenced():
-        statuses = {ROOT + path: status for path, status in status_by_path.items()}
-        return raw_pages.retire(run.conn, run.holding, statuses)
+        evidence = {ROOT + path: evidence_of(status) for path, status in status_by_path.items()}
+        return raw_pages.retire(run.conn, run.holding, evidence)
+
+
+def evidence_of(status: int) -> Evidence:
+    return Evidence(reason="moved" if status in (301, 308) else "missing", http_status=status)
 
 
 def page(conn: Connection, path: str) -> dict[str, Any]:
@@ -54,7 +59,8 @@ def test_a_page_is_stored_as_it_was_fetched(run: Run) -> None:
     with run.fenced():
         raw_pages.save(run.conn, run.holding, [body])
     stored = page(run.conn, "p")
-    assert stored | vars(body) == stored
+    assert stored.pop("rendered_by") == "http"
+    assert stored | {"is_rendered": False} | vars(body) == stored | {"is_rendered": False}
     assert (stored["status"], stored["http_status"], stored["gone_at"]) == ("live", 200, None)
     assert stored["fence"] == run.holding.fence
     assert stored["fetched_at"] == stored["checked_at"]
@@ -96,7 +102,7 @@ def test_two_domains_may_have_the_same_page_and_do_not_touch_each_others(run: Ru
     save(run, p="mine")
     with other.fenced():
         raw_pages.save(run.conn, other.holding, [new_body(ROOT + "p", "theirs")])
-        raw_pages.retire(run.conn, other.holding, {ROOT + "p": 410})
+        raw_pages.retire(run.conn, other.holding, {ROOT + "p": evidence_of(410)})
     assert raw_pages.count_live(run.conn, run.holding) == 1
     assert raw_pages.count_live(run.conn, other.holding) == 0
     assert raw_pages.live_among(run.conn, run.holding, [ROOT + "p"]) == {ROOT + "p"}

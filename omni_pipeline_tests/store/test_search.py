@@ -11,6 +11,7 @@ from omni_pipeline.store.search import Answer, search
 from omni_pipeline_tests.store.conftest import (
     DIMENSIONS,
     HOST,
+    MISSING,
     Run,
     recorded,
     start_run,
@@ -86,7 +87,7 @@ def test_what_is_staged_gone_or_removed_is_not_found(run: Run) -> None:
     run.stage({staged: ["staged"], page: ["here", "added"]})
     run.pay(["staged", "added"])
     with run.fenced():
-        ids = raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/gone": 410})
+        ids = raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/gone": MISSING})
         chunks.remove_pages(run.conn, ids)
     assert found(run.conn, "here") == ["here"]
     domains.remove(run.conn, HOST)

@@ -31,8 +31,9 @@ WHERE f.domain_id = %(domain_id)s AND f.outcome IS NULL
 -- name: add
 -- Queues URLs not seen in this crawl, up to the page limit; returns how many found a place.
 WITH room AS (
-    SELECT greatest(0, coalesce(%(page_limit)s::bigint, 9223372036854775807) - count(*)) AS places
-    FROM crawl_frontier WHERE domain_id = %(domain_id)s
+    -- Without a limit nothing is counted.
+    SELECT CASE WHEN %(page_limit)s::bigint IS NOT NULL THEN greatest(0, %(page_limit)s::bigint
+        - (SELECT count(*) FROM crawl_frontier WHERE domain_id = %(domain_id)s)) END AS places
 ), fresh AS (
     SELECT u.url, u.depth, u.ordinality
     FROM unnest(%(urls)s::text[], %(depths)s::int[]) WITH ORDINALITY AS u (url, depth, ordinality)
@@ -48,9 +49,25 @@ WITH room AS (
 SELECT (SELECT count(*) FROM added) AS added,
     (SELECT count(DISTINCT url) FROM fresh) > (SELECT count(*) FROM added) AS is_truncated
 
+-- name: unknown_among
+-- Which of these URLs this crawl has not met yet, in the order given.
+SELECT u.url FROM unnest(%(urls)s::text[]) WITH ORDINALITY AS u (url, ordinality)
+WHERE NOT EXISTS (SELECT FROM crawl_frontier f WHERE f.domain_id = %(domain_id)s AND f.url = u.url)
+ORDER BY u.ordinality
+
+-- name: found_by_links
+SELECT url FROM crawl_frontier WHERE domain_id = %(domain_id)s AND source = 'link'
+
+-- name: requeue_newer
+-- Pages that were skipped as recent, and of which the sitemap says that they changed after we looked.
+UPDATE crawl_frontier f SET outcome = NULL
+FROM unnest(%(urls)s::text[], %(changed_ats)s::timestamptz[]) AS s (url, changed_at), raw_pages p
+WHERE f.domain_id = %(domain_id)s AND f.url = s.url AND f.outcome = 'skipped'
+    AND p.domain_id = f.domain_id AND p.url = f.url AND p.checked_at < s.changed_at AND s.changed_at <= now()
+
 -- name: next_batch
 -- The URLs to fetch next, with what a conditional request needs.
-SELECT f.id, f.url, f.depth, p.id IS NOT NULL AS is_held, p.etag, p.last_modified
+SELECT f.id, f.url, f.depth, f.source, p.id IS NOT NULL AS is_held, p.etag, p.last_modified
 FROM crawl_frontier f
 LEFT JOIN raw_pages p ON p.domain_id = f.domain_id AND p.url = f.url AND p.status = 'live'
 WHERE f.domain_id = %(domain_id)s AND f.outcome IS NULL AND f.id > %(after_id)s

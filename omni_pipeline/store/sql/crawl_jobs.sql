@@ -89,3 +89,7 @@ SELECT id AS job_id, host, run_id FROM lost ORDER BY id
 
 -- name: running
 SELECT id AS job_id, worker FROM crawl_jobs WHERE status = 'running' AND worker IS NOT NULL
+
+-- name: newest_crawl
+SELECT pages_discovered - pages_skipped AS asked, pages_failed AS failed FROM crawl_jobs
+WHERE domain_id = %(domain_id)s ORDER BY id DESC LIMIT 1

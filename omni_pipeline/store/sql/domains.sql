@@ -13,7 +13,7 @@ SELECT FROM organizations WHERE name = %(organization)s
 
 -- name: find
 SELECT d.id, d.organization_id, o.name AS organization, d.host, d.start_url, d.status, d.use_sitemap, d.page_limit,
-    d.render_mode, d.delay_seconds, d.concurrency, d.include_patterns, d.exclude_patterns, d.browser_hosts,
+    d.render_mode, d.delay_seconds, d.concurrency, d.include_patterns, d.exclude_patterns, d.browser_hosts, d.moved_to,
     d.last_success_at
 FROM domains d JOIN organizations o ON o.id = d.organization_id WHERE d.host = %(host)s
 
@@ -25,6 +25,21 @@ SELECT host FROM domains WHERE status = 'active' ORDER BY host
 
 -- name: set_status
 UPDATE domains SET status = %(status)s WHERE host = %(host)s RETURNING id
+
+-- name: configure
+-- Takes the columns that the JSON names, null among their values, and leaves the others as they are.
+UPDATE domains d SET (start_url, use_sitemap, page_limit, render_mode, delay_seconds, concurrency, include_patterns,
+    exclude_patterns, browser_hosts) = (
+    SELECT c.start_url, c.use_sitemap, c.page_limit, c.render_mode, c.delay_seconds, c.concurrency, c.include_patterns,
+        c.exclude_patterns, c.browser_hosts
+    FROM jsonb_populate_record(d, %(changes)s) c)
+WHERE d.host = %(host)s
+
+-- name: note_start_url
+UPDATE domains SET start_url = %(start_url)s WHERE id = %(domain_id)s
+
+-- name: note_move
+UPDATE domains SET moved_to = %(moved_to)s WHERE id = %(domain_id)s
 
 -- name: end_running_job
 -- First half of a removal, in the removal's transaction: the run in progress learns from its fence that it has lost its domain.
@@ -43,6 +58,7 @@ SELECT d.host, d.status, o.name AS organization, d.start_url, d.last_success_at,
     (SELECT count(*) FROM raw_pages p WHERE p.domain_id = d.id AND p.status = 'live') AS pages,
     coalesce(r.chunks, 0) AS chunks,
     (SELECT count(*) FROM failed_pages f WHERE f.domain_id = d.id AND f.resolved_at IS NULL) AS open_failures,
+    (SELECT count(*) FROM held_pages h WHERE h.domain_id = d.id AND h.confirmed_at IS NULL) AS pages_held,
     (SELECT coalesce(sum(u.tokens), 0)::bigint FROM embedding_usage u
         WHERE u.domain_id = d.id AND u.used_at >= date_trunc('day', now())) AS tokens_today,
     j.id AS job_id, j.status AS job_status, j.stage AS job_stage, j.run_id AS job_run_id, j.error AS job_error,

@@ -15,9 +15,29 @@ ON CONFLICT (domain_id, url, stage) WHERE resolved_at IS NULL DO UPDATE SET
 UPDATE failed_pages SET resolved_at = now()
 WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s) AND stage = ANY (%(stages)s) AND resolved_at IS NULL
 
--- name: open_of_domain
-SELECT url, stage, error_kind, error, attempts, last_failed_at, next_try_at FROM failed_pages
-WHERE domain_id = %(domain_id)s AND resolved_at IS NULL ORDER BY last_failed_at DESC, url LIMIT %(most)s
+-- name: count_attempts
+SELECT url, attempts FROM failed_pages
+WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s) AND stage = %(stage)s AND error_kind = %(kind)s
+    AND resolved_at IS NULL
+
+-- name: open
+SELECT d.host, f.url, f.stage, f.error_kind, f.error, f.attempts, f.last_failed_at, f.next_try_at
+FROM failed_pages f JOIN domains d ON d.id = f.domain_id
+WHERE f.resolved_at IS NULL AND (%(domain_id)s::bigint IS NULL OR f.domain_id = %(domain_id)s)
+    AND (%(stage)s::text IS NULL OR f.stage = %(stage)s)
+ORDER BY d.host, f.last_failed_at DESC, f.url
+LIMIT %(most)s
+
+-- name: count_open
+SELECT stage, count(*) AS pages FROM failed_pages
+WHERE resolved_at IS NULL AND (%(domain_id)s::bigint IS NULL OR domain_id = %(domain_id)s)
+GROUP BY stage ORDER BY stage
+
+-- name: make_due
+-- A person asks for another try: what waits for its time and what waits for a person are both due now.
+UPDATE failed_pages SET next_try_at = now()
+WHERE resolved_at IS NULL AND (%(domain_id)s::bigint IS NULL OR domain_id = %(domain_id)s)
+    AND (%(stage)s::text IS NULL OR stage = %(stage)s)
 
 -- name: due_for_retry
 -- Pages whose fetch failed and whose time has come; forced runs do not wait.

@@ -20,7 +20,8 @@ SELECT url, reason, held_at, confirmed_at FROM held_pages
 WHERE domain_id = %(domain_id)s ORDER BY reason, url LIMIT %(most)s
 
 -- name: count_unconfirmed
-SELECT count(*) AS pages FROM held_pages WHERE domain_id = %(domain_id)s AND confirmed_at IS NULL
+SELECT reason, count(*) AS pages FROM held_pages WHERE domain_id = %(domain_id)s AND confirmed_at IS NULL
+GROUP BY reason ORDER BY reason
 
 -- name: confirm
 UPDATE held_pages SET confirmed_at = now() WHERE domain_id = %(domain_id)s AND confirmed_at IS NULL

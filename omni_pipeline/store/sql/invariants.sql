@@ -94,9 +94,10 @@ WHERE p.status = 'gone' AND (EXISTS (SELECT FROM chunks c WHERE c.page_id = p.id
 
 -- name: I16_gone_needs_evidence
 -- always: only 404, 410 or a permanent redirect retires a page; a 5xx or a timeout never does
-SELECT d.host, p.url AS subject, format('gone on HTTP status %%s', p.http_status) AS detail
+SELECT d.host, p.url AS subject, format('gone as %%s on HTTP status %%s', coalesce(p.gone_because, 'nothing'), p.http_status) AS detail
 FROM raw_pages p JOIN domains d ON d.id = p.domain_id
-WHERE p.status = 'gone' AND p.http_status NOT IN (301, 308, 404, 410)
+WHERE p.status = 'gone' AND NOT coalesce(CASE p.gone_because WHEN 'missing' THEN p.http_status IN (404, 410)
+    WHEN 'moved' THEN p.http_status IN (301, 308) ELSE p.http_status = 200 AND p.gone_because IS NOT NULL END, false)
 
 -- name: I17_one_row_per_url
 -- always: a URL of a domain has one row

@@ -1,16 +1,17 @@
 -- name: save
 -- Stores fetched bodies in one statement. Ordered by URL, so that two writers cannot deadlock.
 INSERT INTO raw_pages AS p (domain_id, url, status, http_status, etag, last_modified, content_type, charset, html,
-    body_hash, fence, fetched_at, checked_at)
-SELECT %(domain_id)s, url, 'live', 200, etag, last_modified, content_type, charset, html, body_hash, %(fence)s, now(), now()
+    body_hash, rendered_by, fence, fetched_at, checked_at)
+SELECT %(domain_id)s, url, 'live', 200, etag, last_modified, content_type, charset, html, body_hash, rendered_by,
+    %(fence)s, now(), now()
 FROM unnest(%(urls)s::text[], %(etags)s::text[], %(last_modifieds)s::text[], %(content_types)s::text[],
-    %(charsets)s::text[], %(htmls)b::text[], %(body_hashes)s::bytea[])
-    AS f (url, etag, last_modified, content_type, charset, html, body_hash)
+    %(charsets)s::text[], %(htmls)b::text[], %(body_hashes)s::bytea[], %(renderers)s::text[])
+    AS f (url, etag, last_modified, content_type, charset, html, body_hash, rendered_by)
 ORDER BY url
 ON CONFLICT (domain_id, url) DO UPDATE SET status = 'live', http_status = 200, etag = excluded.etag,
     last_modified = excluded.last_modified, content_type = excluded.content_type, charset = excluded.charset,
-    html = excluded.html, body_hash = excluded.body_hash, fence = excluded.fence, fetched_at = excluded.fetched_at,
-    checked_at = excluded.checked_at, gone_at = NULL
+    html = excluded.html, body_hash = excluded.body_hash, rendered_by = excluded.rendered_by, fence = excluded.fence,
+    fetched_at = excluded.fetched_at, checked_at = excluded.checked_at, gone_at = NULL, gone_because = NULL
 
 -- name: confirm
 -- Pages that answered "not modified", or with the body we hold: only the time of the look is written.
@@ -30,17 +31,32 @@ ORDER BY id FOR UPDATE
 
 -- name: retire
 -- The pages leave with their evidence; their text goes.
-UPDATE raw_pages p SET status = 'gone', http_status = g.http_status, html = NULL, body_hash = NULL, etag = NULL,
-    last_modified = NULL, gone_at = now(), checked_at = now(), fence = %(fence)s
-FROM unnest(%(urls)s::text[], %(http_statuses)s::int[]) AS g (url, http_status)
+UPDATE raw_pages p SET status = 'gone', http_status = g.http_status, gone_because = g.reason, html = NULL,
+    body_hash = NULL, etag = NULL, last_modified = NULL, gone_at = now(), checked_at = now(), fence = %(fence)s
+FROM unnest(%(urls)s::text[], %(http_statuses)s::int[], %(reasons)s::text[]) AS g (url, http_status, reason)
 WHERE p.domain_id = %(domain_id)s AND p.url = g.url AND p.status = 'live'
 
+-- name: same_bodies
+-- Bodies new in this domain that so many URLs share, to the byte, that they cannot all be pages: and those URLs.
+-- A body that was published before stays out of it, and so does the start page.
+SELECT p.url
+FROM raw_pages p
+LEFT JOIN cleaned_pages cp ON cp.page_id = p.id
+WHERE p.domain_id = %(domain_id)s AND p.status = 'live' AND p.body_hash IS DISTINCT FROM cp.body_hash
+    AND p.url <> %(start_url)s
+    AND p.body_hash IN (SELECT body_hash FROM raw_pages WHERE domain_id = %(domain_id)s AND status = 'live'
+        GROUP BY body_hash HAVING count(*) >= %(fewest)s)
+ORDER BY p.id
+
 -- name: due_for_cleaning
--- Live pages whose cleaned text is missing, or was made from another body or by another cleaner.
-SELECT p.id AS page_id, p.url, p.html, p.body_hash
+-- Live pages whose cleaned text is missing, or was made from another body or by another cleaner. The length of
+-- the old text is told where the body changed: what another cleaner makes of the same body is not the site's doing.
+SELECT p.id AS page_id, p.url, p.html, p.body_hash,
+    CASE WHEN cp.body_hash <> p.body_hash THEN char_length(cp.markdown) END AS characters_before
 FROM raw_pages p
 LEFT JOIN cleaned_pages cp ON cp.page_id = p.id
 WHERE p.domain_id = %(domain_id)s AND p.status = 'live' AND p.id > %(after_id)s
     AND (cp.page_id IS NULL OR cp.body_hash <> p.body_hash OR cp.cleaner_version <> %(cleaner_version)s)
+    AND (%(only)s::bigint[] IS NULL OR p.id = ANY (%(only)s))
 ORDER BY p.id
 LIMIT %(most)s
