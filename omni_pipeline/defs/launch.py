@@ -10,6 +10,10 @@ from omni_pipeline.defs.run import INTERRUPTED, PARTITION_TAG, refresh_resource
 from omni_pipeline.steps.refresh import Listener
 
 
+# Raised by Dagster for a blocking check; its public module does not name it.
+_CHECK_FAILED = "DagsterAssetCheckFailedError"
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
     """How a run ended.
@@ -68,10 +72,11 @@ def _first_error(result: dg.ExecuteInProcessResult) -> str:
                 and failure.error.cls_name == dg.DagsterExecutionInterruptedError.__name__
             ):
                 return INTERRUPTED
-            if failure.error:
+            is_check = failure.error and failure.error.cls_name == _CHECK_FAILED
+            if failure.error and not is_check:
                 return str((failure.error.cause or failure.error).message).strip()
     for evaluation in result.get_asset_check_evaluations():
-        if not evaluation.passed:
+        if not evaluation.passed and evaluation.blocking:
             return f"The check {evaluation.check_name} failed: {evaluation.description}"
     return "The run failed without naming a step; its log is in the Dagster UI."
 

@@ -8,7 +8,13 @@ from omni_pipeline.store.crawl_jobs import Request
 
 from .conftest import Console
 
-CHECKS = {"staged_chunks_match_declared", "embeddings_match_chunks"}
+CHECKS = {
+    "removals_are_plausible",
+    "few_pages_failed",
+    "changes_are_plausible",
+    "staged_chunks_match_declared",
+    "embeddings_match_chunks",
+}
 
 
 def run_of(console: Console, run_id: str) -> dg.DagsterRun:
@@ -97,6 +103,32 @@ def test_a_planted_mismatch_fails_the_blocking_check_and_the_job(console: Consol
         b"SELECT status, error_kind FROM crawl_jobs ORDER BY id DESC LIMIT 1"
     )
     assert (status, kind) == ("failed", "permanent.check_failed")
+
+
+def test_an_implausible_loss_turns_a_check_red_until_it_is_confirmed_from_the_console(
+    console: Console,
+) -> None:
+    """A12, I40: nothing downstream runs; the job `confirm_removals` makes it believable."""
+    console.refresh()
+    for (url,) in console.query(b"SELECT url FROM raw_pages"):
+        path = str(url).removeprefix(console.site.url)
+        if path not in ("/", "/index.html"):
+            console.site.remove(path)
+    outcome = console.refresh(force_rescrape=True)
+    assert outcome.error is not None
+    assert f"omni domains confirm-removals {console.host}" in outcome.error
+    assert list(outcome.reports) == ["raw_pages"]
+    [(status, kind)] = console.query(
+        b"SELECT status, error_kind FROM crawl_jobs ORDER BY id DESC LIMIT 1"
+    )
+    assert (status, kind) == ("failed", "permanent.mass_gone")
+    confirmed = defs.resolve_job_def("confirm_removals").execute_in_process(
+        instance=console.instance, partition_key=console.host
+    )
+    assert confirmed.success
+    outcome = console.refresh(force_rescrape=True)
+    assert outcome.error is None
+    assert outcome.reports["raw_pages"]["pages_gone"] >= 10
 
 
 def test_a_run_that_meets_a_holder_fails_with_its_name(console: Console) -> None:

@@ -14,7 +14,7 @@ import pytest
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.chunking import Chunker, make_chunker
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.gateways.embedding import Embedded
+from omni_pipeline.gateways.embedding import Embedded, Refusal
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.gateways.web import WebDoor
 from omni_pipeline.gateways.web_limits import FetchLimits
@@ -58,7 +58,10 @@ class CountingDoor:
             vectors=np.stack([vector_of(text) for text in texts]),
             tokens_billed=sum(tokens or [0]),
             requests=1,
-            refused=tuple((i, "the endpoint refuses this text") for i in refused),
+            refused=tuple(
+                Refusal(index=i, kind="permanent.input_refused", reason="it refuses this text")
+                for i in refused
+            ),
         )
 
 

@@ -220,11 +220,16 @@ def test_a_site_above_the_page_limit_is_given_room(pages: int, options: str) -> 
     assert report.next_commands[0] == f"omni domains add https://a.test/{options}"
 
 
+def guess(page: SampledPage, *, price: float | None) -> Estimate:
+    return estimate(
+        (page,), pages=10, is_least=False, delay_seconds=1, dollars_per_million_tokens=price
+    )
+
+
 def test_what_nobody_can_know_is_not_estimated() -> None:
     page = SampledPage(url="https://a.test/", words=9, tokens=9)
-    known = {"pages": 10, "is_least": False, "delay_seconds": 1.0}
-    unpriced = estimate((page,), **known, dollars_per_million_tokens=None)
+    unpriced = guess(page, price=None)
     assert (unpriced.tokens, unpriced.dollars) == (90, None)
-    unread = estimate((replace(page, problem="500"),), **known, dollars_per_million_tokens=0.02)
+    unread = guess(replace(page, problem="it answered 500"), price=0.02)
     assert (unread.tokens, unread.dollars) == (None, None)
-    assert estimate((page,), **known, dollars_per_million_tokens=0.0).dollars == 0
+    assert guess(page, price=0.0).dollars == 0
