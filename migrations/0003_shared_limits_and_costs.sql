@@ -9,6 +9,8 @@ CREATE TABLE rate_limits (
     tokens_until timestamptz NOT NULL DEFAULT '-infinity',
     -- The endpoint asked to be left alone until then (Retry-After).
     paused_until timestamptz NOT NULL DEFAULT '-infinity',
+    -- Between two requests, as learned from refusals: grows with each, shrinks with each request let in.
+    spacing_seconds double precision NOT NULL DEFAULT 0 CHECK (spacing_seconds >= 0),
     PRIMARY KEY (endpoint, model)
 ) WITH (fillfactor = 50);
 

@@ -7,13 +7,17 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from omni_pipeline.commands import (
+    cost,
     demo,
+    discover,
     doctor,
     domains,
     env,
+    failed,
     migrate,
     models,
     refresh,
+    scrape,
     search,
     status,
     up,
@@ -47,6 +51,10 @@ app.command()(refresh.refresh)
 app.add_typer(domains.app, name="domains")
 app.command()(search.search)
 app.command()(status.status)
+app.command()(cost.cost)
+app.command()(failed.failed)
+app.command()(discover.discover)
+app.command()(scrape.scrape)
 app.command()(verify.verify)
 app.add_typer(models.app, name="models")
 app.command()(migrate.migrate)

@@ -2,8 +2,10 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,9 +13,11 @@ from omni_pipeline.errors import SettingsError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
+OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_OPENAI_MODEL = "text-embedding-3-small"
 
 MOST_PORT = 65535
+MOST_COUNT = 10**12
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -24,12 +28,20 @@ class EmbeddingSettings:
 
     ``base_url`` None and ``api_key`` None together mean the local model inside this process;
     ``model`` and ``dimensions`` None mean that endpoint's default.
+
+    Attributes:
+        requests_per_minute: Most requests of all runs together; None leaves it to the endpoint.
+        tokens_per_minute: Most tokens of all runs together; None leaves it to the endpoint.
+        price_per_million: US dollars for a million tokens; None is the built-in price, if any.
     """
 
     base_url: str | None = None
     model: str | None = None
     dimensions: int | None = None
     api_key: str | None = field(default=None, repr=False)
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    price_per_million: Decimal | None = None
 
     @property
     def is_local(self) -> bool:
@@ -51,6 +63,7 @@ class Settings:
         heartbeat_seconds: How often a running job beats.
         recency_hours: A page fetched this recently is not fetched again unless forced.
         chunk_tokens: Most tokens of the embedding model in one chunk; None is the model's own.
+        daily_token_budget: Most tokens that all domains together pay for in a day (UTC).
         pg_os_user: Whom root runs a new embedded server as; None is postgres, else nobody.
     """
 
@@ -67,6 +80,7 @@ class Settings:
     heartbeat_seconds: float = 15.0
     recency_hours: float = 24.0
     chunk_tokens: int | None = None
+    daily_token_budget: int | None = None
     pg_os_user: str | None = None
 
 
@@ -99,6 +113,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         heartbeat_seconds=heartbeat_seconds,
         recency_hours=_number(env, "OMNI_RECENCY_HOURS", default=24.0, least=0.0),
         chunk_tokens=_whole_number(env, "OMNI_CHUNK_TOKENS", least=32, most=8192),
+        daily_token_budget=_whole_number(env, "OMNI_DAILY_TOKEN_BUDGET", least=1, most=MOST_COUNT),
         pg_os_user=env.get("OMNI_PG_OS_USER") or None,
     )
 
@@ -132,7 +147,26 @@ def _embedding(env: Mapping[str, str]) -> EmbeddingSettings:
         model=env.get("OMNI_EMBEDDING_MODEL") or None,
         dimensions=_whole_number(env, "OMNI_EMBEDDING_DIMENSIONS", least=1, most=4000),
         api_key=env.get("OPENAI_API_KEY") or None,
+        requests_per_minute=_whole_number(
+            env, "OMNI_EMBEDDING_REQUESTS_PER_MINUTE", least=1, most=MOST_COUNT
+        ),
+        tokens_per_minute=_whole_number(
+            env, "OMNI_EMBEDDING_TOKENS_PER_MINUTE", least=1, most=MOST_COUNT
+        ),
+        price_per_million=_price(env, "OMNI_EMBEDDING_PRICE_PER_MILLION_TOKENS"),
     )
+
+
+def _price(env: Mapping[str, str], name: str) -> Decimal | None:
+    value = env.get(name)
+    if not value:
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value):
+        raise SettingsError(
+            f"{name}={value!r}: it must be US dollars for a million tokens, for example 0.02, or 0 "
+            "where they cost nothing."
+        )
+    return Decimal(value)
 
 
 def _check_base_url(value: str) -> None:

@@ -295,6 +295,11 @@ class EmbeddingServer:
         self._http.shutdown()
         self._http.server_close()
 
+    def script(self, script: Iterable[Behaviour], *, otherwise: Behaviour) -> None:
+        """Behave like this from now on."""
+        with self._lock:
+            self._script, self.otherwise = list(script), otherwise
+
     def record(self, call: Call) -> Behaviour:
         """Note the call; answers how to behave."""
         with self._lock:

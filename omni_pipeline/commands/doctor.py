@@ -15,7 +15,7 @@ from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.store import embedding_models
 from omni_pipeline.store.database import Database, describe, open_database
 from omni_pipeline.store.database_server import check_server
-from omni_pipeline.store.migrations import check_schema
+from omni_pipeline.store.migrations import check_schema, pending
 from omni_pipeline.store.session import Session
 
 MARKS = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "wrong": "[red]wrong  [/]"}
@@ -112,9 +112,13 @@ def _model(settings: Settings) -> str:
     from omni_pipeline.steps.tools import Tools
 
     with ExitStack() as resources, open_database(settings) as database:
-        tools = Tools(settings, Session(database), resources)
+        session = Session(database)
+        resources.callback(session.close)
+        tools = Tools(settings, session, resources)
         if not tools.is_local:
             tools.embedding.probe()
+            if not session.run(pending):
+                tools.reopen_endpoint()
         place = settings.embedding.base_url or ("in this process" if tools.is_local else "OpenAI")
         size = tools.chunker.version
         note = f". {tools.model.announcement}" if tools.model.announcement else ""

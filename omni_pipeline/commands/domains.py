@@ -1,35 +1,77 @@
-"""`omni domains`: which web sites are kept."""
+"""`omni domains`: which web sites are kept, and how they are crawled."""
 
+from itertools import islice
+from operator import itemgetter
 from typing import Annotated
 
 import typer
 
 from omni_pipeline.commands.application import Application, open_application
-from omni_pipeline.commands.console import print_json, print_table, say
-from omni_pipeline.store import domains
-from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.commands.console import ago, print_json, print_table, say
+from omni_pipeline.commands.domain_options import (
+    BrowserHosts,
+    Concurrency,
+    Delay,
+    Exclude,
+    Include,
+    MaxPages,
+    Render,
+    Sitemap,
+    read_options,
+)
+from omni_pipeline.domain.urls import parse_site
+from omni_pipeline.errors import SettingsError
+from omni_pipeline.store import domains, held_pages
+from omni_pipeline.store.domains import Domain, NewDomain
+from omni_pipeline.store.held_pages import HeldPage
 
-app = typer.Typer(no_args_is_help=True, help="Register, list, pause, resume and remove domains.")
+app = typer.Typer(
+    no_args_is_help=True, help="Register, list, show, change, pause, resume and remove domains."
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="A registered domain.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+EXAMPLES_OF_HELD = 5
+MOST_HELD_READ = 100_000
+
+# What became of a page that is held, in words for the reasons of the store.
+LOSSES = {
+    "missing": "answered 404 or 410",
+    "moved": "redirect to another page",
+    "soft_404": 'show the site\'s "not found" page',
+    "noindex": "ask not to be indexed",
+    "duplicate": "are copies of another page",
+    "excluded": "are excluded by this domain's patterns or by robots.txt",
+    "shrunk": "lost most of their text",
+}
 
 
 @app.command()
-def add(
+def add(  # noqa: PLR0913 - an option is a parameter
     site: Annotated[str, typer.Argument(help="A host or the URL where crawling starts.")],
     organization: Annotated[str, typer.Option(help="Whose domain it is.")] = "default",
-    sitemap: Annotated[bool, typer.Option(help="Read the site's sitemaps.")] = True,
-    max_pages: Annotated[int | None, typer.Option(min=1, help="Most URLs of a crawl.")] = None,
-    delay: Annotated[
-        float, typer.Option(min=0, max=300, help="Seconds between requests to the site.")
-    ] = 0.5,
-    include: Annotated[
-        list[str] | None, typer.Option(help="Only paths like this glob, e.g. '/docs/*'.")
-    ] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="No paths like this glob.")] = None,
+    max_pages: MaxPages = None,
+    render: Render = None,
+    delay: Delay = None,
+    concurrency: Concurrency = None,
+    sitemap: Sitemap = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    browser_host: BrowserHosts = None,
 ) -> None:
     """Register a domain; the daily refresh and the Dagster UI know it from then on."""
+    options = read_options(
+        max_pages=max_pages,
+        render=render,
+        delay=delay,
+        concurrency=concurrency,
+        sitemap=sitemap,
+        include=include,
+        exclude=exclude,
+        browser_hosts=browser_host,
+    )
     with open_application() as application:
         found, _ = application.find_domain(site)
         is_new = application.register(
@@ -37,17 +79,103 @@ def add(
                 host=found.key,
                 start_url=found.start_url,
                 organization=organization,
-                use_sitemap=sitemap,
-                page_limit=max_pages,
-                delay_seconds=delay,
-                include_patterns=tuple(include or ()),
-                exclude_patterns=tuple(exclude or ()),
+                **options,
             )
         )
     if is_new:
         say(f"{found.key} is registered. Fill its index with: omni refresh {found.key}")
     else:
         say(f"{found.key} was registered already; nothing changed.")
+        say(f"Change it with: omni domains set {found.key} --help")
+
+
+@app.command("set")
+def configure(  # noqa: PLR0913 - an option is a parameter
+    name: Name,
+    start_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where crawling starts.")
+    ] = None,
+    max_pages: MaxPages = None,
+    render: Render = None,
+    delay: Delay = None,
+    concurrency: Concurrency = None,
+    sitemap: Sitemap = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    browser_host: BrowserHosts = None,
+) -> None:
+    """Change how a domain is crawled, from its next refresh on."""
+    options = read_options(
+        max_pages=max_pages,
+        render=render,
+        delay=delay,
+        concurrency=concurrency,
+        sitemap=sitemap,
+        include=include,
+        exclude=exclude,
+        browser_hosts=browser_host,
+    )
+    with open_application() as application:
+        host = application.get_domain(name).host
+        start = None if start_url is None else _start_url(application, host, start_url)
+        if not options and start is None:
+            raise SettingsError(
+                f"Nothing was named that should change of {host}: `omni domains set --help` lists "
+                f"what can be, and `omni domains show {host}` what is."
+            )
+        application.session.run(
+            lambda conn: domains.configure(conn, host, options, start_url=start)
+        )
+        domain = application.session.run(lambda conn: domains.get(conn, host))
+    _print_domain(domain)
+    say(f"The next refresh goes by it: omni refresh {host}")
+
+
+def _start_url(application: Application, host: str, text: str) -> str:
+    site = parse_site(text, allowed=application.settings.allow_addresses)
+    if site.key != host:
+        raise SettingsError(
+            f"--start-url {text!r} is on {site.key}, and this domain is {host}: register the other "
+            f"site with `omni domains add {text}`."
+        )
+    return site.start_url
+
+
+@app.command()
+def show(name: Name, as_json: AsJson = False) -> None:
+    """Show how a domain is crawled."""
+    with open_application() as application:
+        domain = application.get_domain(name)
+    if as_json:
+        print_json(domain)
+    else:
+        _print_domain(domain)
+
+
+def _print_domain(d: Domain) -> None:
+    say(d.host)
+    limit = "no limit" if d.page_limit is None else f"{d.page_limit:,} URLs in a crawl"
+    for label, value in (
+        ("status", d.status),
+        ("organization", d.organization),
+        ("start URL", d.start_url),
+        ("sitemap", "read" if d.use_sitemap else "not read"),
+        ("page limit", limit),
+        ("rendering", d.render_mode),
+        ("delay", f"{d.delay_seconds:g} s between requests, or what robots.txt asks for"),
+        ("concurrency", f"at most {d.concurrency} requests at once"),
+        ("include", _listed(d.include_patterns, "every path")),
+        ("exclude", _listed(d.exclude_patterns, "none")),
+        ("browser hosts", _listed(d.browser_hosts, "only the site's own")),
+        ("last success", "never" if d.last_success_at is None else ago(d.last_success_at)),
+    ):
+        say(f"  {label:<14} {value}")
+    if d.moved_to:
+        say(f"  moved to       {d.moved_to}: register that site with `omni domains add`")
+
+
+def _listed(values: list[str], otherwise: str) -> str:
+    return "  ".join(values) or otherwise
 
 
 @app.command("list")
@@ -92,11 +220,40 @@ def _set_status(application: Application, name: str, status: str) -> str:
     return host
 
 
+@app.command("confirm-removals")
+def confirm_removals(name: Name, yes: Yes = False) -> None:
+    """Believe that what a domain lost, too much at once to be believed, is really gone."""
+    with open_application() as application:
+        domain = application.get_domain(name)
+        counts = application.session.run(lambda conn: held_pages.count_unconfirmed(conn, domain.id))
+        held = application.session.run(
+            lambda conn: held_pages.list_held(conn, domain.id, most=MOST_HELD_READ)
+        )
+        if counts:
+            _print_held(domain.host, counts, held)
+            if not yes:
+                typer.confirm("Is this right, and may it be so in the index?", abort=True)
+            application.session.run(lambda conn: held_pages.confirm(conn, domain.id))
+    if counts:
+        say(f"Confirmed. The next refresh believes it: omni refresh {domain.host}")
+    elif held:
+        say(f"All that is held of {domain.host} is confirmed: omni refresh {domain.host}")
+    else:
+        say(f"Nothing of {domain.host} is held: every page it lost has left the index.")
+
+
+def _print_held(host: str, counts: dict[str, int], held: list[HeldPage]) -> None:
+    total = sum(counts.values())
+    say(f"{total:,} pages of {host} are held: search still answers from their old text.")
+    for reason, count in sorted(counts.items(), key=itemgetter(1), reverse=True):
+        say(f"  {count:,} {LOSSES.get(reason, reason)}, such as")
+        examples = (page.url for page in held if page.reason == reason)
+        for url in islice(examples, EXAMPLES_OF_HELD):
+            say(f"    {url}")
+
+
 @app.command()
-def remove(
-    name: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
+def remove(name: Name, yes: Yes = False) -> None:
     """Remove a domain with all of its pages, chunks and vectors; a refresh in progress ends."""
     with open_application() as application:
         host = application.get_domain(name).host

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from omni_pipeline.commands.console import err
+from omni_pipeline.steps.progress import Pace, Speedometer, describe_details, describe_seconds
 from omni_pipeline.steps.refresh import Listener, Progress, ignore_progress
+
+BAR_WIDTH = 10  # with six digits of pages and everything to say, a line has 80 columns
 
 
 @contextmanager
@@ -17,11 +20,11 @@ def progress_bars(*, is_quiet: bool = False) -> Iterator[Listener]:
         yield ignore_progress
         return
     columns = (
-        TextColumn("{task.description:<14}"),
-        BarColumn(),
+        TextColumn("{task.description:<13}"),
+        BarColumn(bar_width=BAR_WIDTH),
         MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[failed]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[details]}"),
     )
     with Bars(*columns, console=err, transient=False) as bars:
         yield _listener(bars)
@@ -29,15 +32,21 @@ def progress_bars(*, is_quiet: bool = False) -> Iterator[Listener]:
 
 def _listener(bars: Bars) -> Listener:
     task_by_stage = {}
+    speedometer = Speedometer()
 
     def listen(progress: Progress) -> None:
         if progress.stage not in task_by_stage:
-            task_by_stage[progress.stage] = bars.add_task(progress.stage, failed="")
+            task_by_stage[progress.stage] = bars.add_task(progress.stage, details="")
         bars.update(
             task_by_stage[progress.stage],
             completed=progress.done,
             total=progress.known,
-            failed=f"{progress.failed} failed" if progress.failed else "",
+            details=_details(progress, speedometer.read(progress)),
         )
 
     return listen
+
+
+def _details(progress: Progress, pace: Pace) -> str:
+    left = [] if pace.seconds_left is None else [f"~{describe_seconds(pace.seconds_left)} left"]
+    return ", ".join([*describe_details(progress, pace), *left])

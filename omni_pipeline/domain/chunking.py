@@ -7,7 +7,9 @@ chunks of its own section but not those of its neighbours (A11).
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
@@ -19,7 +21,7 @@ from omni_pipeline.domain.tokens import TokenCounter, token_counter
 from omni_pipeline.errors import PermanentError
 
 # Pages chunked by another version are chunked again: raise it with every change of the output.
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 
 MOST_CHUNKS = 2000
 # Only a hostile page has as many; two million took 13 s to sort out.
@@ -36,6 +38,10 @@ _CHUNKS_IN_LUMP = 2
 # One line that is no list item, table row or quote and does not end like a sentence: a heading, a
 # signature, "An example:". The last three are the full stops of Chinese and Japanese.
 _LABEL = re.compile(r"(?![-*+|>`~]|\d+[.)])[^\n]*[^\s.!?\u3002\uff01\uff1f]\s*")
+_TABLE_HEAD = re.compile(r"\|[^\n]*\n\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?:\n|\Z)")
+# Of a chunk; a longer head would leave too little room for the rows.
+_MOST_HEAD_SHARE = 1 / 4
+_SENTENCE_END = re.compile(r"(?<=[.!?])[ \t]+|(?<=[\u3002\uff01\uff1f])")
 _NOTHING_TO_SAY = re.compile(r"[\s#>|:=*_~`+-]*")
 
 
@@ -45,10 +51,12 @@ class Chunk:
 
     Attributes:
         position: Counts from 0 without gaps.
-        text: Exactly ``markdown[start_offset : start_offset + len(text)]``.
+        text: What is embedded. Its end is ``markdown[start_offset :]``, exactly, from
+            ``text[repeated_length:]`` on.
         heading_path: Titles of the headings above, outermost first; of the chunk's own heading too.
         start_offset: In characters.
         token_count: By the model's tokenizer, with what the model adds.
+        repeated_length: Characters at the beginning of the text that repeat the head of a table.
     """
 
     position: int
@@ -57,6 +65,15 @@ class Chunk:
     heading_path: tuple[str, ...]
     start_offset: int
     token_count: int
+    repeated_length: int = 0
+
+
+class _Piece(NamedTuple):
+    path: tuple[str, ...]
+    start: int
+    text: str
+    tokens: int
+    repeated: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +88,7 @@ class Chunker:
         """Stored with the chunks: another rule or another size cuts every page anew (A13)."""
         return f"v{CHUNKER_VERSION}, {self.chunk_tokens} tokens"
 
-    @property
+    @cached_property
     def capacity(self) -> Capacity:
         return Capacity(
             tokens=self.chunk_tokens - self.counter.added,
@@ -87,22 +104,23 @@ class Chunker:
         if markdown.count("\n#") > MOST_HEADINGS:
             raise _too_many(markdown)
         chunks: list[Chunk] = []
-        for path, start, text, tokens in self._pieces(markdown):
+        for piece in self._pieces(markdown):
             if len(chunks) == MOST_CHUNKS:
                 raise _too_many(markdown)
             chunks.append(
                 Chunk(
                     position=len(chunks),
-                    text=text,
-                    text_hash=text_hash(text),
-                    heading_path=path,
-                    start_offset=start,
-                    token_count=tokens,
+                    text=piece.text,
+                    text_hash=text_hash(piece.text),
+                    heading_path=piece.path,
+                    start_offset=piece.start,
+                    token_count=piece.tokens,
+                    repeated_length=piece.repeated,
                 )
             )
         return tuple(chunks)
 
-    def _pieces(self, markdown: str) -> Iterator[tuple[tuple[str, ...], int, str, int]]:
+    def _pieces(self, markdown: str) -> Iterator[_Piece]:
         sections = find_sections(markdown)
         tokens = [self._estimate(markdown[section.start : section.end]) for section in sections]
         for span in pack_sections(markdown, sections, tokens, self.capacity):
@@ -110,35 +128,72 @@ class Chunker:
             for part in parts:
                 start, text = _trim(markdown, part.start, part.end)
                 if not _NOTHING_TO_SAY.fullmatch(text):
-                    for offset, piece, count in self.counter.fit(text, self.chunk_tokens):
-                        yield span.path, start + offset, piece, count
+                    yield from self._fit(markdown, part, start, text, span.path)
+
+    def _fit(
+        self, markdown: str, part: Part, start: int, text: str, path: tuple[str, ...]
+    ) -> Iterator[_Piece]:
+        """Hold the limit exactly: so far sizes were estimates."""
+        if part.header is not None:
+            head = markdown[slice(*part.header)]
+            whole = self.counter.fit(head + text, self.chunk_tokens)
+            if len(whole) == 1:
+                yield _Piece(path, start, head + text, whole[0][2], len(head))
+                return
+        for offset, piece, count in self.counter.fit(text, self.chunk_tokens):
+            yield _Piece(path, start + offset, piece, count, 0)
 
     def _fill(self, markdown: str, span: Span) -> Iterator[Part]:
         blocks = find_blocks(markdown, span.start, span.end)
-        return fill(self._fitting(markdown, blocks), self.capacity)
+        parts = list(self._fitting(markdown, blocks))
+        heads = {part.header for part in parts if part.header is not None}
+        # What a chunk repeats takes room from what it holds.
+        repeated = max((self._estimate(markdown[slice(*head)]) for head in heads), default=0)
+        room = Capacity(tokens=self.capacity.tokens - repeated, characters=self.capacity.characters)
+        return fill(markdown, parts, room)
 
     def _fitting(self, markdown: str, blocks: Iterable[tuple[int, int]]) -> Iterator[Part]:
-        """Yield the blocks, those that are too large in pieces."""
+        """Yield the blocks, those that are too large in lines, sentences or less."""
         for start, end in blocks:
             block = self._block(markdown, start, end)
             if block.fits(self.capacity):
                 yield block
                 continue
-            for lump_start, lump_end in _lumps(markdown, start, end, self.capacity.characters):
+            head = self._table_head(markdown, block)
+            for line_start, line_end in _lines(markdown, start, end, head):
+                for part in self._line(markdown, line_start, line_end):
+                    is_first = head is None or part.start < head[1]
+                    yield part if is_first else replace(part, header=head)
+
+    def _table_head(self, markdown: str, block: Part) -> tuple[int, int] | None:
+        head = _TABLE_HEAD.match(markdown, block.start, block.end)
+        if head is None or self._estimate(head[0]) > self.capacity.tokens * _MOST_HEAD_SHARE:
+            return None
+        return head.span()
+
+    def _line(self, markdown: str, start: int, end: int) -> Iterator[Part]:
+        """A line of a list, a table, code; or a paragraph, in sentences, or cut anywhere."""
+        line = self._block(markdown, start, end)
+        if line.fits(self.capacity):
+            yield replace(line, is_label=False)
+            return
+        for sentence_start, sentence_end in _sentences(markdown, start, end):
+            sentence = self._block(markdown, sentence_start, sentence_end)
+            if sentence.fits(self.capacity):
+                yield replace(sentence, is_label=False)
+                continue
+            length = self.capacity.characters
+            for lump_start, lump_end in _lumps(markdown, sentence_start, sentence_end, length):
                 yield from self._split(markdown, lump_start, lump_end)
 
     def _split(self, markdown: str, start: int, end: int) -> Iterator[Part]:
-        """Cut at lines, sentences, words, in this order.
-
-        Rows of tables, items of lists and code are lines. The splitter for Markdown of the same
-        library would rather cut a sentence in two at inline code.
-        """
+        """Cut at words, or anywhere."""
         if _NOTHING_TO_SAY.fullmatch(markdown, start, end):
             return
         most = self.capacity.tokens
         splitter = TextSplitter.from_callback(self._estimate, (most // 2, most), trim=False)
         for piece in splitter.chunks(markdown[start:end]):
-            yield self._block(markdown, start, start + len(piece))
+            yield replace(self._block(markdown, start, start + len(piece)), is_label=False)
             start += len(piece)
 
     def _block(self, markdown: str, start: int, end: int) -> Part:
@@ -182,6 +237,26 @@ def _too_many(markdown: str) -> PermanentError:
         "exclude its URL, or set OMNI_CHUNK_TOKENS higher if the model takes more",
         kind="permanent.too_many_chunks",
     )
+
+
+def _lines(
+    markdown: str, start: int, end: int, head: tuple[int, int] | None
+) -> Iterator[tuple[int, int]]:
+    """Cut after each line; the head of a table stays with its first row."""
+    position = start if head is None else head[1]
+    while start < end:
+        line_end = markdown.find("\n", position, end) + 1 or end
+        yield start, line_end
+        start = position = line_end
+
+
+def _sentences(markdown: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    for mark in _SENTENCE_END.finditer(markdown, start, end):
+        if mark.end() > start:
+            yield start, mark.end()
+            start = mark.end()
+    if start < end:
+        yield start, end
 
 
 def _lumps(markdown: str, start: int, end: int, length: int) -> Iterator[tuple[int, int]]:

@@ -81,6 +81,12 @@ def canonical_host(text: str) -> str:
     return host
 
 
+def without_www(host: str) -> str:
+    """The host without a leading ``www.``, unless that is its name: ``www.com``."""
+    bare = host.removeprefix("www.")
+    return bare if "." in bare else host
+
+
 def is_numeric(host: str) -> bool:
     """WHATWG: a host whose last label is a number is an IPv4 address or nothing (S21)."""
     return bool(_NUMBER.fullmatch(host.rpartition(".")[2]))

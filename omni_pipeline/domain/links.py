@@ -9,17 +9,25 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.markup_limits import find_excess
-from omni_pipeline.domain.urls import canonical_url
-from omni_pipeline.errors import PermanentError
+from omni_pipeline.domain.markup import parse_html
+from omni_pipeline.domain.urls import UrlParts, canonical_url, same_server, url_parts
 
 MOST_LINKS = 2_000
 
-# The worst page as short as this costs the parser less than a second; most pages are not longer.
-_HARMLESS_CHARACTERS = 32 * 1024
-# Parsed, HTML takes some 30 bytes a character when it is nothing but tags (FAULTS S50).
-_MOST_HTML_CHARACTERS = 4 * 1024 * 1024
+# What this crawler calls itself in robots.txt, in robots metadata and in its User-Agent.
+PRODUCT_TOKEN = "omni_pipeline"  # noqa: S105 - no secret
+
 _REFRESH_URL = re.compile(r"^[\d.\s]*[;,]\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
+_CONCERNED = re.compile(
+    r"\s*(?!max-(?:snippet|image-preview|video-preview)\b|unavailable_after\b)"
+    r"(\*|[a-z][\w-]*)\s*:"
+)
+_INDEX_FILE = re.compile(r"/(?:index|default)\.(?:html?|php|aspx?|jsp)$")
+_NAMES_CONTENT = re.compile(
+    r"(?:(?!\w*sess|sid=)\w*id|p|pg|paged?|q|query|search|s|t|title|article|product|item|topic|post"
+    r"|category|date|lang)=",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +35,8 @@ class PageLinks:
     """The URLs of one page.
 
     Attributes:
-        links: Canonical, each once, in the order of the page, at most 2,000.
+        links: Canonical, each once, in the order of the page, at most 2,000. The same page in
+            other languages counts as a link.
         canonical: What the page calls its own URL, in canonical form; any host.
         nofollow: The page asks not to follow its links; ``links`` is then empty.
         noindex: The page asks not to be indexed.
@@ -46,7 +55,7 @@ def page_links(html: str, url: str) -> PageLinks:
         PermanentError: ``permanent.too_deep`` or ``permanent.too_complex``: no parser should be
             given this page.
     """
-    tree = _parsed(html[:_MOST_HTML_CHARACTERS])
+    tree = parse_html(html)
     base = _base(tree, url)
     wishes = _robots_wishes(tree)
     nofollow = not wishes.isdisjoint({"nofollow", "none"})
@@ -58,10 +67,58 @@ def page_links(html: str, url: str) -> PageLinks:
     )
 
 
-def _parsed(html: str) -> LexborHTMLParser:
-    if len(html) > _HARMLESS_CHARACTERS and (excess := find_excess(html)):
-        raise PermanentError(excess.reason, kind=excess.kind)
-    return LexborHTMLParser(html)
+def robots_tag_wishes(header: str | None, agent: str) -> frozenset[str]:
+    """What X-Robots-Tag asks of this crawler: ``noindex``, ``nofollow``, ``none`` and the like.
+
+    A name with a colon says whom the wishes after it concern, up to the end of the line.
+
+    Args:
+        header: Several headers may be joined by line ends; joined by commas, wishes for everyone
+            that stand behind those for another crawler are taken for that crawler's.
+        agent: This crawler's product token.
+    """
+    wishes: set[str] = set()
+    for line in (header or "").lower().splitlines():
+        is_ours = True
+        for part in line.split(","):
+            concerned = _CONCERNED.match(part)
+            if concerned:
+                is_ours = concerned[1] in (agent.lower(), "*")
+            wish = part[concerned.end() if concerned else 0 :].strip()
+            if is_ours and wish and ":" not in wish:  # else a value, or a time
+                wishes.add(wish)
+    return frozenset(wishes)
+
+
+def own_address(page: PageLinks, url: str, start_url: str) -> str | None:
+    """The URL to index instead of ``url``, by the page's own hint, where that can be trusted.
+
+    Some sites send one wrong canonical URL with every page. Believed, it would empty the index, so
+    the hint may only choose between spellings: case, a trailing slash, ``index.html``, and
+    parameters that do not name the content. A query on the start page is more than a spelling.
+
+    Args:
+        page: The links of ``url``.
+        url: Canonical; its scheme and host are kept.
+        start_url: Of the site, canonical.
+    """
+    if page.canonical is None:
+        return None
+    here, there, start = url_parts(url), url_parts(page.canonical), url_parts(start_url)
+    if not same_server(here, there) or _content_named(here) != _content_named(there):
+        return None
+    if there.target == start.target and "?" in here.target:
+        return None
+    own = url.removesuffix(here.target) + there.target
+    return own if own != url else None
+
+
+def _content_named(parts: UrlParts) -> tuple[str, frozenset[str]]:
+    """The path in one spelling, and the parameters that choose what the page shows."""
+    path, _, query = parts.target.partition("?")
+    spelled = _INDEX_FILE.sub("", path.lower()).rstrip("/")
+    pairs = query.split("&")
+    return spelled, frozenset(pair for pair in pairs if _NAMES_CONTENT.match(pair))
 
 
 def _base(tree: LexborHTMLParser, url: str) -> str:
@@ -70,7 +127,8 @@ def _base(tree: LexborHTMLParser, url: str) -> str:
 
 
 def _robots_wishes(tree: LexborHTMLParser) -> set[str]:
-    contents = (_attribute(node, "content") for node in tree.css('meta[name="robots" i]'))
+    names = f'meta[name="robots" i],meta[name="{PRODUCT_TOKEN}" i]'
+    contents = (_attribute(node, "content") for node in tree.css(names))
     return {word for content in contents for word in re.split(r"[\s,]+", content.lower())}
 
 
@@ -83,6 +141,8 @@ def _references(tree: LexborHTMLParser) -> Iterator[str]:
     for node in tree.css('meta[http-equiv="refresh" i][content]'):
         if match := _REFRESH_URL.match(_attribute(node, "content")):
             yield match[1]
+    for node in tree.css('link[hreflang][href][rel~="alternate" i]'):
+        yield _attribute(node, "href")
     for node in tree.css("a[href], area[href]"):
         if "nofollow" not in _attribute(node, "rel").lower().split():
             yield _attribute(node, "href")

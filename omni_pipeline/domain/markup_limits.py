@@ -53,6 +53,7 @@ _FORMATTING = frozenset(
         *("tt", "u"),
     )
 )
+_SPECIAL = _NOT_NESTING | _FORMATTING | {"blockquote", "table", "svg", "math"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,21 +106,29 @@ class _Census:
         return None
 
     def _scan(self, html: str) -> None:
+        """See every tag once. Calls for the plainest of them took a third of the time."""
         position = 0
-        while (tag := _TAG.search(html, position)) and self.nodes <= MOST_NODES:
-            self.character_levels += self.depth * (tag.end() - position)
-            position = tag.end()
+        opened, search = self._open, _TAG.search
+        while (tag := search(html, position)) and self.nodes <= MOST_NODES:
+            start, position = position, tag.end()
+            self.character_levels += self.depth * (position - start)
             # Any tag, a comment or </p> too, may build a node and reopen all open formatting.
             self.nodes += 1 + self._open_formatting
-            slash, name, attributes = tag.groups("")
+            slash, name, attributes = tag.groups()
+            if name is None:
+                continue
             name = name.lower()
             if slash:
                 self._end(name)
             elif name in _RAW_TEXT_END and not self._open_foreign:
                 end = _RAW_TEXT_END[name].search(html, position)
                 position = end.end() if end else len(html)
-            elif name:
+            elif name in _SPECIAL or self._open_foreign or len(attributes) > self._uncounted_length:
                 self._start(name, attributes)
+            else:
+                opened[name] += 1
+                self.depth += 1
+                self.most_depth = max(self.most_depth, self.depth)
         self.character_levels += self.depth * (len(html) - position)
 
     def _start(self, name: str, attributes: str) -> None:

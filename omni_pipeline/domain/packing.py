@@ -6,16 +6,21 @@ block by block. Boundaries depend on what is near them, so that an edit moves no
 """
 
 import re
+from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
+from zlib import crc32
 
 from omni_pipeline.domain.outline import Section
 
 # Below this share of a chunk a part does not stand alone: a heading, a date, one line of text.
 _TINY_SHARE = 1 / 8
-# Above this share a chunk ends with its block: 260 tokens become 130 + 130, not 250 + 10.
-_ENOUGH_SHARE = 1 / 2
+# Of a chunk: how far the place of a landmark is from the next, at least.
+_REACH_SHARE = 1 / 2
+# Of what is too much for one chunk: how far from its middle it may be cut.
+_MIDDLE_SHARE = 1 / 6
 
 _TEXT = re.compile(r"\S")
 
@@ -30,12 +35,18 @@ class Capacity:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A stretch of the page; ``is_label`` when it only introduces what follows."""
+    """A stretch of the page.
+
+    Attributes:
+        is_label: It only introduces what follows.
+        header: Where the head of its table stands, for a row that cannot do without.
+    """
 
     start: int
     end: int
     tokens: int
     is_label: bool
+    header: tuple[int, int] | None = None
 
     def fits(self, capacity: Capacity) -> bool:
         return self.tokens <= capacity.tokens and self.end - self.start <= capacity.characters
@@ -76,51 +87,72 @@ def pack_sections(
         yield waiting
 
 
-def fill(blocks: Iterable[Part], capacity: Capacity) -> Iterator[Part]:
-    """Join consecutive blocks that fit to parts that fit, at least half full where possible."""
-    finished: Part | None = None
-    open_blocks: list[Part] = []
-    tokens = 0
-    for block in blocks:
-        tokens += block.tokens
-        if open_blocks and _ends_before(block, open_blocks, tokens, capacity):
-            if finished is not None:
-                yield finished
-            ending = len(open_blocks) - _count_labels_of(block, open_blocks, capacity)
-            finished = _join(open_blocks[:ending])
-            open_blocks = open_blocks[ending:]
-            tokens -= finished.tokens
-        open_blocks.append(block)
-    yield from _close(finished, open_blocks, capacity)
+def fill(markdown: str, blocks: Iterable[Part], capacity: Capacity) -> Iterator[Part]:
+    """Join consecutive blocks that fit to parts that fit, about as large as each other.
+
+    The text itself says where parts end: wherever no block within half a chunk, before or behind,
+    has a smaller checksum than the one that would begin the next part. So an edit moves the
+    boundaries beside it, and all others stay; filling to the brim would move every one behind it.
+    """
+    row = _Row(markdown, list(blocks), capacity)
+    start = 0
+    for end in (*row.landmarks(), len(row.blocks)):
+        yield from row.halve(start, end)
+        start = end
 
 
-def _close(finished: Part | None, open_blocks: Sequence[Part], capacity: Capacity) -> list[Part]:
-    """The last two parts, or one where the last is only a crumb and fits."""
-    if not open_blocks:
-        return []
-    rest = _join(open_blocks)
-    if finished is None:
-        return [rest]
-    both = _join([finished, rest])
-    return [both] if rest.is_tiny(capacity) and both.fits(capacity) else [finished, rest]
+class _Row:
+    """Blocks in a row, and where it may be cut."""
+
+    def __init__(self, markdown: str, blocks: Sequence[Part], capacity: Capacity) -> None:
+        self.blocks = blocks
+        self._capacity = capacity
+        self._sizes = list(accumulate((block.tokens for block in blocks), initial=0))
+        # What only introduces a block goes with it.
+        self._cuts = [cut for cut in range(1, len(blocks)) if not blocks[cut - 1].is_label]
+        self._ranks = {cut: _checksum(markdown, blocks[cut]) for cut in self._cuts}
+
+    def landmarks(self) -> Iterator[int]:
+        """The cuts with the smallest checksum within half a chunk, and as far from both ends."""
+        reach = self._capacity.tokens * _REACH_SHARE
+        window: deque[int] = deque()  # of growing rank: the first is the smallest in reach
+        ahead = 0
+        for cut in self._cuts:
+            place = self._sizes[cut]
+            while ahead < len(self._cuts) and self._sizes[self._cuts[ahead]] <= place + reach:
+                while window and self._ranks[window[-1]] > self._ranks[self._cuts[ahead]]:
+                    window.pop()
+                window.append(self._cuts[ahead])
+                ahead += 1
+            while self._sizes[window[0]] < place - reach:
+                window.popleft()
+            if window[0] == cut and reach <= place <= self._sizes[-1] - reach:
+                yield cut
+
+    def halve(self, start: int, end: int) -> Iterator[Part]:
+        """One part where it fits, else two and so on, cut near the middle."""
+        if start == end:
+            return
+        whole = _join(self.blocks[start:end])
+        cuts = self._cuts[bisect_right(self._cuts, start) : bisect_left(self._cuts, end)]
+        cuts = cuts or list(range(start + 1, end))
+        if whole.fits(self._capacity) or not cuts:
+            yield whole
+            return
+        cut = self._near_middle(cuts, (self._sizes[start] + self._sizes[end]) / 2, whole.tokens)
+        yield from self.halve(start, cut)
+        yield from self.halve(cut, end)
+
+    def _near_middle(self, cuts: Sequence[int], middle: float, tokens: int) -> int:
+        far = {cut: abs(self._sizes[cut] - middle) for cut in cuts}
+        near = [cut for cut in cuts if far[cut] <= tokens * _MIDDLE_SHARE]
+        if near:
+            return min(near, key=lambda cut: self._ranks.get(cut, cut))
+        return min(cuts, key=far.__getitem__)
 
 
-def _ends_before(block: Part, open_blocks: Sequence[Part], tokens: int, capacity: Capacity) -> bool:
-    length = block.end - open_blocks[0].start
-    if tokens > capacity.tokens or length > capacity.characters:
-        return True
-    return tokens - block.tokens >= capacity.tokens * _ENOUGH_SHARE
-
-
-def _count_labels_of(block: Part, open_blocks: Sequence[Part], capacity: Capacity) -> int:
-    """How many of the last parts introduce the block, and fit beside it; never all of them."""
-    labels: list[Part] = []
-    for part in reversed(open_blocks[1:]):
-        moved = _join([part, *labels])
-        if not (part.is_label and moved.is_tiny(capacity) and _join([moved, block]).fits(capacity)):
-            break
-        labels = [moved]
-    return sum(part.start >= labels[0].start for part in open_blocks) if labels else 0
+def _checksum(markdown: str, block: Part) -> int:
+    return crc32(markdown[block.start : block.end].encode(errors="surrogatepass"))
 
 
 def _join(parts: Sequence[Part]) -> Part:
@@ -129,6 +161,7 @@ def _join(parts: Sequence[Part]) -> Part:
         end=parts[-1].end,
         tokens=sum(part.tokens for part in parts),
         is_label=all(part.is_label for part in parts),
+        header=parts[0].header,
     )
 
 

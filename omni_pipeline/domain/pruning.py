@@ -5,6 +5,9 @@ from collections.abc import Iterable
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from omni_pipeline.domain.articles import find_article, find_prose
+from omni_pipeline.domain.page_facts import visible_text
+
 _LANDMARKS = "main,[role=main],article"
 
 # Never content, wherever it stands. ``form`` has its own rule; ``noscript`` repeats what scripts
@@ -60,27 +63,44 @@ _CONSENT = re.compile(
 _LINK_IN_HEADING = ":is(h1,h2,h3,h4,h5,h6,dt) a"
 _PERMALINK_TEXTS = frozenset(("¶", "#", "§", "🔗", "⚓", "link", "permalink"))
 
+# Of a page that is mostly lists of links, prose says little about where the content is.
+_LEAST_PROSE_SHARE = 0.9
+_SURELY_CONTENT = "h1,h2,pre,table"
+_BLOCKS = ("div", "section", "article", "main")
+
 # A landmark shorter than this must hold at least half of the page to be believed: some sites
 # serve an empty <main> and put the text elsewhere.
 _LEAST_LANDMARK_LENGTH = 200
 
 
-def find_content(tree: LexborHTMLParser) -> LexborNode | None:
-    """Prune the tree in place; return the element that holds its content, None without a body."""
+def find_content(tree: LexborHTMLParser, *, is_article: bool) -> LexborNode | None:
+    """Prune the tree in place; return the element that holds its content, None without a body.
+
+    Evidence decides: an article is searched for by its prose, because landmarks hold its teasers
+    and comments too; any other page is its landmark, or else what is left of its body.
+    """
     body = tree.body
     if body is None:
         return None
     _prune_everywhere(body)
-    content = _landmark(body)
-    if content is None:
-        _drop(body.css(_AROUND_CONTENT))
-        content = body
-    return content
+    landmark = _landmark(body)
+    if landmark is not None and not is_article:
+        return landmark
+    _drop(body.css(_AROUND_CONTENT))
+    if is_article:
+        return find_article(body)
+    return _prose_with_its_structure(body)
 
 
-def visible_text(node: LexborNode | None) -> str:
-    """The text of a node on one line, however it was indented."""
-    return "" if node is None else " ".join(node.text().split())
+def _prose_with_its_structure(body: LexborNode) -> LexborNode:
+    """The block with nearly all prose, and all that is surely content; else the body."""
+    prose = find_prose(body, _LEAST_PROSE_SHARE)
+    needed = len(body.css(_SURELY_CONTENT))
+    while prose.tag not in _BLOCKS or len(prose.css(_SURELY_CONTENT)) < needed:
+        if prose.parent is None or prose.mem_id == body.mem_id:
+            return body
+        prose = prose.parent
+    return prose if _text_length(prose) >= _text_length(body) / 2 else body
 
 
 def _prune_everywhere(body: LexborNode) -> None:

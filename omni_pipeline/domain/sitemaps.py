@@ -5,8 +5,11 @@ what was read before a limit or an error is kept (FAULTS D24-D26, S47).
 """
 
 import itertools
+import re
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from xml.parsers import expat
 
 from omni_pipeline.domain.inflate import (
@@ -27,6 +30,12 @@ _MOST_TAGS = 1_000_000  # 2 s of CPU
 _MOST_DEPTH = 32
 _ENTRY_DEPTH = 2  # <urlset><url>: other vocabularies' <image:loc> stand one deeper than <loc>
 _DOCTYPE = b"<!doctype"
+# https://www.w3.org/TR/NOTE-datetime, and what sites make of it: a blank for T, no zone, no colon.
+_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+    r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
 _BEFORE_TAG = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 
 
@@ -67,6 +76,30 @@ def parse_sitemap(body: bytes) -> Sitemap:
     except _StopError as stop:
         problem = str(stop)
     return Sitemap(pages=tuple(listed.pages), children=tuple(listed.children), problem=problem)
+
+
+def lastmod_time(text: str) -> datetime | None:
+    """The latest moment that a lastmod may mean, in UTC; None where it is no W3C date and time.
+
+    A date means the end of its day, a month its last day: a page that was fetched in the morning
+    may have changed in the afternoon. A time without a zone is read as UTC. Changefreq and priority
+    are not read at all: sites fill them in once, for all pages alike.
+    """
+    text = text.strip().upper()
+    try:
+        if day := _DATE.fullmatch(text):
+            return _end_of(*(int(number) for number in day.groups() if number))
+        if _TIME.fullmatch(text):
+            moment = datetime.fromisoformat(text)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None  # 30 February, or past the year 9999
+    return None
+
+
+def _end_of(year: int, month: int = 12, day: int | None = None) -> datetime:
+    last = monthrange(year, month)[1] if day is None else day
+    return datetime(year, month, last, 23, 59, 59, tzinfo=UTC)
 
 
 class _Listed:

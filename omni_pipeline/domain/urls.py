@@ -19,6 +19,7 @@ from omni_pipeline.domain.hosts import (
     is_numeric,
     port_number,
     split_authority,
+    without_www,
 )
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.settings import IPAddress
@@ -147,9 +148,34 @@ def in_scope(url: str, site: Site) -> bool:
 
     ``www.`` makes no difference, nor does http against https on their default ports (S33).
     """
-    parts = url_parts(url)
-    same_host = parts.host.removeprefix("www.") == site.host.removeprefix("www.")
-    return same_host and (parts.port == site.port or {parts.port, site.port} <= WEB_PORTS)
+    return same_server(url_parts(url), site)
+
+
+def same_server(one: UrlParts | Site, other: UrlParts | Site) -> bool:
+    """Whether both are one web site, as ``in_scope`` understands it."""
+    if without_www(one.host) != without_www(other.host):
+        return False
+    return _door(one) == _door(other)
+
+
+def site_url(url: str, site: Site) -> str:
+    """Return a canonical URL of the site in the site's own scheme and host, any other as it is.
+
+    So that a page which is linked as http and https, with and without ``www.``, is one page (D22).
+    The site must go by the spelling that its server answers at: where that redirects to another
+    spelling, this function turns the target back into what was asked for.
+    """
+    port = "" if site.port == DEFAULT_PORTS[site.scheme] else f":{site.port}"
+    origin = f"{site.scheme}://{bracketed(site.host)}{port}"
+    if url.startswith(f"{origin}/") or not in_scope(url, site):
+        return url
+    return f"{origin}{url_parts(url).target}"
+
+
+def _door(place: UrlParts | Site) -> tuple[str, int] | None:
+    """Scheme and port; None for http and https on their default ports, which are one."""
+    is_default = place.port == DEFAULT_PORTS[place.scheme]
+    return None if is_default else (place.scheme, place.port)
 
 
 def _resolve(reference: str, base: str) -> str:

@@ -1,7 +1,7 @@
 """The embedding door: the one path that turns text into vectors (A7).
 
 Every model is behind it, the one inside this process too, and behind every model the same client.
-What a circuit breaker or a shared rate limit decides is decided before the door, not here.
+Breaker and rate limit, which all runs share, are behind the turnstile that stands before it.
 """
 
 import itertools
@@ -22,8 +22,9 @@ from omni_pipeline.domain.embedding_answers import (
 )
 from omni_pipeline.domain.embedding_batches import plan_batches
 from omni_pipeline.domain.embedding_models import MINILM, EmbeddingModel, choose_model
-from omni_pipeline.errors import PermanentError, TemporaryError
+from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.embedding_retries import DEFAULT_RETRY, RetryPolicy
+from omni_pipeline.gateways.embedding_turnstile import OpenTurnstile, Turnstile
 from omni_pipeline.gateways.local_model import (
     find_weights,
     load_minilm_tokenizer,
@@ -53,6 +54,15 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A text, by its index, that the endpoint will never embed, and why."""
+
+    index: int
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Embedded:
     """What came of the texts.
 
@@ -61,13 +71,13 @@ class Embedded:
             Rows of refused texts are NaN, which no later check lets pass.
         tokens_billed: As the endpoint counted them, else as estimated.
         requests: Sent, retries included.
-        refused: Index and reason of each text that the endpoint will never embed.
+        refused: The texts that the endpoint will never embed.
     """
 
     vectors: Vectors
     tokens_billed: int
     requests: int
-    refused: tuple[tuple[int, str], ...] = ()
+    refused: tuple[Refusal, ...] = ()
 
 
 class EmbeddingDoor:
@@ -79,10 +89,12 @@ class EmbeddingDoor:
         model: EmbeddingModel,
         client: "EmbeddingClient",
         retry: RetryPolicy = DEFAULT_RETRY,
+        turnstile: Turnstile | None = None,
     ) -> None:
         self.model = model
         self._client = client
         self._retry = retry
+        self._turnstile = turnstile or OpenTurnstile()
 
     def __enter__(self) -> Self:
         return self
@@ -102,9 +114,10 @@ class EmbeddingDoor:
             TemporaryError: It cannot be reached, or answers nonsense.
             PermanentError: Key, address, model or dimension is wrong; the message says which.
         """
-        harvest = _Harvest([1] * len(PROBE_TEXTS), self.model.dimensions)
+        counts = [_estimate_tokens(text) for text in PROBE_TEXTS]
+        harvest = _Harvest(counts, self.model.dimensions)
         try:
-            self._ask(PROBE_TEXTS, harvest, attempts=PROBE_ATTEMPTS)
+            self._ask(PROBE_TEXTS, harvest, tokens=sum(counts), attempts=PROBE_ATTEMPTS)
         except InputRefusedError as refusal:
             raise PermanentError(
                 f"{refusal} It refuses the simplest text: check OMNI_EMBEDDING_MODEL.",
@@ -133,7 +146,9 @@ class EmbeddingDoor:
     def _embed_batch(self, texts: Sequence[str], batch: range, harvest: "_Harvest") -> None:
         """Embed one batch; one that is refused is halved until the refused texts stand alone."""
         try:
-            answer = self._ask([texts[index] for index in batch], harvest)
+            answer = self._ask(
+                [texts[index] for index in batch], harvest, tokens=harvest.estimate(batch)
+            )
         except InputRefusedError as refusal:
             if len(batch) == 1:
                 harvest.refuse(batch[0], refusal)
@@ -146,23 +161,42 @@ class EmbeddingDoor:
         self._embed_batch(texts, batch[middle:], harvest)
 
     def _ask(
-        self, texts: Sequence[str], harvest: "_Harvest", *, attempts: int | None = None
+        self,
+        texts: Sequence[str],
+        harvest: "_Harvest",
+        *,
+        tokens: int,
+        attempts: int | None = None,
     ) -> Answer:
-        """Ask until there is an answer that may be used, or patience ends."""
-        started = time.monotonic()
+        """Ask until there is an answer that may be used, or patience ends.
+
+        Patience is with the endpoint: the time in which other runs have their turn does not count.
+        """
+        spent_seconds = 0.0
         for attempt in itertools.count(1):
+            self._turnstile.enter(tokens)
+            started = time.monotonic()
             harvest.requests += 1
             try:
-                return self._ask_once(texts)
+                return self._ask_and_tell(texts)
             except TemporaryError as error:
-                wait = self._retry.wait_seconds(
-                    attempt, error, spent_seconds=time.monotonic() - started
-                )
+                spent_seconds += time.monotonic() - started
+                wait = self._retry.wait_seconds(attempt, error, spent_seconds=spent_seconds)
                 if wait is None or attempt == attempts:
                     raise
                 _logger.warning("%s Attempt %d follows in %.1f s.", error, attempt + 1, wait)
+            spent_seconds += wait
             time.sleep(wait)
         raise AssertionError("counting never ends")
+
+    def _ask_and_tell(self, texts: Sequence[str]) -> Answer:
+        try:
+            answer = self._ask_once(texts)
+        except OmniError as error:
+            self._turnstile.failed(error)
+            raise
+        self._turnstile.succeeded()
+        return answer
 
     def _ask_once(self, texts: Sequence[str]) -> Answer:
         answer = self._client.ask(texts, model=self.model)
@@ -177,18 +211,21 @@ class _Harvest:
         self._counts = counts
         self._vectors = np.full((len(counts), dimensions), np.nan, dtype=np.float32)
         self._tokens = 0
-        self._refused: list[tuple[int, str]] = []
+        self._refused: list[Refusal] = []
         self._has_any = False
+
+    def estimate(self, batch: range) -> int:
+        """The batch's tokens, before the endpoint has counted them."""
+        return sum(self._counts[index] for index in batch)
 
     def keep(self, batch: range, answer: Answer) -> None:
         self._vectors[batch.start : batch.stop] = answer.vectors
-        estimate = sum(self._counts[index] for index in batch)
-        self._tokens += estimate if answer.tokens is None else answer.tokens
+        self._tokens += self.estimate(batch) if answer.tokens is None else answer.tokens
         self._has_any = True
 
     def refuse(self, index: int, refusal: InputRefusedError) -> None:
         """Note a refused text; too many of them without a reason are not the texts' fault."""
-        self._refused.append((index, str(refusal)))
+        self._refused.append(Refusal(index=index, kind=refusal.kind, reason=str(refusal)))
         is_unexplained = refusal.kind == InputRefusedError.kind and not self._has_any
         if is_unexplained and len(self._refused) == SUSPICIOUS_REFUSALS:
             raise PermanentError(
@@ -227,6 +264,7 @@ def load_tokenizer(model: EmbeddingModel) -> "str | Tokenizer":
 def open_embedding_door(
     settings: EmbeddingSettings,
     *,
+    turnstile: Turnstile | None = None,
     retry: RetryPolicy = DEFAULT_RETRY,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> EmbeddingDoor:
@@ -234,6 +272,7 @@ def open_embedding_door(
 
     Args:
         settings: Neither address nor key means the model inside this process.
+        turnstile: What all runs share of the endpoint; None lets every request through.
         retry: When to ask again.
         deadline_seconds: For one request, from connecting to the last byte of the answer.
 
@@ -248,7 +287,7 @@ def open_embedding_door(
         client = embedding_client.open_local_client(open_local_model(model.name))
     else:
         client = embedding_client.open_remote_client(settings, deadline_seconds=deadline_seconds)
-    return EmbeddingDoor(model=model, client=client, retry=retry)
+    return EmbeddingDoor(model=model, client=client, retry=retry, turnstile=turnstile)
 
 
 def _estimate_tokens(text: str) -> int:

@@ -17,9 +17,7 @@ from omni_pipeline.gateways.embedding_transport import BoundedTransport, Deadlin
 from omni_pipeline.gateways.local_endpoint import make_app
 from omni_pipeline.gateways.local_model import LocalModel
 from omni_pipeline.gateways.web_transport import tls_context
-from omni_pipeline.settings import EmbeddingSettings
-
-OPENAI_URL = "https://api.openai.com/v1"
+from omni_pipeline.settings import OPENAI_URL, EmbeddingSettings
 
 CONNECT_SECONDS = 10.0
 

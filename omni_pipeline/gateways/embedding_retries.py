@@ -16,6 +16,7 @@ class RetryPolicy:
     attempts: int = 5
     first_seconds: float = 0.5
     longest_seconds: float = 30.0
+    longest_asked_seconds: float = 60.0
     total_seconds: float = 180.0
 
     def wait_seconds(
@@ -24,8 +25,8 @@ class RetryPolicy:
         """The pause after failed attempt number ``attempt``; None means: give up.
 
         What the server asks for is kept, and up to a second more, lest all clients come back at
-        once. One that asks for longer than ``longest_seconds`` is not waited for: its error says
-        when to come back.
+        once. One that asks for longer than ``longest_asked_seconds``, which most limits are counted
+        in, is not waited for: its error says when to come back.
         """
         asked = error.retry_after_seconds
         wait = min(self.longest_seconds, self.first_seconds * 2.0 ** (attempt - 1))
@@ -33,7 +34,7 @@ class RetryPolicy:
         if asked is not None:
             wait = max(wait, asked + min(wait, 1.0))
         is_over = attempt >= self.attempts or spent_seconds + wait > self.total_seconds
-        is_long = asked is not None and asked > self.longest_seconds
+        is_long = asked is not None and asked > self.longest_asked_seconds
         return None if is_over or is_long else wait
 
 

@@ -6,8 +6,6 @@ cookies are kept, no credentials sent, no proxy of the environment used.
 """
 
 import asyncio
-import itertools
-import random
 import ssl
 from collections.abc import Iterator
 from types import TracebackType
@@ -15,21 +13,22 @@ from typing import Any, Self
 
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.outcomes import (
-    Blocked,
+    Fetched,
     FetchRequest,
     Forbidden,
     Outcome,
     Redirected,
-    Unreachable,
     Unusable,
 )
 from omni_pipeline.domain.urls import canonical_url
+from omni_pipeline.gateways.rendering import Renderer, better_of, seems_to_need_browser
 from omni_pipeline.gateways.web_attempt import WebClient
 from omni_pipeline.gateways.web_body import Wanted
 from omni_pipeline.gateways.web_limits import FetchLimits
-from omni_pipeline.gateways.web_pace import Pace, SteadyLoop
+from omni_pipeline.gateways.web_pace import SteadyLoop
+from omni_pipeline.gateways.web_patience import Patience
 from omni_pipeline.gateways.web_transport import (
-    PinnedBackend,
+    PinnedDialler,
     Resolver,
     system_resolver,
     tls_context,
@@ -47,6 +46,7 @@ class WebDoor:
         limits: What one fetch may cost.
         resolver: Gives a name's addresses; the operating system's by default.
         tls: How certificates are verified; against the usual authorities by default.
+        renderer: Shows pages that need a browser; without one, none is asked whether it does.
     """
 
     def __init__(
@@ -57,17 +57,20 @@ class WebDoor:
         limits: FetchLimits = _DEFAULT_LIMITS,
         resolver: Resolver | None = None,
         tls: ssl.SSLContext | None = None,
+        renderer: Renderer | None = None,
     ) -> None:
         self._user_agent = user_agent
         self._limits = limits
-        self._backend = PinnedBackend(policy, resolver or system_resolver)
+        self._dialler = PinnedDialler(policy, resolver or system_resolver)
         self._tls = tls
+        self._renderer = renderer
         self._page = Wanted(most_bytes=limits.body_bytes)
 
     def __enter__(self) -> Self:
         self._loop = SteadyLoop()
+        self._patience = Patience(self._limits)
         self._client = WebClient(
-            backend=self._backend,
+            dialler=self._dialler,
             tls=self._tls or tls_context(),
             user_agent=self._user_agent,
             limits=self._limits,
@@ -88,7 +91,7 @@ class WebDoor:
 
     def fetch(self, request: FetchRequest) -> Outcome:
         """Fetch one page."""
-        return self._loop.run_until_complete(self._fetch(request, self._page, Pace()))
+        return self._loop.run_until_complete(self._fetch(request, 0.0))
 
     def fetch_all(
         self,
@@ -109,14 +112,13 @@ class WebDoor:
         Args:
             requests: What to fetch, lazily.
             concurrency: Most fetches under way.
-            delay_seconds: Least time between the starts of two requests.
+            delay_seconds: Least time between the starts of two requests to one host.
         """
-        pace = Pace(delay_seconds)
         running: set[asyncio.Task[Outcome]] = set()
         try:
             while True:
                 while len(running) < concurrency and (request := next(requests, None)):
-                    running.add(self._loop.create_task(self._fetch(request, self._page, pace)))
+                    running.add(self._loop.create_task(self._fetch(request, delay_seconds)))
                 if not running:
                     return
                 done, running = self._loop.run_until_complete(
@@ -139,7 +141,7 @@ class WebDoor:
     async def _follow(self, url: str, hops: int, wanted: Wanted) -> Outcome:
         here = url
         for _ in range(hops + 1):
-            outcome = await self._fetch(FetchRequest(url=here), wanted, Pace())
+            outcome = await self._fetch_sent(FetchRequest(url=here), wanted, 0.0)
             if not isinstance(outcome, Redirected):
                 return outcome
             here = outcome.target
@@ -149,39 +151,42 @@ class WebDoor:
             reason=f"{url} redirects more than {hops} times",
         )
 
-    async def _fetch(self, request: FetchRequest, wanted: Wanted, pace: Pace) -> Outcome:
-        """Try until there is an outcome that another attempt would not better."""
-        if canonical_url(request.url) != request.url:
-            return Forbidden(
-                url=request.url, reason=f"{request.url[:200]!r} is not a canonical http(s) URL"
-            )
-        started = self._loop.time()
-        for attempt in itertools.count(1):
-            await pace.turn()
-            outcome = await self._client.attempt(request, wanted)
-            pause_seconds = self._pause_seconds(outcome, attempt)
-            late = self._loop.time() - started + pause_seconds > self._limits.retry_within_seconds
-            if attempt == self._limits.attempts or late:
-                break
-            if isinstance(outcome, Blocked):
-                pace.hold(pause_seconds)
-            await asyncio.sleep(pause_seconds)
-        return outcome
+    async def _fetch(self, request: FetchRequest, delay_seconds: float) -> Outcome:
+        """Fetch a page in the way that is asked for."""
+        if request.rendering == "browser":
+            return await self._fetch_rendered(request.url, delay_seconds)
+        sent = await self._fetch_sent(request, self._page, delay_seconds)
+        if request.rendering == "http" or not self._renderer or not isinstance(sent, Fetched):
+            return sent
+        if not seems_to_need_browser(sent):
+            return sent
+        return better_of(sent, await self._fetch_rendered(request.url, delay_seconds))
 
-    def _pause_seconds(self, outcome: Outcome, attempt: int) -> float:
-        """How long to wait before the next attempt; for ever, where one is of no use."""
-        backoff = self._limits.pause_seconds * 2.0 ** (attempt - 1)
-        backoff *= random.uniform(0.5, 1.0)  # noqa: S311 - spreads attempts, guards nothing
-        match outcome:
-            case Unreachable(temporary=True):
-                return backoff
-            case Blocked(kind="throttled"):
-                return max(backoff, outcome.retry_after_seconds or 0.0)
-            case _:
-                return float("inf")
+    async def _fetch_sent(
+        self, request: FetchRequest, wanted: Wanted, delay_seconds: float
+    ) -> Outcome:
+        return _refusal(request.url) or await self._patience.outcome_of(
+            request.url,
+            lambda: self._client.attempt(request, wanted),
+            delay_seconds=delay_seconds,
+        )
+
+    async def _fetch_rendered(self, url: str, delay_seconds: float) -> Outcome:
+        renderer = self._renderer
+        if renderer is None:
+            raise ValueError(f"{url} is to be rendered, and this door was made without a renderer")
+        return _refusal(url) or await self._patience.outcome_of(
+            url, lambda: renderer.render(url), delay_seconds=delay_seconds
+        )
 
     def _cancel(self, tasks: set[asyncio.Task[Any]]) -> None:
         for task in tasks:
             task.cancel()
         if tasks and not self._loop.is_closed():
             self._loop.run_until_complete(asyncio.wait(tasks))
+
+
+def _refusal(url: str) -> Forbidden | None:
+    if canonical_url(url) == url:
+        return None
+    return Forbidden(url=url, reason=f"{url[:200]!r} is not a canonical http(s) URL")

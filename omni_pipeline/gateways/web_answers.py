@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import Message
+from functools import lru_cache
 
 from omni_pipeline.domain.media import is_html_type
 from omni_pipeline.domain.outcomes import (
@@ -30,6 +31,10 @@ _SERVER_ERROR = 500
 _VALIDATOR = re.compile(r"[\x20-\x7e]{1,512}")
 
 
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
+_MOST_ROBOTS_TAG = 512
+
+
 @dataclass(frozen=True, kw_only=True)
 class Head:
     """Status and headers of an answer."""
@@ -48,16 +53,26 @@ class Head:
 
     def media_type(self) -> tuple[str, str | None]:
         """The media type in lower case ("" without one) and the charset it claims."""
-        message = Message()
-        message["content-type"] = (self.get("content-type") or "")[:200]
-        if not message["content-type"]:
-            return "", None
-        charset = message.get_param("charset")
-        return message.get_content_type(), charset if isinstance(charset, str) else None
+        return _media_type((self.get("content-type") or "")[:200])
+
+    def robots_tag(self) -> str | None:
+        """The X-Robots-Tag headers in one, as far as they are sane; None without any."""
+        values = [value for key, value in self.headers if key == "x-robots-tag"]
+        return _UNPRINTABLE.sub(" ", ", ".join(values))[:_MOST_ROBOTS_TAG] if values else None
 
     def validator(self, name: str) -> str | None:
         value = self.get(name)
         return value if value and _VALIDATOR.fullmatch(value) else None
+
+
+@lru_cache(maxsize=256)  # a site has two or three, and the standard library takes its time
+def _media_type(content_type: str) -> tuple[str, str | None]:
+    message = Message()
+    message["content-type"] = content_type
+    if not content_type:
+        return "", None
+    charset = message.get_param("charset")
+    return message.get_content_type(), charset if isinstance(charset, str) else None
 
 
 def head_of(status: int, raw_headers: Iterable[tuple[bytes, bytes]]) -> Head:

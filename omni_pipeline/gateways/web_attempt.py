@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import httpcore2
@@ -13,70 +14,61 @@ from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Outcome, Unusab
 from omni_pipeline.domain.urls import UrlParts, url_parts
 from omni_pipeline.gateways.web_answers import Head, head_of, not_html, outcome_without_body
 from omni_pipeline.gateways.web_body import Body, Wanted, drain, read_body
+from omni_pipeline.gateways.web_connections import Connections
 from omni_pipeline.gateways.web_errors import FOREIGN_ERRORS, headers_too_large, outcome_of_error
 from omni_pipeline.gateways.web_limits import FetchLimits
-
-# Servers that close idle connections sooner (Apache: 5 s) are noticed by their closing.
-_KEEPALIVE_SECONDS = 30.0
+from omni_pipeline.gateways.web_transport import PinnedDialler
 
 
 class WebClient:
-    """Connections that are kept, and single attempts over them. No cookies, no credentials.
+    """Single attempts over connections that are kept. No cookies, no credentials.
 
     Over httpcore2, not the httpx2 client that is built on it: what that one adds (cookies,
     redirects, decoding, proxies of the environment) is all that must not happen here, and its
-    transport takes no network backend.
+    transport does not let the caller dial.
     """
 
     def __init__(
         self,
         *,
-        backend: httpcore2.AsyncNetworkBackend,
+        dialler: PinnedDialler,
         tls: ssl.SSLContext,
         user_agent: str,
         limits: FetchLimits,
     ) -> None:
         self._user_agent = user_agent
         self._limits = limits
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=tls,
-            max_connections=None,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
-            network_backend=backend,
-        )
+        self._connections = Connections(dialler, tls, connect_seconds=limits.connect_seconds)
 
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        await self._connections.aclose()
 
     async def attempt(self, request: FetchRequest, wanted: Wanted) -> Outcome:
-        limits, started = self._limits, asyncio.get_running_loop().time()
-        head_seconds = 2 * limits.connect_seconds + limits.first_byte_seconds
+        started = asyncio.get_running_loop().time()
         try:
             async with (
-                asyncio.timeout_at(started + min(head_seconds, limits.whole_seconds)) as deadline,
-                self._stream(request) as response,
+                asyncio.timeout_at(started + self._limits.whole_seconds),
+                self._asked(request) as response,
             ):
-                deadline.reschedule(started + limits.whole_seconds)
                 return await self._answer(request, wanted, response, started)
         except FOREIGN_ERRORS as error:
             return outcome_of_error(request.url, error)
 
-    def _stream(self, request: FetchRequest) -> AbstractAsyncContextManager[httpcore2.Response]:
+    @asynccontextmanager
+    async def _asked(self, request: FetchRequest) -> AsyncGenerator[httpcore2.Response, None]:
         parts = url_parts(request.url)
-        return self._pool.stream(
-            "GET",
-            httpcore2.URL(
-                scheme=parts.scheme, host=parts.host, port=parts.port, target=parts.target
-            ),
-            headers=self._headers(request, parts),
-            extensions={
-                "timeout": {
-                    "connect": self._limits.connect_seconds,
-                    "read": self._limits.first_byte_seconds,
-                    "write": self._limits.first_byte_seconds,
-                }
-            },
+        url = httpcore2.URL(
+            scheme=parts.scheme, host=parts.host, port=parts.port, target=parts.target
         )
+        connection = await self._connections.to(url.origin)
+        async with asyncio.timeout(self._limits.first_byte_seconds):
+            response = await connection.handle_async_request(
+                httpcore2.Request("GET", url, headers=self._headers(request, parts))
+            )
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
     def _headers(self, request: FetchRequest, parts: UrlParts) -> list[tuple[str, str]]:
         is_default = parts.port == DEFAULT_PORTS[parts.scheme]
@@ -136,6 +128,7 @@ def _fetched(url: str, head: Head, body: Body, elapsed_seconds: float) -> Fetche
         charset=charset,
         etag=head.validator("etag"),
         last_modified=head.validator("last-modified"),
+        robots_tag=head.robots_tag(),
         elapsed_seconds=elapsed_seconds,
         truncated=body.truncated,
     )

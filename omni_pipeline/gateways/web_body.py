@@ -5,7 +5,6 @@ The HTTP library's own decoding is not used: it inflates first and lets the call
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -50,10 +49,16 @@ async def read_body(
     inflater = Inflater(coding, most_bytes=wanted.most_bytes)
     data = BytesIO()  # gives its bytes away without a copy, as joining pieces would not
     truncated = False
+    watch = _Watch(wanted.most_bytes, limits)
     try:
-        async with aclosing(_guarded(response, wanted.most_bytes, limits)) as chunks:
+        async with (
+            asyncio.timeout(limits.first_byte_seconds) as silence,
+            aclosing(response.aiter_stream()) as chunks,
+        ):
             async for chunk in chunks:
+                silence.reschedule(watch.count(len(chunk)))
                 data.writelines(inflater.feed(chunk))
+                watch.check_travelled()
         data.writelines(inflater.finish())
     except TooMuchError:
         if not wanted.takes_start:
@@ -75,25 +80,37 @@ async def drain(response: httpcore2.Response) -> None:
                     return
 
 
-async def _guarded(
-    response: httpcore2.Response, most_bytes: int, limits: FetchLimits
-) -> AsyncGenerator[bytes, None]:
-    """Yield the raw body; stop it when too much travels, or too little for too long."""
-    clock = asyncio.get_running_loop().time
-    travelled = 0
-    window_bytes, window_start = 0, clock()
-    async with aclosing(response.aiter_stream()) as chunks:
-        async for chunk in chunks:
-            travelled += len(chunk)
-            window_bytes += len(chunk)
-            seconds = clock() - window_start
-            if seconds >= limits.slow_seconds:
-                if window_bytes < seconds * limits.slow_bytes_per_second:
-                    raise TimeoutError
-                window_bytes, window_start = 0, clock()
-            yield chunk
-            if travelled > most_bytes + _CODING_OVERHEAD_BYTES:
-                raise TooMuchError
+class _Watch:
+    """Notices when too much travels for one body, or too little for too long."""
+
+    def __init__(self, most_bytes: int, limits: FetchLimits) -> None:
+        self._most_bytes = most_bytes + _CODING_OVERHEAD_BYTES
+        self._limits = limits
+        self._clock = asyncio.get_running_loop().time
+        self._travelled = 0
+        self._window_bytes = 0
+        self._window_start = self._clock()
+
+    def count(self, size: int) -> float:
+        """Count a chunk; returns when the next one is due at the latest.
+
+        Raises:
+            TimeoutError: The body trickles.
+        """
+        now = self._clock()
+        self._travelled += size
+        self._window_bytes += size
+        seconds = now - self._window_start
+        if seconds >= self._limits.slow_seconds:
+            if self._window_bytes < seconds * self._limits.slow_bytes_per_second:
+                raise TimeoutError
+            self._window_bytes, self._window_start = 0, now
+        return now + self._limits.first_byte_seconds
+
+    def check_travelled(self) -> None:
+        """Raise ``TooMuchError`` when more travelled than could be of use."""
+        if self._travelled > self._most_bytes:
+            raise TooMuchError
 
 
 def _too_large(url: str, most_bytes: int) -> Unusable:

@@ -10,13 +10,14 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import certifi
 import httpcore2
 
 from omni_pipeline.domain.addresses import AddressPolicy
+from omni_pipeline.gateways.web_stream import SocketStream
 from omni_pipeline.settings import IPAddress
 
 Resolver = Callable[[str, int], Awaitable[Sequence[IPAddress]]]
@@ -34,23 +35,15 @@ class NameNotResolvedError(Exception):
     """The resolver has no address for the name, or did not answer."""
 
 
-class PinnedBackend(httpcore2.AsyncNetworkBackend):
-    """Opens connections for httpcore2 to allowed addresses only."""
+class PinnedDialler:
+    """Opens connections to allowed addresses only."""
 
     def __init__(self, policy: AddressPolicy, resolver: Resolver) -> None:
         self._policy = policy
         self._resolver = resolver
-        self._sockets = httpcore2.AnyIOBackend()
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
-        local_address: str | None = None,  # noqa: ARG002 - httpcore2's signature
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """Connect, within ``timeout`` seconds for resolving and dialling together.
+    async def connect(self, host: str, port: int, seconds: float) -> SocketStream:
+        """Connect, within ``seconds`` for resolving and dialling together.
 
         Raises:
             NotAllowedError: One of the addresses is refused: then none is dialled (S18).
@@ -59,48 +52,31 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
             httpcore2.ConnectTimeout: None answered in time.
         """
         try:
-            async with asyncio.timeout(timeout):
-                addresses = await self._judged(host, port)
-                return await self._dial(addresses, port, timeout, socket_options)
+            async with asyncio.timeout(seconds):
+                addresses = await judged_addresses(
+                    host, port, policy=self._policy, resolver=self._resolver
+                )
+                return await _dial(addresses[:_MOST_TRIES], port, seconds)
         except TimeoutError:
             raise httpcore2.ConnectTimeout("connecting took too long") from None
 
-    async def _judged(self, host: str, port: int) -> Sequence[IPAddress]:
-        if self._policy.refuses_port(port):
-            raise NotAllowedError(f"port {port} is not crawled, only 80 and 443")
-        literal = _literal(host)
-        addresses = [literal] if literal else await self._resolve(host, port)
-        if any(self._policy.refuses(address, port) for address in addresses):
-            raise NotAllowedError("it leads to an address that is not public")
-        return addresses
 
-    async def _resolve(self, host: str, port: int) -> Sequence[IPAddress]:
-        try:
-            addresses = await self._resolver(host, port)
-        except (OSError, UnicodeError) as error:
-            raise NameNotResolvedError from error
-        if not addresses:
-            raise NameNotResolvedError
-        return addresses
+async def judged_addresses(
+    host: str, port: int, *, policy: AddressPolicy, resolver: Resolver
+) -> Sequence[IPAddress]:
+    """Return all addresses of ``host``, each allowed by ``policy``.
 
-    async def _dial(
-        self,
-        addresses: Sequence[IPAddress],
-        port: int,
-        seconds: float | None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None,
-    ) -> httpcore2.AsyncNetworkStream:
-        tries = addresses[:_MOST_TRIES]
-        each = seconds / len(tries) if seconds else None
-        failure: Exception = httpcore2.ConnectError("nothing to dial")
-        for address in tries:
-            try:
-                return await self._sockets.connect_tcp(
-                    str(address), port, timeout=each, socket_options=socket_options
-                )
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                failure = error
-        raise failure
+    Raises:
+        NotAllowedError: One of them is refused, and with it the name (S18).
+        NameNotResolvedError: There is none.
+    """
+    if policy.refuses_port(port):
+        raise NotAllowedError(f"port {port} is not crawled, only 80 and 443")
+    literal = _literal(host)
+    addresses = [literal] if literal else await _resolve(host, port, resolver)
+    if any(policy.refuses(address, port) for address in addresses):
+        raise NotAllowedError("it leads to an address that is not public")
+    return addresses
 
 
 async def system_resolver(host: str, port: int) -> Sequence[IPAddress]:
@@ -120,6 +96,32 @@ def tls_context() -> ssl.SSLContext:
     if not paths.cafile and not has_directory:
         context.load_verify_locations(certifi.where())
     return context
+
+
+async def _dial(addresses: Sequence[IPAddress], port: int, seconds: float) -> SocketStream:
+    loop = asyncio.get_running_loop()
+    failure: Exception = httpcore2.ConnectError("nothing to dial")
+    for address in addresses:
+        try:
+            async with asyncio.timeout(seconds / len(addresses)):
+                _, stream = await loop.create_connection(SocketStream, str(address), port)
+                return stream
+        except TimeoutError:
+            failure = httpcore2.ConnectTimeout("connecting took too long")
+        except OSError as error:
+            failure = httpcore2.ConnectError("it cannot be reached")
+            failure.__cause__ = error
+    raise failure
+
+
+async def _resolve(host: str, port: int, resolver: Resolver) -> Sequence[IPAddress]:
+    try:
+        addresses = await resolver(host, port)
+    except (OSError, UnicodeError) as error:
+        raise NameNotResolvedError from error
+    if not addresses:
+        raise NameNotResolvedError
+    return addresses
 
 
 def _literal(host: str) -> IPAddress | None:

@@ -60,7 +60,14 @@ class CrawlBatch:
         return len(self.outcomes)
 
     def add(self, due: Due, outcome: Outcome, *, is_second_look: bool = False) -> None:
-        """Take in how fetching ``due`` ended."""
+        """Take in how fetching ``due`` ended.
+
+        Args:
+            due: What was asked for.
+            outcome: What came back.
+            is_second_look: A page that is still missing is gone, and one that calls another URL
+                its own is kept: that URL gave no page.
+        """
         match outcome:
             case Fetched():
                 self._add_document(due, outcome, is_second_look=is_second_look)
@@ -99,7 +106,7 @@ class CrawlBatch:
         if reading.leaves:
             is_certain = is_second_look or reading.leaves.reason == "noindex"
             self._add_loss(due, reading.leaves, is_certain=is_certain)
-        elif reading.own_url:
+        elif reading.own_url and not is_second_look:
             self._add_copy(due, reading.own_url)
         else:
             self._add_page(due, page, reading)
@@ -124,9 +131,8 @@ class CrawlBatch:
         """The page names another URL as its own: that one is indexed, once."""
         self.links.setdefault(own_url, due.depth)
         self.outcomes[due.url] = "skipped"
-        if due.is_held:
-            evidence = Evidence(reason="duplicate", http_status=200)
-            self.losses.moves[due.url] = Move(target=own_url, evidence=evidence)
+        evidence = Evidence(reason="duplicate", http_status=200)
+        self.losses.moves[due.url] = Move(target=own_url, evidence=evidence)
 
     def _add_redirect(self, due: Due, target: str, *, is_permanent: bool) -> None:
         self.links.setdefault(target, due.depth)

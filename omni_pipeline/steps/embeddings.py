@@ -4,41 +4,35 @@ The one path from text to vectors (A7). Nothing here holds a transaction open ac
 vectors are paid for and kept first, and a page is swapped in one short transaction afterwards (A9).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from psycopg import Connection
 
-from omni_pipeline.domain.embedding_batches import plan_batches
-from omni_pipeline.gateways.embedding import REQUEST_ITEMS, Embedded
+from omni_pipeline.gateways.embedding import Refusal
+from omni_pipeline.steps.embedding_purchases import EmbeddingDoor, Purchases
 from omni_pipeline.steps.refresh import Progress, Refresh
-from omni_pipeline.store import chunks, crawl_jobs, embeddings, failed_pages
+from omni_pipeline.store import chunks, crawl_jobs, embedding_usage, embeddings, failed_pages
 from omni_pipeline.store.chunks import Published, PublishedCounts, StagedPage, TextToEmbed
 from omni_pipeline.store.crawl_jobs import Claim, Counters
 from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.embedding_usage import Batch, Bill
+from omni_pipeline.store.embeddings import Reused
 from omni_pipeline.store.failed_pages import Failure
 
 PUBLISH_PAGES = 50
 
-# One request: few enough that a kill loses little of what was paid for, many enough to be quick.
-REQUEST_TOKENS = 32_000
-
-
-class EmbeddingDoor(Protocol):
-    """What this step needs of the embedding door."""
-
-    def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded: ...
-
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingsReport:
-    """What was paid, what was not, and what became live."""
+    """What was paid, what was not, and what became live; ``cost_usd`` None: price unknown."""
 
     pages_published: int
     chunks_embedded: int
     chunks_reused: int
     tokens_embedded: int
+    tokens_reused: int
+    cost_usd: float | None
     pages_failed: int
     chunks_live: int
     embeddings_live: int
@@ -49,7 +43,7 @@ class _Sums:
     pages: int = 0
     embedded: int = 0
     reused: int = 0
-    tokens: int = 0
+    tokens_reused: int = 0
     failed: int = 0
     chunks_done: int = 0
     chunks_known: int = 0
@@ -69,14 +63,17 @@ def embed_and_publish(
     with refresh.stage("embeddings"):
         if force_reembed:
             refresh.write(chunks.stage_reembedding, model_id=model.id)
-        sums = _Work(refresh, model, door).run()
+        work = _Work(refresh, model, door)
+        sums = work.run()
         refresh.write(embeddings.forget_staged)
         live = refresh.read(_count_live)
     return EmbeddingsReport(
         pages_published=sums.pages,
         chunks_embedded=sums.embedded,
         chunks_reused=sums.reused,
-        tokens_embedded=sums.tokens,
+        tokens_embedded=work.purchases.tokens,
+        tokens_reused=sums.tokens_reused,
+        cost_usd=work.purchases.cost_usd(),
         pages_failed=sums.failed,
         chunks_live=live.chunks,
         embeddings_live=live.embeddings,
@@ -89,8 +86,8 @@ class _Work:
     def __init__(self, refresh: Refresh, model: StoredModel, door: EmbeddingDoor) -> None:
         self._refresh = refresh
         self._model = model
-        self._door = door
         self._sums = _Sums()
+        self.purchases = Purchases(refresh, model, door)
 
     def run(self) -> _Sums:
         backlog = self._refresh.read(chunks.count_staged, model_id=self._model.id)
@@ -110,16 +107,21 @@ class _Work:
     def _embed_and_publish(self, pages: list[StagedPage]) -> None:
         """Embed what these pages lack, then publish those that are complete."""
         missing = self._texts_to_pay([page.revision_id for page in pages])
-        refused: dict[bytes, str] = {}
-        for number, texts in enumerate(_requests(missing)):
-            refused |= self._pay_and_keep(texts)
-            self._report(self._sums.chunks_done + min((number + 1) * len(texts), len(missing)))
-        paid = len(missing) - len(refused)
+        refused: dict[bytes, Refusal] = {}
+        asked = 0
+        for texts in self.purchases.requests(missing):
+            refused |= self.purchases.buy(texts)
+            asked += len(texts)
+            self._report(self._sums.chunks_done + asked)
+        paid = [text.text_hash for text in missing if text.text_hash not in refused]
         failures, complete = self._sort_out(pages, refused)
-        published = self._refresh.write(_publish, complete, failures, paid)
+        published, reused = self._refresh.write(
+            _publish, complete, failures, self.purchases.new_batch(), paid_hashes=paid
+        )
         self._sums.pages += published.pages
-        self._sums.embedded += paid
-        self._sums.reused += _count_reused(published, paid)
+        self._sums.embedded += len(paid)
+        self._sums.reused += reused.chunks
+        self._sums.tokens_reused += reused.tokens
         self._sums.failed += len(failures)
         self._sums.chunks_done += sum(page.chunk_count for page in pages)
         self._report(self._sums.chunks_done)
@@ -131,31 +133,21 @@ class _Work:
         served = self._refresh.write(embeddings.reuse, self._model, reusable) if reusable else set()
         return [text for text in texts if text.text_hash not in served]
 
-    def _pay_and_keep(self, texts: list[TextToEmbed]) -> dict[bytes, str]:
-        """Buy the vectors of one request and keep them; returns the refused texts with reasons."""
-        answer = self._door.embed(
-            [text.text for text in texts], tokens=[text.token_count for text in texts]
-        )
-        refused = {texts[index].text_hash: reason for index, reason in answer.refused}
-        self._refresh.write(_keep, self._model, texts, answer)
-        self._sums.tokens += answer.tokens_billed
-        return refused
-
     def _sort_out(
-        self, pages: list[StagedPage], refused: dict[bytes, str]
+        self, pages: list[StagedPage], refused: dict[bytes, Refusal]
     ) -> tuple[list[Failure], list[StagedPage]]:
         """Pages with a refused text fail and keep what they had published; the others go on."""
-        if not refused:
-            return [], pages
         ids = [page.revision_id for page in pages]
-        held_back = self._refresh.read(_revisions_with_texts, ids, list(refused))
-        reason = next(iter(refused.values()))
+        refusal_by_revision: dict[int, Refusal] = {}
+        for text_hash, refusal in refused.items():
+            for id_ in self._refresh.read(_revisions_with_texts, ids, [text_hash]):
+                refusal_by_revision.setdefault(id_, refusal)
         failures = [
-            Failure(url=page.url, kind="permanent.input_refused", reason=reason)
+            Failure(url=page.url, kind=found.kind, reason=found.reason)
             for page in pages
-            if page.revision_id in held_back
+            if (found := refusal_by_revision.get(page.revision_id))
         ]
-        return failures, [page for page in pages if page.revision_id not in held_back]
+        return failures, [page for page in pages if page.revision_id not in refusal_by_revision]
 
     def _report(self, done: int) -> None:
         self._refresh.report(
@@ -166,18 +158,6 @@ class _Work:
                 failed=self._sums.failed,
             )
         )
-
-
-def _requests(texts: list[TextToEmbed]) -> Iterator[list[TextToEmbed]]:
-    batches = plan_batches(
-        [text.token_count for text in texts], max_items=REQUEST_ITEMS, max_tokens=REQUEST_TOKENS
-    )
-    for batch in batches:
-        yield [texts[index] for index in batch]
-
-
-def _count_reused(published: Published, paid: int) -> int:
-    return max(0, published.chunks_kept + published.chunks_inserted - paid)
 
 
 def _texts_to_embed(conn: Connection, _: Claim, revision_ids: list[int]) -> list[TextToEmbed]:
@@ -194,48 +174,30 @@ def _count_live(conn: Connection, holding: Claim) -> PublishedCounts:
     return chunks.count_published(conn, holding.domain_id)
 
 
-def _keep(
-    conn: Connection,
-    holding: Claim,
-    model: StoredModel,
-    texts: list[TextToEmbed],
-    answer: Embedded,
-) -> None:
-    """Keep paid vectors and book what they cost, together."""
-    refused = {index for index, _ in answer.refused}
-    kept = [index for index in range(len(texts)) if index not in refused]
-    embeddings.stage(
-        conn, holding, model, [texts[index].text_hash for index in kept], answer.vectors[kept]
-    )
-    embeddings.record_usage(
-        conn,
-        holding,
-        model,
-        requests=answer.requests,
-        texts=len(kept),
-        tokens=answer.tokens_billed,
-    )
-    crawl_jobs.add_to_counters(conn, holding, Counters(tokens_embedded=answer.tokens_billed))
-
-
 def _publish(
     conn: Connection,
     holding: Claim,
     pages: list[StagedPage],
     failures: list[Failure],
-    paid: int,
-) -> Published:
+    batch: Batch,
+    *,
+    paid_hashes: list[bytes],
+) -> tuple[Published, Reused]:
     """Publish complete pages and write down the others, in one transaction."""
     failed_pages.record(conn, holding, "embed", failures)
     failed_pages.resolve(conn, holding, [page.url for page in pages], "chunk", "embed")
-    published = chunks.publish(conn, holding, [page.revision_id for page in pages])
+    ids = [page.revision_id for page in pages]
+    reused = embeddings.count_reused(conn, ids, paid_hashes=paid_hashes)
+    published = chunks.publish(conn, holding, ids)
+    if reused.tokens:
+        embedding_usage.settle(conn, holding, batch, Bill(tokens_reused=reused.tokens))
     crawl_jobs.add_to_counters(
         conn,
         holding,
         Counters(
             pages_published=published.pages,
-            chunks_embedded=paid,
-            chunks_reused=_count_reused(published, paid),
+            chunks_reused=reused.chunks,
+            tokens_reused=reused.tokens,
         ),
     )
-    return published
+    return published, reused

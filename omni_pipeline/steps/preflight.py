@@ -22,7 +22,7 @@ def check_embedding(tools: Tools, session: Session) -> None:
     model_id = tools.stored_model.id
     if session.run(lambda conn: embedding_models.was_probed_recently(conn, model_id)):
         return
-    tools.embedding.probe()
+    tools.shared_embedding.probe()
     session.run(lambda conn: embedding_models.note_probe(conn, model_id))
 
 

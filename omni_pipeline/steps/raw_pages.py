@@ -13,6 +13,7 @@ from omni_pipeline.domain.outcomes import (
     Outcome,
     Redirected,
     Unreachable,
+    Unusable,
 )
 from omni_pipeline.domain.scope import CrawlScope
 from omni_pipeline.domain.soft_404 import fingerprint, probe_url
@@ -128,7 +129,7 @@ class _Crawl:
     def run(self) -> RawPagesReport:
         self._open()
         self._fetch_queued()
-        self._confirm_missing()
+        self._look_again()
         self._fetch_queued()  # a page that was not missing after all may link to others
         retired = self._refresh.write(retire, self._losses, start_url=self._site.start_url)
         return self._close(retired)
@@ -169,7 +170,7 @@ class _Crawl:
 
     def _learn_not_found_page(self) -> None:
         """Ask once for what cannot exist: some sites answer that with 200 (D10)."""
-        url = probe_url(self._site.start_url, f"{self._refresh.holding.job_id:x}")
+        url = probe_url(self._site.start_url, f"{self._refresh.holding.job_id:x}no7page")
         if not self._robots.allows(url):
             return
         outcome = self._web.fetch(FetchRequest(url=url))
@@ -271,6 +272,12 @@ class _Crawl:
 
     def _take(self, due: Due, outcome: Outcome, *, is_second_look: bool = False) -> None:
         self._refresh.lease.check()
+        if isinstance(outcome, Redirected) and self._leads_back(due, outcome):
+            outcome = Unusable(
+                url=due.url,
+                kind="permanent.redirect_loop",
+                reason=f"{due.url} redirects to {outcome.target}, another spelling of itself",
+            )
         self._batch.add(due, outcome, is_second_look=is_second_look)
         if isinstance(outcome, Fetched):
             self._pages_rendered += outcome.is_rendered
@@ -280,6 +287,9 @@ class _Crawl:
         is_full = len(self._batch) >= self._domain.concurrency
         if is_full or self._batch.characters >= MOST_CHARACTERS:
             self._save()
+
+    def _leads_back(self, due: Due, outcome: Redirected) -> bool:
+        return site_url(outcome.target, self._site) == due.url
 
     def _judge_start(self, outcome: Outcome) -> None:
         self._start_problem = _why_no_start(outcome, self._site)
@@ -320,17 +330,39 @@ class _Crawl:
         self._losses.evidence.update(batch.losses.evidence)
         self._losses.moves.update(batch.losses.moves)
 
-    def _confirm_missing(self) -> None:
-        """Ask a second time for every live page that seems to be gone (A12)."""
+    def _look_again(self) -> None:
+        """Ask a second time for every live page that seems to be gone (A12), and for copies.
+
+        A page that called another URL its own is fetched for itself when that one gave no page.
+        """
         missing = [url for url in self._queue.missing() if url not in self._losses.evidence]
         outcomes = self._web.fetch_all(
-            (FetchRequest(url=url, rendering=self._decisions.of(url)) for url in missing),
+            (
+                FetchRequest(url=url, rendering=self._decisions.of(url))
+                for url in (*missing, *self._orphaned_copies())
+            ),
             concurrency=self._domain.concurrency,
             delay_seconds=self._delay_seconds(),
         )
+        held = set(missing)
         for outcome in outcomes:
-            self._take(Due.held(outcome.url), outcome, is_second_look=True)
+            due = Due.asked_again(outcome.url, is_held=outcome.url in held)
+            self._take(due, outcome, is_second_look=True)
         self._save()
+
+    def _orphaned_copies(self) -> list[str]:
+        copies = {
+            url: move.target
+            for url, move in self._losses.moves.items()
+            if move.evidence.reason == "duplicate"
+        }
+        if not copies:
+            return []
+        live = self._refresh.read(raw_pages.live_among, list(copies.values()))
+        orphans = [url for url, own_url in copies.items() if own_url not in live]
+        for url in orphans:
+            del self._losses.moves[url]
+        return orphans
 
     # The end
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from psycopg import Connection
@@ -56,8 +57,12 @@ def retire(conn: Connection, holding: Claim, losses: Losses, *, start_url: str) 
     moved = _settled(conn, holding, losses.moves)
     same = raw_pages.same_bodies(conn, holding, fewest=FEWEST_SAME_BODIES, start_url=start_url)
     soft = dict.fromkeys(same, Evidence(reason="soft_404", http_status=200))
-    evidence = moved | losses.evidence | soft
-    doubtful = losses.evidence.keys() | soft.keys() | _dumped(losses.moves, moved)
+    found = moved | losses.evidence | soft
+    live = raw_pages.live_among(conn, holding, list(found))
+    evidence = {url: why for url, why in found.items() if url in live}
+    doubtful = evidence.keys() - moved.keys() | _dumped(
+        losses.moves, evidence.keys() & moved.keys()
+    )
     doubtful -= held_pages.confirmed_among(conn, holding, list(doubtful))
     if is_implausible(len(doubtful), raw_pages.count_live(conn, holding)):
         return _hold(conn, holding, evidence)
@@ -77,9 +82,10 @@ def _settled(conn: Connection, holding: Claim, moves: Mapping[str, Move]) -> dic
     return {url: move.evidence for url, move in moves.items() if move.target in arrived}
 
 
-def _dumped(moves: Mapping[str, Move], settled: Mapping[str, Evidence]) -> set[str]:
-    counts = Counter(moves[url].target for url in settled)
-    return {url for url in settled if counts[moves[url].target] >= FEWEST_FOR_DUMPING_GROUND}
+def _dumped(moves: Mapping[str, Move], urls: AbstractSet[str]) -> set[str]:
+    redirected = {url for url in urls if moves[url].evidence.reason == "moved"}
+    counts = Counter(moves[url].target for url in redirected)
+    return {url for url in redirected if counts[moves[url].target] >= FEWEST_FOR_DUMPING_GROUND}
 
 
 def _hold(conn: Connection, holding: Claim, evidence: Mapping[str, Evidence]) -> Retired:

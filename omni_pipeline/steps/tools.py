@@ -15,6 +15,7 @@ from omni_pipeline.gateways.embedding import (
     resolve_model,
 )
 from omni_pipeline.settings import Settings
+from omni_pipeline.steps.embedding_turnstile import open_turnstile, reopen
 from omni_pipeline.steps.web_access import WebAccess, open_web, user_agent
 from omni_pipeline.store import embedding_models
 from omni_pipeline.store.domains import Domain
@@ -74,12 +75,25 @@ class Tools:
 
     @cached_property
     def embedding(self) -> EmbeddingDoor:
-        """The door to the embedding endpoint."""
+        """The door for a person's single question, which waits for no run and no breaker."""
         return self._resources.enter_context(open_embedding_door(self._settings.embedding))
+
+    @cached_property
+    def shared_embedding(self) -> EmbeddingDoor:
+        """The door for a run's requests, behind the breaker and the rate limit of all runs."""
+        settings = self._settings.embedding
+        if settings.is_local:
+            return self.embedding
+        turnstile = open_turnstile(self._session, settings, self.model.name)
+        return self._resources.enter_context(open_embedding_door(settings, turnstile=turnstile))
 
     def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded:
         """Ask the embedding door, which is opened by the first text: most refreshes have none."""
-        return self.embedding.embed(texts, tokens=tokens)
+        return self.shared_embedding.embed(texts, tokens=tokens)
+
+    def reopen_endpoint(self) -> None:
+        """Let all runs ask the endpoint at once: a person has just seen that it answers."""
+        reopen(self._session, self._settings.embedding)
 
     def web(self, domain: Domain) -> WebAccess:
         """The way to the domain's site."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.crawl_hosts import browser_may_load
+from omni_pipeline.domain.links import PRODUCT_TOKEN
 from omni_pipeline.domain.outcomes import Outcome, Unusable
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.gateways.browser import BrowserDoor
@@ -16,7 +17,7 @@ from omni_pipeline.settings import Settings
 def user_agent(settings: Settings) -> str:
     """How this crawler introduces itself: its name, and where to complain when that is set."""
     contact = f" (+{settings.contact_url})" if settings.contact_url else ""
-    return f"omni_pipeline/0.1{contact}"
+    return f"{PRODUCT_TOKEN}/0.1{contact}"
 
 
 @dataclass(frozen=True, kw_only=True)

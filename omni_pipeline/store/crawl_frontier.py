@@ -26,10 +26,10 @@ class Due:
     last_modified: str | None
 
     @classmethod
-    def held(cls, url: str) -> "Due":
-        """A live page that is asked for without regard to the queue, and without validators."""
+    def asked_again(cls, url: str, *, is_held: bool) -> "Due":
+        """A page that was settled before and is asked for once more, without validators."""
         return cls(
-            id=0, url=url, depth=0, source="known", is_held=True, etag=None, last_modified=None
+            id=0, url=url, depth=0, source="known", is_held=is_held, etag=None, last_modified=None
         )
 
 

@@ -73,6 +73,7 @@ class Counters:
     chunks_embedded: int = 0
     chunks_reused: int = 0
     tokens_embedded: int = 0
+    tokens_reused: int = 0
 
 
 def claim(conn: Connection, domain_id: int, host: str, request: Request) -> Claim:

@@ -4,6 +4,7 @@ A batch is booked before it is sent and settled with its answer, so that a run k
 hides nothing. Its id makes both repeatable.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -57,11 +58,15 @@ class Booking:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spending:
-    """One domain's day. Money in US dollars, of the tokens whose price is known."""
+class Total:
+    """What was paid and saved. Money in US dollars, of the tokens whose price is known.
 
-    host: str
-    day: date
+    Attributes:
+        tokens: Paid for, and those of batches under way, as estimated.
+        tokens_reused: Of published chunks that had a vector already.
+        cost_usd: None where no price at all is known.
+    """
+
     requests: int
     texts: int
     tokens: int
@@ -69,6 +74,32 @@ class Spending:
     cost_usd: Decimal | None
     saved_usd: Decimal | None
     tokens_without_price: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spending(Total):
+    """One domain's day."""
+
+    host: str
+    day: date
+
+
+def total_of(parts: Sequence[Total]) -> Total:
+    """All of them together."""
+    return Total(
+        requests=sum(part.requests for part in parts),
+        texts=sum(part.texts for part in parts),
+        tokens=sum(part.tokens for part in parts),
+        tokens_reused=sum(part.tokens_reused for part in parts),
+        cost_usd=_sum_known(part.cost_usd for part in parts),
+        saved_usd=_sum_known(part.saved_usd for part in parts),
+        tokens_without_price=sum(part.tokens_without_price for part in parts),
+    )
+
+
+def _sum_known(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if known else None
 
 
 def book(
@@ -106,7 +137,7 @@ def cancel(conn: Connection, _: Claim, batch_id: UUID) -> None:
 
 
 def settle(conn: Connection, holding: Claim, batch: Batch, bill: Bill) -> bool:
-    """Write down what the batch came to; False if that was done already (a repeated transaction)."""
+    """Write down what the batch came to; False if that was done before: a repeated transaction."""
     parameters = {**_identity(holding, batch), **vars(bill)}
     return bool(conn.execute(_SQL["settle"], parameters).rowcount)
 

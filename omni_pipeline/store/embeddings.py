@@ -1,6 +1,7 @@
 """Vectors: kept durably from the moment they are paid for, reused wherever the same text stands."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,17 @@ from psycopg import Connection
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.embedding_models import StoredModel
 from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.rows import fetch_one
 
 _SQL = load_queries("embeddings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reused:
+    """Chunks, and their tokens, that had a vector already."""
+
+    chunks: int
+    tokens: int
 
 
 def stage(
@@ -48,12 +58,14 @@ def reuse(
     return {text_hash for (text_hash,) in conn.execute(_SQL["reuse"], parameters)}
 
 
-def record_usage(
-    conn: Connection, holding: Claim, model: StoredModel, *, requests: int, texts: int, tokens: int
-) -> None:
-    """Book what was paid, in the transaction that keeps the vectors."""
-    parameters = {"model_id": model.id, "requests": requests, "texts": texts, "tokens": tokens}
-    conn.execute(_SQL["record_usage"], {**vars(holding), **parameters})
+def count_reused(
+    conn: Connection, revision_ids: Sequence[int], *, paid_hashes: Sequence[bytes]
+) -> Reused:
+    """What staged revisions hold beside the texts that were paid for, each of those once."""
+    parameters = {"revision_ids": list(revision_ids), "paid_hashes": list(paid_hashes)}
+    reused = fetch_one(conn, _SQL["count_reused"], parameters, Reused)
+    assert reused is not None
+    return reused
 
 
 def forget_staged(conn: Connection, holding: Claim) -> None:

@@ -17,6 +17,13 @@ _SQL = load_queries("rate_limits")
 # What may be sent at once, as a part of the minute: providers count in windows shorter than one.
 BURST_SECONDS = 5.0
 
+# A limit that nobody has told is found: each refusal widens the space between requests, and each
+# request narrows it again, so that one in twenty or so is refused at the endpoint's limit.
+LEAST_SPACING_SECONDS = 0.05
+MOST_SPACING_SECONDS = 30.0
+SPACING_GROWTH = 1.5
+SPACING_DECAY = 0.98
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
@@ -25,12 +32,14 @@ class Limit:
     Attributes:
         endpoint: Address and account: limits are per account.
         model: As the endpoint is asked for it.
+        burst_seconds: What part of the minute's share may be sent at once.
     """
 
     endpoint: str
     model: str
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    burst_seconds: float = BURST_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +79,8 @@ def reserve(
     request_seconds = 60.0 / requests_rate if requests_rate else 0.0
     token_seconds = 60.0 * tokens / tokens_rate if tokens_rate else 0.0
     # At least one request, or no request could ever be sent at once.
-    requests_burst = max(BURST_SECONDS, request_seconds) if requests_rate else 0.0
-    tokens_burst = BURST_SECONDS if tokens_rate else 0.0
+    requests_burst = max(limit.burst_seconds, request_seconds) if requests_rate else 0.0
+    tokens_burst = limit.burst_seconds if tokens_rate else 0.0
     parameters = {
         **_key(limit),
         "request_seconds": request_seconds,
@@ -79,6 +88,7 @@ def reserve(
         "requests_burst_seconds": requests_burst,
         "tokens_burst_seconds": tokens_burst,
         "most_wait_seconds": most_wait_seconds,
+        "spacing_decay": SPACING_DECAY,
         "requests_horizon_seconds": requests_burst + most_wait_seconds,
         "tokens_horizon_seconds": tokens_burst + most_wait_seconds,
     }
@@ -93,7 +103,14 @@ def still_holds(conn: Connection, limit: Limit, turn: Turn) -> bool:
 
 def pause(conn: Connection, limit: Limit, *, seconds: float) -> None:
     """Let nobody ask for so long, as the endpoint wished; a longer pause is not shortened."""
-    conn.execute(_SQL["pause"], {**_key(limit), "seconds": seconds})
+    parameters = {
+        **_key(limit),
+        "seconds": seconds,
+        "least_spacing_seconds": LEAST_SPACING_SECONDS,
+        "most_spacing_seconds": MOST_SPACING_SECONDS,
+        "spacing_growth": SPACING_GROWTH,
+    }
+    conn.execute(_SQL["pause"], parameters)
 
 
 def look(conn: Connection, limit: Limit) -> Queue:

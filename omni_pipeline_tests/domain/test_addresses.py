@@ -4,6 +4,7 @@ import ipaddress
 import random
 
 import pytest
+import ssrfguard
 
 from omni_pipeline.domain.addresses import AddressPolicy, not_public
 
@@ -64,6 +65,32 @@ def test_nothing_that_python_calls_private_is_ever_allowed() -> None:
     for address in every:
         is_nat64 = address in ipaddress.ip_network("64:ff9b::/96")
         assert address.is_global or is_nat64 or not_public(address), address
+
+
+def test_nothing_that_ssrfguard_refuses_is_ever_allowed_s1_s17() -> None:
+    """A third opinion, by another reading of IANA's registries, on 100,000 addresses."""
+    source = random.Random(11)
+    blocks = [block.network for block in ssrfguard.DEFAULT_DENIED.blocks]
+    for _ in range(50_000):
+        anywhere = ipaddress.ip_address(source.getrandbits(source.choice([32, 128])))
+        _assert_no_laxer_than_ssrfguard(anywhere)
+        _assert_no_laxer_than_ssrfguard(_near(source.choice(blocks), source))
+
+
+def _near(
+    block: ipaddress.IPv4Network | ipaddress.IPv6Network, source: random.Random
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """In the block, at its edges, or just outside: what pure chance would never meet."""
+    low, high = int(block.network_address), int(block.broadcast_address)
+    number = source.choice([source.randint(low, high), low, high, low - 1, high + 1])
+    return type(block.network_address)(min(max(number, 0), 2**block.max_prefixlen - 1))
+
+
+def _assert_no_laxer_than_ssrfguard(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
+    if not_public(address) is None:
+        assert not ssrfguard.DEFAULT_DENIED.classify(address).blocked, address
 
 
 def test_an_address_that_the_operator_named_is_allowed_on_that_port_alone() -> None:

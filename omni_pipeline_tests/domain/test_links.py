@@ -4,7 +4,14 @@ import time
 
 import pytest
 
-from omni_pipeline.domain.links import MOST_LINKS, page_links
+from omni_pipeline.domain.links import (
+    MOST_LINKS,
+    PRODUCT_TOKEN,
+    PageLinks,
+    own_address,
+    page_links,
+    robots_tag_wishes,
+)
 from omni_pipeline.errors import PermanentError
 
 URL = "https://docs.example.com/guide/start"
@@ -135,3 +142,131 @@ def test_a_page_too_short_to_be_judged_is_too_short_to_stall_the_parser_d35(html
 @pytest.mark.parametrize("html", ["", "\0", "<a href>", "<a href='\ud800'>", "<" * 10_000])
 def test_broken_html_has_no_links_and_no_errors(html: str) -> None:
     assert page_links(html, URL).links == ()
+
+
+def test_the_same_page_in_other_languages_is_a_link_a3() -> None:
+    html = """<link rel="alternate" hreflang="de" href="/de/guide">
+        <link rel=Alternate hreflang=x-default href="https://other.example.com/">
+        <link rel="alternate" type="application/rss+xml" href="/feed.xml">
+        <link rel="stylesheet" hreflang="de" href="/style.css"><a href="x">"""
+
+    assert page_links(html, URL).links == (
+        "https://docs.example.com/de/guide",
+        "https://other.example.com/",
+        "https://docs.example.com/guide/x",
+    )
+
+
+def test_wishes_for_robots_may_name_this_crawler_or_another() -> None:
+    ours = page_links('<meta name="Omni_Pipeline" content="noindex">', URL)
+    other = page_links('<meta name="googlebot" content="noindex">', URL)
+
+    assert (ours.noindex, other.noindex) == (True, False)
+
+
+def test_a_time_after_which_a_page_is_unavailable_is_not_its_end_now() -> None:
+    html = '<meta name="robots" content="unavailable_after: Mon, 23 Nov 2020 10:00:00 GMT">'
+    assert not page_links(html, URL).noindex
+
+
+@pytest.mark.parametrize(
+    ("header", "wishes"),
+    [
+        (None, set()),
+        ("", set()),
+        ("noindex", {"noindex"}),
+        ("NoIndex , NOFOLLOW", {"noindex", "nofollow"}),
+        ("none", {"none"}),
+        ("googlebot: noindex", set()),
+        ("googlebot: noindex, nofollow", set()),
+        ("omni_pipeline: noindex, nofollow", {"noindex", "nofollow"}),
+        ("*: noindex", {"noindex"}),
+        ("googlebot: noindex, Omni_Pipeline: nofollow, noarchive", {"nofollow", "noarchive"}),
+        ("noarchive, otherbot: noindex", {"noarchive"}),
+        ("googlebot: nofollow\nnoindex", {"noindex"}),
+        ("unavailable_after: Wed, 03 Dec 2025 13:09:53 GMT, noindex", {"noindex"}),
+        ("unavailable_after: 25 Jun 2010 15:00:00 PST", set()),
+        ("max-snippet: -1, max-image-preview:large, nofollow", {"nofollow"}),
+        ("googlebot: max-snippet: 5, noindex", set()),
+        (":, ,noindex,", {"noindex"}),
+    ],
+)
+def test_the_header_says_what_is_asked_of_this_crawler(
+    header: str | None, wishes: set[str]
+) -> None:
+    assert robots_tag_wishes(header, PRODUCT_TOKEN) == wishes
+
+
+START = "https://docs.example.com/"
+
+
+def _own(canonical: str | None, url: str, start_url: str = START) -> str | None:
+    return own_address(PageLinks(canonical=canonical), url, start_url)
+
+
+@pytest.mark.parametrize(
+    ("url", "canonical", "own"),
+    [
+        ("/guide/?sort=up", "/guide/", "/guide/"),
+        ("/guide", "/guide/", "/guide/"),
+        ("/guide/", "/guide", "/guide"),
+        ("/guide/index.html", "/guide/", "/guide/"),
+        ("/guide/Index.PHP", "/guide", "/guide"),
+        ("/Guide/Start", "/guide/start", "/guide/start"),
+        ("/shop?id=5&color=red", "/shop?id=5", "/shop?id=5"),
+        ("/shop?PHPSESSID=1", "/shop", "/shop"),
+        ("/index.html", "/", "/"),
+    ],
+)
+def test_a_page_may_choose_between_the_spellings_of_its_url_d22(
+    url: str, canonical: str, own: str
+) -> None:
+    for origin in (
+        "https://docs.example.com",
+        "http://docs.example.com",
+        "https://www.docs.example.com",
+    ):
+        assert _own(origin + canonical, START[:-1] + url) == START[:-1] + own
+
+
+@pytest.mark.parametrize(
+    ("url", "canonical"),
+    [
+        ("/guide", None),
+        ("/guide", "/guide"),
+        ("/guide", "/"),
+        ("/guide", "/other"),
+        ("/guide", "/guide/other"),
+        ("/?page_id=2", "/"),
+        ("/?anything", "/"),
+        ("/list?page=2", "/list"),
+        ("/list?page=2", "/list?page=1"),
+        ("/view.php?id=5", "/view.php"),
+        ("/view?productId=5", "/view?productId=6"),
+        ("/find?q=a", "/find"),
+    ],
+)
+def test_a_wrong_canonical_on_every_page_does_not_lose_a_site_d10(
+    url: str, canonical: str | None
+) -> None:
+    named = None if canonical is None else START[:-1] + canonical
+    assert _own(named, START[:-1] + url) is None
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example.com", "https://docs.example.com:8443", "http://127.0.0.1"],
+)
+def test_a_page_cannot_name_another_site_as_its_address_s27(origin: str) -> None:
+    assert _own(f"{origin}/guide", f"{START}guide/") is None
+
+
+def test_the_same_page_over_http_needs_no_other_address() -> None:
+    assert _own("http://www.docs.example.com/guide", f"{START}guide") is None
+
+
+def test_a_start_page_with_a_query_keeps_it() -> None:
+    start = f"{START}?view=home"
+
+    assert _own(start, START, start) == start
+    assert _own(start, f"{START}?view=other", start) is None

@@ -13,7 +13,13 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.domain.robots import MOST_ROBOTS_BYTES, RobotsRules, rules_from
+from omni_pipeline.domain.robots import (
+    MOST_ROBOTS_BYTES,
+    RobotsRules,
+    robots_text,
+    rules_from,
+    rules_from_copy,
+)
 
 AGENT = "omni-pipeline/0.1 (+https://example.com/badbot)"
 ROBOTS = "https://example.com/robots.txt"
@@ -112,7 +118,7 @@ def test_the_crawl_delay_is_kept_up_to_a_cap_and_the_wish_stays_visible_d19(
 
 
 def test_sitemaps_are_listed_as_written() -> None:
-    rules = _rules("Sitemap: https://example.com/a.xml\nsitemap: http://169.254.169.254/\n")
+    rules = _rules("Sitemap: https://example.com/a.xml\nsitemap http://169.254.169.254/\nSitemap:")
 
     assert rules.sitemaps == ("https://example.com/a.xml", "http://169.254.169.254/")
 
@@ -153,3 +159,170 @@ def test_patterns_made_to_be_slow_are_not_s48() -> None:
     rules.allows("https://example.com/" + "a" * 2000)
 
     assert time.process_time() - started < 0.5
+
+
+# RFC 9309, and the cases of Google's parser (github.com/google/robotstxt, robots_test.cc).
+
+US = "user-agent: omni-pipeline\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "target", "allowed"),
+    [
+        # 2.2.2 the longest match wins, and allow wins a tie
+        ("disallow: /x/page.html\nallow: /x/", "/x/page.html", False),
+        ("allow: /x/page.html\ndisallow: /x/", "/x/page.html", True),
+        ("allow: /x/page.html\ndisallow: /x/", "/x/", False),
+        ("disallow: /x\nallow: /x", "/x", True),
+        ("disallow: /\nallow: /", "/x", True),
+        ("disallow: /x\nallow: /x/", "/x", False),
+        ("disallow: /x\nallow: /x/", "/x/", True),
+        ("disallow: /*.html\nallow: /page", "/page.html", False),
+        ("disallow: /*.html\nallow: /page", "/page", True),
+        ("disallow: /*/page.html\nallow: /x/page.html", "/x/page.html", True),
+        # nothing, and the empty rule
+        ("disallow:", "/x", True),
+        ("", "/x", True),
+        ("disallow: /\ndisallow:", "/x", False),
+        # paths are compared by case; a rule without a leading slash matches nothing
+        ("disallow: /X/", "/x/y", True),
+        ("disallow: x", "/x", True),
+        # 2.2.3 special characters
+        ("disallow: /foo/bar/quz\nallow: /foo/*/qux", "/foo/bar/quz", False),
+        ("disallow: *.gif$", "/a/b.gif", False),
+        ("disallow: *.gif$", "/a/b.gif?x", True),
+        ("disallow: /path$", "/path", False),
+        ("disallow: /path$", "/path/", True),
+        ("disallow: /fish*", "/fishheads/yummy.html", False),
+        ("disallow: /fish*.php", "/fish?id=x.php", False),
+        ("disallow: /*?", "/a?b", False),
+        ("disallow: /**//a", "/b//a", False),
+        ("disallow: /\nallow: /$", "/", True),
+        ("disallow: /\nallow: /$", "/page", False),
+        # 2.2.2 percent-encoding: both sides in one spelling
+        (
+            "disallow: /foo/bar?qux=taz&baz=http://foo.bar?tar&par",
+            "/foo/bar?qux=taz&baz=http://foo.bar?tar&par",
+            False,
+        ),
+        ("disallow: /foo/bar/\u30c4", "/foo/bar/%E3%83%84", False),
+        ("disallow: /foo/bar/%E3%83%84", "/foo/bar/%E3%83%84", False),
+        ("disallow: /foo/bar/%e3%83%84", "/foo/bar/%E3%83%84", False),
+        ("disallow: /foo/bar/%62%61%7A", "/foo/bar/baz", False),
+        ("disallow: /path/file-with-a-%2A.html", "/path/file-with-a-*.html", False),
+        ("disallow: /path/file-with-a-%2A.html", "/path/file-with-a-b.html", True),
+        ("disallow: /path/foo-%24", "/path/foo-$", False),
+        ("disallow: /a%2Fb", "/a/b", True),
+        ("disallow: /a%2Fb", "/a%2Fb", False),
+        # Google: index.html is its folder
+        ("allow: /x/index.html\ndisallow: /", "/x/", True),
+        ("allow: /x/index.html\ndisallow: /", "/x/index.htm", False),
+        # comments, blanks, missing colons, misspellings
+        ("  disallow : /x # not /y", "/x", False),
+        ("disallow: /x#y", "/x", False),
+        ("disallow /x", "/x", False),
+        ("disallow\t/x", "/x", False),
+        ("disallow", "/x", True),
+        ("DISALLOW: /x", "/x", False),
+        ("disalow: /x", "/x", False),
+        ("no-index: /x\ndisallow: /x", "/x", False),
+        ("disallow: /a\u2028allow: /", "/a\u2028", True),  # not one line, and not two rules
+        ("disallow: /a\u2028disallow: /x", "/x", True),
+    ],
+)
+def test_rules_match_as_the_rfc_says(rules: str, target: str, allowed: bool) -> None:  # noqa: FBT001 - the answer
+    assert _rules(f"{US}{rules}\n").allows(f"https://example.com{target}") is allowed
+
+
+@pytest.mark.parametrize(
+    ("file", "allowed"),
+    [
+        # 2.2.1 the product token, whatever its case; what follows it does not matter
+        ("User-Agent: OMNI-Pipeline\nDisallow: /", False),
+        ("user-agent: omni-pipeline/1.0\ndisallow: /", False),
+        ("user-agent: omni-pipeline (any)\ndisallow: /", False),
+        ("user-agent omni-pipeline\ndisallow: /", False),
+        # neither a piece of it nor a longer name
+        ("user-agent: omni\ndisallow: /", True),
+        ("user-agent: o\ndisallow: /", True),
+        ("user-agent: pipeline\ndisallow: /", True),
+        ("user-agent: omni-pipeline-images\ndisallow: /", True),
+        # everyone's rules hold where nobody's name is ours
+        ("user-agent: *\ndisallow: /", False),
+        ("user-agent: * everyone\ndisallow: /", False),
+        ("user-agent: *bot\ndisallow: /", True),
+        ("user-agent: *\ndisallow: /\nuser-agent: omni-pipeline\nallow: /y", True),
+        ("user-agent: *\ndisallow: /\nuser-agent: omni-pipeline", True),
+        ("user-agent: *\ndisallow: /\n\nuser-agent: omni-pipeline\ndisallow:", True),
+        # groups of one name are one group, wherever they stand
+        (f"{US}allow: /a\nuser-agent: b\ndisallow: /b\n{US}disallow: /x", False),
+        ("user-agent: b\nuser-agent: omni-pipeline\ndisallow: /x", False),
+        ("user-agent: omni-pipeline\n\nuser-agent: b\ndisallow: /x", False),
+        ("user-agent: omni-pipeline\nallow: /\nuser-agent: b\ndisallow: /x", True),
+        # 2.2.4 other records do not end a list of names
+        ("user-agent: omni-pipeline\nsitemap: https://a.test/\nuser-agent: b\ndisallow: /", False),
+        ("user-agent: omni-pipeline\nunknown: 1\nuser-agent: b\ndisallow: /", False),
+        # but who slows everyone down and shuts one out has not shut everyone out
+        ("user-agent: *\ncrawl-delay: 5\n\nuser-agent: b\ndisallow: /", True),
+        # rules before any name are nobody's
+        ("disallow: /\nuser-agent: b\ndisallow: /", True),
+        # 2.2 line ends
+        ("user-agent: *\rdisallow: /\r", False),
+        ("user-agent: *\r\ndisallow: /\r\n", False),
+        ("user-agent: *\n\r\n\rdisallow: /", False),
+    ],
+)
+def test_groups_are_found_as_the_rfc_says(file: str, allowed: bool) -> None:  # noqa: FBT001 - the answer
+    assert _rules(file).allows("https://example.com/x") is allowed
+
+
+def test_a_line_is_read_up_to_sixteen_thousand_characters() -> None:
+    long_line = "disallow: /" + "a" * 20_000
+    rules = _rules(f"{US}{'x' * 20_000}\n{long_line}\ndisallow: /private\n")
+
+    assert rules.allows("https://example.com/aaa")
+    assert not rules.allows("https://example.com/private")
+    assert not _rules(f"{US}disallow: /x{' ' * 20_000}/y\n").allows("https://example.com/x")
+
+
+def test_a_stored_copy_rules_as_the_file_did() -> None:
+    body = b"\xef\xbb\xbfUser-agent: *\r\nDisallow: /p\0\xff\nCrawl-delay: 3\nSitemap: https://a.test/\n"
+
+    copy = robots_text(_file(body))
+
+    assert "\0" not in copy  # Postgres stores none
+    rules = rules_from_copy(copy, AGENT)
+    assert (rules.asked_delay_seconds, rules.sitemaps) == (3.0, ("https://a.test/",))
+    assert not rules.allows("https://example.com/p%EF%BF%BD%EF%BF%BD")
+    assert rules_from_copy("", AGENT).allows("https://example.com/")
+
+
+def test_the_stored_copy_is_cut_between_lines_d18() -> None:
+    for end in ("\n", "\r"):
+        lines = f"disallow: /private{end}" * 40_000
+        copy = robots_text(_file(lines))
+        assert MOST_ROBOTS_BYTES - 30 < len(copy) <= MOST_ROBOTS_BYTES
+        assert copy.endswith(f"/private{end}")
+    assert robots_text(_file("disallow: /pri", truncated=True)) == ""
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "user-agent: a\n",
+        "user-agent: *\n",
+        "disallow: /*a*b$\n",
+        "disallow: /",
+        "\n",
+        "*a",
+        "%e3",
+        ":",
+    ],
+)
+def test_reading_half_a_megabyte_is_quick_whatever_it_says_d18_s48(unit: str) -> None:
+    body = "user-agent: *\nuser-agent: omni-pipeline\n" + unit * (MOST_ROBOTS_BYTES // len(unit))
+    started = time.process_time()
+
+    _rules(body).allows("https://example.com/" + "ab" * 1000)
+
+    assert time.process_time() - started < 1

@@ -3,13 +3,14 @@
 import gzip
 import time
 import tracemalloc
+from datetime import UTC
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from omni_pipeline.domain.inflate import PIECE_BYTES
-from omni_pipeline.domain.sitemaps import MOST_URLS, SitemapPage, parse_sitemap
+from omni_pipeline.domain.sitemaps import MOST_URLS, SitemapPage, lastmod_time, parse_sitemap
 
 MIB = 1024 * 1024
 NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
@@ -181,3 +182,66 @@ def test_no_bytes_raise(body: bytes) -> None:
     parse_sitemap(body)
     parse_sitemap(b"<urlset>" + body)
     parse_sitemap(b"\x1f\x8b" + body)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-23T10:15:02Z", "2026-11-23T10:15:02"),
+        ("2026-11-23T10:15:02+01:00", "2026-11-23T09:15:02"),
+        ("2026-11-23T23:30-05:00", "2026-11-24T04:30:00"),
+        ("2026-11-23T10:15:02.45Z", "2026-11-23T10:15:02.450000"),
+        ("2026-11-23T10:15:02.123456789Z", "2026-11-23T10:15:02.123456"),
+        (" 2026-11-23t10:15z\n", "2026-11-23T10:15:00"),
+        ("2026-11-23 10:15:02", "2026-11-23T10:15:02"),
+        ("2026-11-23T10:15:02+0100", "2026-11-23T09:15:02"),
+        ("2026-11-23", "2026-11-23T23:59:59"),
+        ("2024-02", "2024-02-29T23:59:59"),
+        ("2026", "2026-12-31T23:59:59"),
+        ("0001", "0001-12-31T23:59:59"),
+    ],
+)
+def test_lastmod_is_the_latest_moment_that_it_may_mean(text: str, moment: str) -> None:
+    found = lastmod_time(text)
+
+    assert found is not None
+    assert found.tzinfo is UTC
+    assert found.isoformat().removesuffix("+00:00") == moment
+
+
+def test_lastmod_does_not_depend_on_the_zone_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        found = lastmod_time("2026-11-23T10:15")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert found is not None
+    assert found.hour == 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "never", "2026-02-30", "2026-13", "2026-00", "2026-11-00", "0000", "20261123"),
+        *("2026-W47", "2026-11-23T25:00Z", "2026-11-23T10:61Z", "2026-11-23T10", "23.11.2026"),
+        *("9999-12-31T23:59-01:00", "0001-01-01T00:00+01:00", "2026-11-23T10:15:02+99:00"),
+        *(
+            "\u0662\u0660\u0662\u0666",
+            "2026-11-23T10:15:02Z" * 1000,
+            "Mon, 23 Nov 2026 10:15:02 GMT",
+        ),
+    ],
+)
+def test_what_is_no_date_is_no_hint(text: str) -> None:
+    assert lastmod_time(text) is None
+
+
+@given(st.text("0123456789-:TZ+. ", max_size=30))
+def test_no_lastmod_breaks_the_reading(text: str) -> None:
+    moment = lastmod_time(text)
+    assert moment is None or moment.tzinfo is UTC

@@ -13,6 +13,7 @@ from omni_pipeline.domain.urls import (
     check_partition_key,
     in_scope,
     parse_site,
+    site_url,
     url_parts,
 )
 from omni_pipeline.errors import SettingsError
@@ -243,6 +244,8 @@ def test_www_and_the_default_scheme_do_not_leave_the_site(url: str) -> None:
         "https://docs.example.com/",
         "https://wwwexample.com/",
         "https://example.com:8443/",
+        "https://example.com:80/",
+        "http://example.com:443/",
         "https://xn--exmple-cua.com/",
         "https://www.com/",
         "http://127.0.0.1/",
@@ -258,4 +261,46 @@ def test_a_site_on_an_odd_port_is_that_port_alone() -> None:
     assert in_scope("http://127.0.0.1:8080/x", site)
     assert not in_scope("http://127.0.0.1/x", site)
     assert not in_scope("http://127.0.0.1:8081/x", site)
+    assert not in_scope("https://127.0.0.1:8080/x", site)
     assert not in_scope("https://example.com:8080/", site)
+
+
+def test_www_com_is_a_name_and_not_all_of_com_s33() -> None:
+    assert in_scope("https://www.com/", _site("www.com"))
+    assert not in_scope("https://com.com/", _site("www.com"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "own"),
+    [
+        ("example.com", "https://example.com/x?a=1"),
+        ("http://example.com", "http://example.com/x?a=1"),
+        ("www.example.com", "https://www.example.com/x?a=1"),
+    ],
+)
+def test_a_page_of_the_site_has_one_url_whatever_links_to_it_d22(typed: str, own: str) -> None:
+    site = _site(typed)
+
+    for scheme in ("http", "https"):
+        for host in ("example.com", "www.example.com"):
+            assert site_url(f"{scheme}://{host}/x?a=1", site) == own
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://docs.example.com/",
+        "https://example.com:8443/",
+        "https://example.com:80/",
+        "http://127.0.0.1/",
+    ],
+)
+def test_the_url_of_another_site_stays_as_it_is(url: str) -> None:
+    assert site_url(url, _site()) == url
+
+
+def test_a_site_on_an_odd_port_keeps_it() -> None:
+    site = _site("127.0.0.1:8080")
+
+    assert site_url("http://127.0.0.1:8080/x", site) == "http://127.0.0.1:8080/x"
+    assert site_url("https://127.0.0.1:8080/x", site) == "https://127.0.0.1:8080/x"

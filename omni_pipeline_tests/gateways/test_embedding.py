@@ -218,9 +218,9 @@ def test_pauses_double_are_jittered_and_end() -> None:
         assert len(waits) > 10
         assert all(wait and longest / 2 <= wait <= longest for wait in waits)
     assert policy.wait_seconds(5, error, spent_seconds=0.0) is None
-    patient = TemporaryError("no", retry_after_seconds=30.0)
+    patient = TemporaryError("no", retry_after_seconds=60.0)
     assert policy.wait_seconds(1, patient, spent_seconds=0.0) is not None
-    impatient = TemporaryError("no", retry_after_seconds=31.0)
+    impatient = TemporaryError("no", retry_after_seconds=61.0)
     assert policy.wait_seconds(1, impatient, spent_seconds=0.0) is None
     assert policy.wait_seconds(1, error, spent_seconds=180.0) is None
 
@@ -316,9 +316,9 @@ def test_one_text_that_is_too_long_does_not_cost_the_others_their_vectors() -> N
     texts[37] = "far too long"
     with door_to(otherwise=behave.refusing(lambda text: text == texts[37])) as (door, server):
         embedded = door.embed(texts)
-    ((index, reason),) = embedded.refused
-    assert index == 37
-    assert "input is too long" in reason
+    (refusal,) = embedded.refused
+    assert (refusal.index, refusal.kind) == (37, "permanent.input_too_long")
+    assert "input is too long" in refusal.reason
     assert np.isnan(embedded.vectors[37]).all()
     assert_vectors_belong_to(texts[:37], embedded.vectors[:37])
     assert_vectors_belong_to(texts[38:], embedded.vectors[38:])
@@ -330,7 +330,7 @@ def test_several_refused_texts_are_all_found() -> None:
     texts = [f"text {number}" for number in range(20)]
     with door_to(otherwise=behave.refusing(lambda text: text.endswith("3"))) as (door, _):
         embedded = door.embed(texts)
-    assert [index for index, _ in embedded.refused] == [3, 13]
+    assert [refusal.index for refusal in embedded.refused] == [3, 13]
     assert np.isnan(embedded.vectors).any(axis=1).sum() == 2
 
 

@@ -113,6 +113,30 @@ def test_a_validator_that_could_not_be_stored_and_sent_back_is_dropped(
     assert getattr(outcome, "last_modified", None) is None
 
 
+def _answer(*lines: bytes, body: bytes = b"x") -> Page:
+    return Page(raw=b"\r\n".join([b"HTTP/1.1 200 OK", *lines, b"", body]))
+
+
+def test_what_robots_may_do_with_a_page_comes_with_it(site: ScriptedSite) -> None:
+    site.pages["/"] = _answer(b"X-Robots-Tag: noindex, nofollow", b"x-robots-tag: otherbot: none")
+    site.pages["/none"] = html("x")
+    outcome, without = _fetch(site), _fetch(site, target="none")
+
+    assert isinstance(outcome, Fetched)
+    assert outcome.robots_tag == "noindex, nofollow, otherbot: none"
+    assert isinstance(without, Fetched)
+    assert without.robots_tag is None
+
+
+def test_a_robots_tag_is_bounded_and_storable(site: ScriptedSite) -> None:
+    site.pages["/"] = _answer(b"X-Robots-Tag: no\xffindex", b"X-Robots-Tag: " + b"y" * 5000)
+    outcome = _fetch(site)
+
+    assert isinstance(outcome, Fetched)
+    assert (outcome.robots_tag or "").startswith("no index, yyy")
+    assert len(outcome.robots_tag or "") == 512
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_of_a_page_is_reported_and_never_followed(
     site: ScriptedSite, status: int
@@ -138,6 +162,26 @@ def test_a_redirect_to_itself_is_a_loop_d20(site: ScriptedSite, target: str) -> 
     outcome = _fetch(site)
     assert isinstance(outcome, Unusable)
     assert outcome.kind in ("permanent.redirect_loop", "permanent.redirect")
+
+
+def test_a_loop_by_cookie_is_a_loop_d20(site: ScriptedSite) -> None:
+    headers = {"location": "/", "set-cookie": "seen=1"}
+    site.pages["/"] = lambda seen: (
+        html("x") if "cookie" in seen.headers else Page(status=302, headers=headers)
+    )
+    outcome = _fetch(site)
+
+    assert isinstance(outcome, Unusable)
+    assert outcome.kind == "permanent.redirect_loop"
+    assert len(site.requests) == 1
+
+
+@pytest.mark.parametrize("location", [b"/a\rSet-Cookie: x=1", b"/a\x00b", b"/a b\x0bc", b"//\x7f/"])
+def test_a_location_with_control_characters_leads_nowhere_d33(
+    site: ScriptedSite, location: bytes
+) -> None:
+    site.pages["/"] = Page(raw=b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n")
+    assert isinstance(_fetch(site), Forbidden | Unreachable)
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -193,11 +237,11 @@ def test_a_short_retry_after_is_waited_for_a15_d13(site: ScriptedSite) -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_long_retry_after_is_left_to_the_caller_d13(site: ScriptedSite, status: int) -> None:
-    site.pages["/"] = Page(status=status, headers={"retry-after": "120"})
+    site.pages["/"] = Page(status=status, headers={"retry-after": "301"})
     outcome = _fetch(site)
 
     assert isinstance(outcome, Blocked)
-    assert (outcome.kind, outcome.retry_after_seconds) == ("throttled", 120.0)
+    assert (outcome.kind, outcome.retry_after_seconds) == ("throttled", 301.0)
     assert len(site.requests) == 1
 
 
@@ -356,6 +400,40 @@ def test_an_incomplete_answer_is_transient_and_never_a_shorter_page_d27_d31(
     assert len(site.requests) == 3
 
 
+def test_more_than_the_announced_length_is_not_read_and_harms_no_other_page_d31(
+    site: ScriptedSite,
+) -> None:
+    headers = {"content-type": "text/html", "content-length": "5"}
+    site.pages["/"] = Page(body=b"hello and more", headers=headers)
+    site.pages["/other"] = html("other")
+    with _door(site) as door:
+        lying = door.fetch(FetchRequest(url=site.url))
+        other = door.fetch(FetchRequest(url=site.url + "other"))
+
+    assert isinstance(lying, Fetched)
+    assert lying.body == b"hello"
+    assert isinstance(other, Fetched)
+    assert other.body == b"other"
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 5\r\nContent-Length: 6",
+        b"Content-Length: -5",
+        b"Content-Length: 5x",
+        b"Content-Length: " + b"9" * 400,
+        b"Transfer-Encoding: gzip, chunked",
+    ],
+)
+def test_lengths_that_make_no_sense_are_no_answer_d31(site: ScriptedSite, framing: bytes) -> None:
+    site.pages["/"] = _answer(framing, body=b"hello")
+    outcome = _fetch(site)
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.kind == "transient.connection"
+
+
 def test_damaged_compression_is_not_tried_again(site: ScriptedSite) -> None:
     headers = {"content-type": "text/html", "content-encoding": "gzip"}
     site.pages["/"] = Page(body=b"<p>not gzip at all", headers=headers)
@@ -496,6 +574,18 @@ def test_a_redirect_loop_ends_d20(site: ScriptedSite) -> None:
         outcome = door.fetch_following(site.url + "a", hops=10, most_bytes=1000)
 
     assert isinstance(outcome, Unusable)
+    assert len(site.requests) == 11
+
+
+def test_a_chain_of_redirects_without_end_costs_eleven_requests_d20(site: ScriptedSite) -> None:
+    for hop in range(5000):
+        site.pages[f"/{hop}"] = redirect(f"/{hop + 1}")
+
+    with _door(site) as door:
+        outcome = door.fetch_following(site.url + "0", hops=10, most_bytes=1000)
+
+    assert isinstance(outcome, Unusable)
+    assert outcome.kind == "permanent.redirect_loop"
     assert len(site.requests) == 11
 
 

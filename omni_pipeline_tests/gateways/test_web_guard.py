@@ -24,6 +24,7 @@ from omni_pipeline.domain.outcomes import (
     Outcome,
     Redirected,
     Unreachable,
+    Unusable,
 )
 from omni_pipeline.gateways.web import WebDoor
 from omni_pipeline.gateways.web_limits import FetchLimits
@@ -159,6 +160,42 @@ def test_each_hop_of_a_file_is_judged_s26_s28() -> None:
         assert canary.accepts() == 0
 
 
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 308])
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "[::1]", "0x7f.1"])
+def test_no_code_of_redirects_leads_to_a_private_address_s26(status: int, address: str) -> None:
+    with ScriptedSite() as site, Canary() as canary:
+        site.pages["/"] = redirect(f"http://{address}:{canary.port}/", status)
+        with _door(site.port) as door:
+            page = door.fetch(FetchRequest(url=site.url))
+            file = door.fetch_following(site.url, hops=5, most_bytes=1000)
+
+        assert not isinstance(page, Fetched)
+        assert isinstance(file, Forbidden | Unusable)
+        assert canary.accepts() == 0
+        assert site.targets() == ["/", "/"]
+
+
+def test_a_refresh_header_is_not_followed_s27() -> None:
+    with ScriptedSite() as site, Canary() as canary:
+        site.pages["/"] = html("x", refresh=f"0; url=http://127.0.0.1:{canary.port}/")
+
+        assert isinstance(_fetch(_door(site.port), site.url), Fetched)
+        assert canary.accepts() == 0
+
+
+def test_what_one_host_set_another_is_not_sent_s29() -> None:
+    leave = {"set-cookie": "id=1; Path=/", "www-authenticate": 'Basic realm="x"'}
+    with ScriptedSite({"/robots.txt": html("x")}) as other, ScriptedSite() as site:
+        target = f"http://user.test:{other.port}/robots.txt"
+        site.pages["/robots.txt"] = Page(status=302, headers=leave | {"location": target})
+        resolver = FakeResolver(["127.0.0.1"])
+        with _door(site.port, other.port, resolver=resolver) as door:
+            outcome = door.fetch_following(site.url + "robots.txt", hops=5, most_bytes=1000)
+
+        assert isinstance(outcome, Fetched)
+        assert set(other.requests[0].headers) == {"host", "user-agent", "accept", "accept-encoding"}
+
+
 def test_a_redirect_of_a_page_to_a_private_address_is_only_reported_s26() -> None:
     with ScriptedSite() as site, Canary() as canary:
         target = f"http://127.0.0.1:{canary.port}/"
@@ -222,10 +259,19 @@ def _authority() -> trustme.CA:
 
 def _certificate(kind: str) -> trustme.LeafCert:
     """A certificate of site.test: a good one, one of last year, one of an authority unknown."""
+    if kind == "self-signed":
+        return _self_signed()
     if kind == "expired":
         return _authority().issue_cert("site.test", not_after=datetime(2025, 1, 1, tzinfo=UTC))
     issuer = _authority() if kind == "valid" else trustme.CA()
     return issuer.issue_cert("site.test")
+
+
+def _self_signed() -> trustme.LeafCert:
+    """A certificate of an authority that nobody trusts, shown by that authority itself."""
+    authority = trustme.CA()
+    own = authority.cert_pem.bytes()
+    return trustme.LeafCert(authority.private_key_pem.bytes(), own, [])
 
 
 def _server_tls(certificate: str, names: list[str | None]) -> ssl.SSLContext:
@@ -256,6 +302,7 @@ def test_tls_verifies_the_name_while_the_address_is_pinned_s31() -> None:
         ("valid", "other.test", "mismatch"),
         ("expired", "site.test", "expired"),
         ("unknown authority", "site.test", "issuer"),
+        ("self-signed", "site.test", "self-signed"),
     ],
 )
 def test_a_certificate_that_does_not_hold_is_a_permanent_failure_d40_s31(
@@ -273,19 +320,19 @@ def test_a_certificate_that_does_not_hold_is_a_permanent_failure_d40_s31(
         assert site.connections == 1, "not tried again"
 
 
-def test_old_tls_is_refused_d40() -> None:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_old_tls_is_refused_d40(version: ssl.TLSVersion) -> None:
     context = _server_tls("valid", [])
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = ssl.TLSVersion.TLSv1
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.minimum_version = context.maximum_version = version
     with ScriptedSite({"/": html("x")}, tls=context) as site:
         door = _door(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
         outcome = _fetch(door, f"https://site.test:{site.port}/")
 
     assert isinstance(outcome, Unreachable)
-    assert outcome.kind == "permanent.tls"
+    assert (outcome.kind, outcome.temporary) == ("permanent.tls", False)
 
 
 def test_a_server_that_speaks_no_tls_fails_without_a_word_in_clear() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Unreachable
 from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_limits import FetchLimits
+from omni_pipeline.gateways.web_limits import MIB, FetchLimits
 from omni_pipeline_tests.sites import Page, ScriptedSite, html, in_turn
 
 QUICK = FetchLimits(first_byte_seconds=0.3, whole_seconds=1.0, pause_seconds=0.01)
@@ -125,6 +126,43 @@ def test_one_slow_page_does_not_hold_up_the_others_d32(site: ScriptedSite, door:
 
     assert isinstance(outcomes[-1], Unreachable)
     assert sum(isinstance(outcome, Fetched) for outcome in outcomes) == 49
+
+
+def test_a_host_that_drips_does_not_hold_up_other_hosts_d32(site: ScriptedSite) -> None:
+    def requests(dripping: ScriptedSite) -> Iterator[FetchRequest]:
+        for number in range(100):
+            if number % 25 == 0:
+                yield FetchRequest(url=f"{dripping.url}{number}")
+            yield FetchRequest(url=f"{site.url}{number}")
+
+    with ScriptedSite() as dripping:
+        dripping.pages = {f"/{n}": Page(body=b"x" * 100, drip_seconds=0.1) for n in range(100)}
+        policy = AddressPolicy(allowed=site.allowed | dripping.allowed)
+        with WebDoor(policy=policy, user_agent="x", limits=FetchLimits(attempts=1)) as door:
+            outcomes = door.fetch_all(requests(dripping), concurrency=8)
+            fetched = [next(outcomes) for _ in range(100)]
+            del outcomes
+
+    assert all(isinstance(outcome, Fetched) for outcome in fetched)
+    assert {outcome.url for outcome in fetched} == {f"{site.url}{n}" for n in range(100)}
+
+
+def test_a_site_that_goes_on_sending_when_nobody_asks_is_not_listened_to_d31(
+    site: ScriptedSite, door: WebDoor
+) -> None:
+    endless = {"content-type": "text/html", "content-length": "5"}
+    site.pages["/0"] = Page(body=bytes(64 * MIB), headers=endless)
+    site.pages["/1"] = Page(body=b"x", wait_seconds=0.2)
+    tracemalloc.start()
+    try:
+        before_bytes = tracemalloc.get_traced_memory()[0]
+        outcomes = list(door.fetch_all(_requests(site, range(8)), concurrency=2))
+        peak_bytes = tracemalloc.get_traced_memory()[1] - before_bytes
+    finally:
+        tracemalloc.stop()
+
+    assert all(isinstance(outcome, Fetched) for outcome in outcomes)
+    assert peak_bytes < 64 * MIB + 4 * MIB, "what the site holds, and little here"
 
 
 def test_a_caller_that_stops_early_leaves_nothing_running(

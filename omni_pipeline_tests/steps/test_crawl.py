@@ -230,6 +230,22 @@ def test_a_page_that_names_its_own_url_is_indexed_there_and_only_there(
     assert conserved(report)
 
 
+def test_two_pages_that_name_each_other_as_the_original_are_both_kept(
+    site: ScriptedSite, make: MakeCrawler
+) -> None:
+    """A3: a hint that leads nowhere loses no page."""
+    one, two = (
+        page(title=name, head=f'<link rel="canonical" href="{site.url}{other}">')
+        for name, other in (("One", "a?sort=2"), ("Two", "a?sort=1"))
+    )
+    site.pages.update({"/": page("/a?sort=1", "/a?sort=2", title="Home")})
+    site.pages.update({"/a?sort=1": one, "/a?sort=2": two})
+    crawler = make()
+    report = crawler.crawl()
+    assert crawler.live() == {"/", "/a?sort=1", "/a?sort=2"}
+    assert conserved(report)
+
+
 def test_a_home_page_named_as_canonical_by_every_page_loses_nothing(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:

@@ -31,7 +31,7 @@ def article(*links: str, head: str = "") -> str:
     return f"<head>{head}</head><body><main><p>{WORDS} and more.</p></main>{anchors}</body>"
 
 
-def sitemap(*paths: str, lastmod: str = "2026-05-01") -> Page:
+def sitemap(*paths: str, lastmod: str = "2026-05-01T08:00:00Z") -> Page:
     urls = "".join(f"<url><loc>{path}</loc><lastmod>{lastmod}</lastmod></url>" for path in paths)
     return Page(
         body=f"<?xml version='1.0'?><urlset>{urls}</urlset>".encode(),
@@ -78,7 +78,7 @@ def test_a_site_with_a_sitemap_is_counted_sampled_and_estimated() -> None:
         pages = [t for t in site.targets() if t not in ("/robots.txt", "/sitemap.xml")]
     assert report.robots.allows_start
     assert (report.sitemap.urls, report.sitemap.disallowed) == (40, 0)
-    assert report.sitemap.newest == datetime(2026, 5, 1, tzinfo=UTC)
+    assert report.sitemap.newest == datetime(2026, 5, 1, 8, tzinfo=UTC)
     assert len(report.sample) == SAMPLE_PAGES == len(set(pages))
     assert pages[0] == "/"
     assert looker.pauses == [DELAY] * (SAMPLE_PAGES - 1)

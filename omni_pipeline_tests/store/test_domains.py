@@ -1,5 +1,7 @@
 """The registered web sites: added once, found by host, removed with all that is theirs."""
 
+from uuid import uuid4
+
 import psycopg
 import pytest
 from psycopg import Connection, sql
@@ -9,7 +11,7 @@ from omni_pipeline.store import (
     cleaned_pages,
     crawl_frontier,
     domains,
-    embeddings,
+    embedding_usage,
     failed_pages,
     held_pages,
     raw_pages,
@@ -17,6 +19,7 @@ from omni_pipeline.store import (
     robots_files,
 )
 from omni_pipeline.store.domains import CrawlOptions, DomainOverview, NewDomain
+from omni_pipeline.store.embedding_usage import Batch, Bill
 from omni_pipeline.store.failed_pages import Failure
 from omni_pipeline_tests.store.conftest import HOST, MISSING, Run, register, start_run
 
@@ -29,6 +32,8 @@ NOT_OF_DOMAINS = {
     "embedding_models",
     "schema_migrations",
     "publication_checks",
+    "provider_breakers",
+    "rate_limits",
 }
 
 
@@ -119,7 +124,8 @@ def fill_every_table(run: Run) -> None:
     run.stage({other: ["staged"]})
     run.pay(["staged"])
     with run.fenced():
-        embeddings.record_usage(run.conn, run.holding, run.model, requests=1, texts=1, tokens=9)
+        batch = Batch(id=uuid4(), model=run.model, price_per_million=None)
+        embedding_usage.settle(run.conn, run.holding, batch, Bill(requests=1, texts=1, tokens=9))
         failed_pages.record(
             run.conn, run.holding, "fetch", [Failure(url="u", kind="transient.x", reason="r")]
         )

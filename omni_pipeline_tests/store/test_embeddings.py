@@ -186,18 +186,3 @@ def test_taking_again_twice_serves_the_same_texts(run: Run) -> None:
     publish_text(run, "one")
     assert reuse(run, "one") == ["one"]
     assert reuse(run, "one") == ["one"]
-
-
-# The bill
-
-
-def test_what_was_paid_is_booked_with_job_and_model(run: Run) -> None:
-    """C6"""
-    with run.fenced():
-        for tokens in (7, 3_000_000_000):
-            embeddings.record_usage(
-                run.conn, run.holding, run.model, requests=1, texts=2, tokens=tokens
-            )
-    booked = "SELECT host, job_id, model_id, requests, texts, tokens FROM embedding_usage"
-    mine = (run.holding.host, run.holding.job_id, run.model.id, 1, 2)
-    assert run.conn.execute(booked).fetchall() == [(*mine, 7), (*mine, 3_000_000_000)]

@@ -45,7 +45,8 @@ UPDATE crawl_jobs SET
     chunks_staged = chunks_staged + %(chunks_staged)s,
     chunks_embedded = chunks_embedded + %(chunks_embedded)s,
     chunks_reused = chunks_reused + %(chunks_reused)s,
-    tokens_embedded = tokens_embedded + %(tokens_embedded)s
+    tokens_embedded = tokens_embedded + %(tokens_embedded)s,
+    tokens_reused = tokens_reused + %(tokens_reused)s
 WHERE id = %(job_id)s AND status = 'running'
 
 -- name: finish

@@ -31,9 +31,15 @@ UNION
 SELECT text_hash FROM staged_embeddings
 WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s AND text_hash = ANY (%(text_hashes)s)
 
--- name: record_usage
-INSERT INTO embedding_usage (domain_id, host, job_id, model_id, requests, texts, tokens)
-VALUES (%(domain_id)s, %(host)s, %(job_id)s, %(model_id)s, %(requests)s, %(texts)s, %(tokens)s)
+-- name: count_reused
+-- Publishing empties the staged chunks: repeated after its commit, this finds nothing to count a second time.
+SELECT count(*) AS chunks, coalesce(sum(token_count), 0)::bigint AS tokens
+FROM (
+    SELECT token_count, text_hash = ANY (%(paid_hashes)s) AND row_number() OVER (
+        PARTITION BY text_hash ORDER BY revision_id, position) = 1 AS is_paid
+    FROM staged_chunks WHERE revision_id = ANY (%(revision_ids)s)
+) c
+WHERE NOT is_paid
 
 -- name: forget_staged
 -- Vectors that no staged chunk of the domain waits for any more.

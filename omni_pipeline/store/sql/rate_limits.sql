@@ -6,11 +6,14 @@ INSERT INTO rate_limits (endpoint, model) VALUES (%(endpoint)s, %(model)s) ON CO
 -- of the clock by what was taken; what runs further ahead than the burst has to be waited for. Whoever comes later
 -- takes a later moment, so a large request does not starve. A pause moves both moments, so it need not be added.
 UPDATE rate_limits SET
-    requests_until = greatest(requests_until, statement_timestamp()) + make_interval(secs => %(request_seconds)s),
+    spacing_seconds = spacing_seconds * %(spacing_decay)s,
+    requests_until = greatest(requests_until, statement_timestamp())
+        + make_interval(secs => greatest(%(request_seconds)s, spacing_seconds)),
     tokens_until = greatest(tokens_until, statement_timestamp()) + make_interval(secs => %(token_seconds)s)
 WHERE endpoint = %(endpoint)s AND model = %(model)s
     AND paused_until <= statement_timestamp() + make_interval(secs => %(most_wait_seconds)s)
-    AND greatest(requests_until, statement_timestamp()) + make_interval(secs => %(request_seconds)s)
+    AND greatest(requests_until, statement_timestamp())
+        + make_interval(secs => greatest(%(request_seconds)s, spacing_seconds))
         <= statement_timestamp() + make_interval(secs => %(requests_horizon_seconds)s)
     AND greatest(tokens_until, statement_timestamp()) + make_interval(secs => %(token_seconds)s)
         <= statement_timestamp() + make_interval(secs => %(tokens_horizon_seconds)s)
@@ -22,8 +25,11 @@ RETURNING greatest(paused_until, statement_timestamp(), requests_until - make_in
 SELECT FROM rate_limits WHERE endpoint = %(endpoint)s AND model = %(model)s AND paused_until <= %(starts_at)s
 
 -- name: pause
--- Nothing before that moment, for anybody. What was reserved for after it stays reserved.
+-- Nothing before that moment, for anybody. What was reserved for after it stays reserved. Refusals of requests that
+-- were under way together teach one lesson, not many: a pause that prolongs another does not widen the spacing.
 UPDATE rate_limits SET
+    spacing_seconds = CASE WHEN paused_until > statement_timestamp() THEN spacing_seconds
+        ELSE least(%(most_spacing_seconds)s, greatest(%(least_spacing_seconds)s, spacing_seconds * %(spacing_growth)s)) END,
     paused_until = statement_timestamp() + make_interval(secs => %(seconds)s),
     requests_until = greatest(requests_until, statement_timestamp() + make_interval(secs => %(seconds)s)),
     tokens_until = greatest(tokens_until, statement_timestamp() + make_interval(secs => %(seconds)s))
@@ -38,5 +44,5 @@ SELECT CASE WHEN paused_until > clock_timestamp() THEN paused_until END AS pause
 FROM rate_limits WHERE endpoint = %(endpoint)s AND model = %(model)s
 
 -- name: end_pauses
-UPDATE rate_limits SET paused_until = '-infinity', requests_until = '-infinity', tokens_until = '-infinity'
+UPDATE rate_limits SET paused_until = '-infinity', requests_until = '-infinity', tokens_until = '-infinity', spacing_seconds = 0
 WHERE endpoint = %(endpoint)s AND paused_until > clock_timestamp()

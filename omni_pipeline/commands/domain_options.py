@@ -1,0 +1,133 @@
+"""What a person may say of how a domain is crawled: options, and the rules they keep."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from omni_pipeline.domain.hosts import BadHostError, canonical_host
+from omni_pipeline.errors import SettingsError
+from omni_pipeline.store.domains import DEFAULT_PAGE_LIMIT, CrawlOptions
+
+UNLIMITED = "none"
+# What the column holds; nobody means more.
+MOST_PAGES = 2**31 - 1
+# Patterns are matched with path and query, which begin with a slash.
+_STARTS_OF_PATTERNS = ("/", "*", "?", "[")
+
+
+class RenderMode(StrEnum):
+    """As ``domain.outcomes.Rendering``."""
+
+    HTTP = "http"
+    BROWSER = "browser"
+    AUTO = "auto"
+
+
+MaxPages = Annotated[
+    str | None,
+    typer.Option(metavar="N|none", help=f"Most URLs of a crawl; at first {DEFAULT_PAGE_LIMIT:,}."),
+]
+Render = Annotated[
+    RenderMode | None,
+    typer.Option(help="Pages as sent, as a browser shows them, or whichever each one needs."),
+]
+Delay = Annotated[
+    float | None,
+    typer.Option(min=0, max=300, metavar="SECONDS", help="Between two requests to the site."),
+]
+Concurrency = Annotated[
+    int | None, typer.Option(min=1, max=16, metavar="N", help="Most requests under way at once.")
+]
+Sitemap = Annotated[
+    bool | None, typer.Option("--sitemap/--no-sitemap", help="Read the site's sitemaps.")
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(metavar="GLOB", help="Only paths like '/docs/*'; '' for all. Repeatable."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(metavar="GLOB", help="No paths like this; '' for none. Repeatable."),
+]
+BrowserHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST",
+        help="Another host that pages may load from in a browser; '' for none. Repeatable.",
+    ),
+]
+
+
+def read_options(
+    *,
+    max_pages: str | None,
+    render: RenderMode | None,
+    delay: float | None,
+    concurrency: int | None,
+    sitemap: bool | None,
+    include: list[str] | None,
+    exclude: list[str] | None,
+    browser_hosts: list[str] | None,
+) -> CrawlOptions:
+    """Those that were given. A list replaces the old one, and one empty value empties it.
+
+    Raises:
+        SettingsError: A value breaks its rule; the message names option, value, rule and remedy.
+    """
+    options: CrawlOptions = {}
+    if max_pages is not None:
+        options["page_limit"] = _page_limit(max_pages)
+    if render is not None:
+        options["render_mode"] = render.value
+    if delay is not None:
+        options["delay_seconds"] = delay
+    if concurrency is not None:
+        options["concurrency"] = concurrency
+    if sitemap is not None:
+        options["use_sitemap"] = sitemap
+    if include is not None:
+        options["include_patterns"] = _patterns("--include", include)
+    if exclude is not None:
+        options["exclude_patterns"] = _patterns("--exclude", exclude)
+    if browser_hosts is not None:
+        options["browser_hosts"] = _hosts(browser_hosts)
+    return options
+
+
+def _page_limit(text: str) -> int | None:
+    if text.lower() == UNLIMITED:
+        return None
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_PAGES:
+        raise SettingsError(
+            f"--max-pages {text!r} is neither a whole number from 1 to {MOST_PAGES:,} nor "
+            f"{UNLIMITED!r}: give, for example, --max-pages 20000, or --max-pages {UNLIMITED} for "
+            "no limit."
+        )
+    return int(text)
+
+
+def _patterns(option: str, patterns: list[str]) -> tuple[str, ...]:
+    wanted = tuple(dict.fromkeys(filter(None, patterns)))
+    for pattern in wanted:
+        if not pattern.startswith(_STARTS_OF_PATTERNS):
+            raise SettingsError(
+                f"{option} {pattern!r} would match nothing: globs are matched with the whole path "
+                f"and query, which begin with a slash. Write '/{pattern}' or '*{pattern}'."
+            )
+    return wanted
+
+
+def _hosts(hosts: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_host(host) for host in hosts if host))
+
+
+def _host(text: str) -> str:
+    try:
+        return canonical_host(text.strip())
+    except BadHostError as error:
+        is_more = "/" in text or text.count(":") == 1
+        rule = "is more than a host" if is_more else str(error)
+        raise SettingsError(
+            f"--browser-host {text!r} {rule}. Give a host alone, such as cdn.example.com."
+        ) from error

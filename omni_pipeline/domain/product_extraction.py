@@ -1,0 +1,58 @@
+"""Extracts the products of a page: its own one, or those that it lists."""
+
+from omni_pipeline.domain.json_ld import read_blocks
+from omni_pipeline.domain.microdata import read_microdata
+from omni_pipeline.domain.parsed_page import ParsedPage, likeness, words_of
+from omni_pipeline.domain.product_claims import Claim
+from omni_pipeline.domain.product_detail import detail_product
+from omni_pipeline.domain.product_lists import listed_products, shown_list
+from omni_pipeline.domain.products import Product, Source
+from omni_pipeline.domain.schema_products import product_claims
+
+_LEAST_LIKENESS = 0.6
+_LEAST_LISTED = 3
+
+
+def extract_products(
+    html: str, *, url: str, language: str | None = None, default_currency: str | None = None
+) -> tuple[Product, ...]:
+    """Extract what a page sells: one product of its own, or the products that it lists.
+
+    Args:
+        html: The decoded page.
+        url: Its canonical URL.
+        language: BCP 47, used where the page does not name its own.
+        default_currency: ISO 4217, of the domain's configuration.
+
+    Raises:
+        PermanentError: ``permanent.too_deep`` or ``permanent.too_complex``, as for links.
+    """
+    page = ParsedPage(html, url=url, language=language)
+    claims = _structured_claims(page)
+    own = _own_claims(page, claims)
+    if not own and len({claim.name for claim in claims}) >= _LEAST_LISTED:
+        return listed_products(page, claims, default_currency=default_currency)
+    product = detail_product(page, own, default_currency=default_currency)
+    return (product,) if product else shown_list(page, default_currency=default_currency)
+
+
+def _structured_claims(page: ParsedPage) -> list[Claim]:
+    blocks = read_blocks(text for kind, text in page.scripts if "ld+json" in kind)
+    items, orphans = read_microdata(page.tree)
+    if "offers" in orphans or "price" in orphans:  # a template without its outer itemscope
+        items.append({"@type": "Product", **orphans})
+    return product_claims(blocks, Source.JSON_LD) + product_claims(items, Source.MICRODATA)
+
+
+def _own_claims(page: ParsedPage, claims: list[Claim]) -> list[Claim]:
+    """Claims about the product that the page is about, best source first."""
+    free = [claim for claim in claims if not claim.listed]
+    own = [claim for claim in free if _is_own(page, claim)]
+    return own or (free if len({claim.name for claim in free}) == 1 else [])
+
+
+def _is_own(page: ParsedPage, claim: Claim) -> bool:
+    if claim.url and claim.offers and page.absolute(claim.url) in (page.own_url, page.url):
+        return True
+    names = page.title_words | words_of(page.heading_text)
+    return bool(claim.name) and likeness(claim.name or "", names) >= _LEAST_LIKENESS

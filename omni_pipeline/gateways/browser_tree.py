@@ -1,0 +1,87 @@
+"""The processes of one Chromium, as /proc shows them: found, weighed, killed.
+
+Playwright starts Chromium as the leader of a process group of its own, and its zygotes, renderers
+and services stay in that group whatever becomes of their parents.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_PROC = Path("/proc")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_KIB = 1024
+
+
+def find_marked(mark: str) -> int | None:
+    """The pid of the process that has this argument."""
+    wanted = mark.encode()
+    for pid in _pids():
+        with suppress(OSError):
+            if wanted in (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0"):
+                return pid
+    return None
+
+
+def parent_of(pid: int) -> int | None:
+    with suppress(OSError):
+        return _parent_and_group(pid)[0]
+    return None
+
+
+def group_members(group: int) -> list[int]:
+    """The pids of a process group; zombies, which hold nothing any more, are not counted."""
+    return [pid for pid in _pids() if _belongs(pid, group)]
+
+
+def group_bytes(group: int) -> int:
+    """Memory of a process group, each shared page counted once (PSS)."""
+    return sum(_process_bytes(pid) for pid in group_members(group))
+
+
+def kill_group(group: int) -> None:
+    """End every process of the group, stopped and spinning ones too."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def kill_process(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _pids() -> Iterator[int]:
+    return (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+
+
+def _belongs(pid: int, group: int) -> bool:
+    with suppress(OSError):
+        return _parent_and_group(pid)[1] == group
+    return False
+
+
+def _parent_and_group(pid: int) -> tuple[int, int]:
+    """From /proc/PID/stat, whose second field may hold spaces and brackets.
+
+    Raises:
+        OSError: There is no such process, or nothing is left of it but its exit status.
+    """
+    state, parent, group, *_ = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    if state == "Z":
+        raise ProcessLookupError(pid)
+    return int(parent), int(group)
+
+
+def _process_bytes(pid: int) -> int:
+    directory = _PROC / str(pid)
+    with suppress(OSError):
+        for line in (directory / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * _KIB
+    # A sandboxed renderer's maps are closed to its own user: what it shares with nobody, then.
+    with suppress(OSError):
+        _, resident, shared, *_ = (directory / "statm").read_text().split()
+        return (int(resident) - int(shared)) * _PAGE_BYTES
+    return 0

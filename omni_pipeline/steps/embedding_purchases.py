@@ -1,0 +1,145 @@
+"""Buying vectors: booked against the day's budget, asked for, then kept and settled as one.
+
+Nothing here holds a transaction while the endpoint is asked. The model inside this process costs
+nothing, so it is neither booked nor asked about budgets.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Protocol
+from uuid import uuid4
+
+from psycopg import Connection
+
+from omni_pipeline.domain.embedding_batches import plan_batches
+from omni_pipeline.domain.embedding_prices import price_per_million
+from omni_pipeline.errors import OmniError, TemporaryError
+from omni_pipeline.gateways.embedding import REQUEST_ITEMS, Embedded, Refusal
+from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.store import crawl_jobs, embedding_usage, embeddings
+from omni_pipeline.store.chunks import TextToEmbed
+from omni_pipeline.store.crawl_jobs import Claim, Counters
+from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.embedding_usage import Batch, Bill, Booking
+
+# One request: few enough that a kill loses little of what was paid for, many enough to be quick.
+REQUEST_TOKENS = 32_000
+
+
+class EmbeddingDoor(Protocol):
+    """What this step needs of the embedding door."""
+
+    def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded: ...
+
+
+class BudgetError(TemporaryError):
+    """The day's token budget is used up; tomorrow there is a new one."""
+
+    kind = "transient.budget"
+
+
+class Purchases:
+    """What one refresh buys of one model."""
+
+    def __init__(self, refresh: Refresh, model: StoredModel, door: EmbeddingDoor) -> None:
+        self.tokens = 0
+        self._refresh = refresh
+        self._settings = refresh.settings.embedding
+        self._model = model
+        self._door = door
+        self._price = price_per_million(self._settings, model.name)
+
+    def cost_usd(self) -> float | None:
+        """What was paid so far; None when the price is unknown."""
+        return None if self._price is None else float(self.tokens * self._price / 10**6)
+
+    def new_batch(self) -> Batch:
+        """The identity under which one transaction is booked, however often it is repeated."""
+        return Batch(id=uuid4(), model=self._model, price_per_million=self._price)
+
+    def requests(self, texts: list[TextToEmbed]) -> Iterator[list[TextToEmbed]]:
+        """Batches for one request each; none larger than what the endpoint takes in a minute."""
+        per_minute = self._settings.tokens_per_minute or REQUEST_TOKENS
+        batches = plan_batches(
+            [text.token_count for text in texts],
+            max_items=REQUEST_ITEMS,
+            max_tokens=min(REQUEST_TOKENS, per_minute),
+        )
+        for batch in batches:
+            yield [texts[index] for index in batch]
+
+    def buy(self, texts: list[TextToEmbed]) -> dict[bytes, Refusal]:
+        """Buy the vectors of one request and keep them; returns the refused texts by their hash.
+
+        Raises:
+            BudgetError: The day's budget is used up; what it still allowed was bought.
+        """
+        batch = self.new_batch()
+        affordable = texts if self._settings.is_local else self._book(batch, texts)
+        answer = self._embed(batch, affordable)
+        self._refresh.write(_keep, batch, affordable, answer)
+        self.tokens += answer.tokens_billed
+        refused = {affordable[one.index].text_hash: one for one in answer.refused}
+        rest = texts[len(affordable) :]
+        return refused | self.buy(rest) if rest else refused
+
+    def _book(self, batch: Batch, texts: list[TextToEmbed]) -> list[TextToEmbed]:
+        """Book the texts, or as many of them as the day's budget allows."""
+        affordable = texts
+        while not (booking := self._ask_budget(batch, affordable)).is_booked:
+            totals = accumulate(text.token_count for text in affordable)
+            affordable = affordable[: sum(total <= booking.left for total in totals)]
+            if not affordable:
+                host, tokens = self._refresh.domain.host, texts[0].token_count
+                raise BudgetError(_over_budget(booking, host, tokens))
+        return affordable
+
+    def _ask_budget(self, batch: Batch, texts: list[TextToEmbed]) -> Booking:
+        return self._refresh.write(
+            embedding_usage.book,
+            batch,
+            tokens=sum(text.token_count for text in texts),
+            daily_token_budget=self._refresh.settings.daily_token_budget,
+        )
+
+    def _embed(self, batch: Batch, texts: list[TextToEmbed]) -> Embedded:
+        try:
+            return self._door.embed(
+                [text.text for text in texts], tokens=[text.token_count for text in texts]
+            )
+        except OmniError:
+            if not self._settings.is_local:
+                self._refresh.write(embedding_usage.cancel, batch.id)
+            raise
+
+
+def _over_budget(booking: Booking, host: str, tokens: int) -> str:
+    """Which budget, what was used of it, and what to do."""
+    of, used = booking.of_domain, booking.used_by_domain
+    if of is not None and used + tokens > of:
+        whose, remedy = f"of {host}", f"omni domains set {host} --daily-token-budget N"
+    else:
+        of, used = booking.of_all or 0, booking.used_by_all
+        whose, remedy = "of all domains", "set OMNI_DAILY_TOKEN_BUDGET"
+    return (
+        f"The daily token budget {whose}, {of:,}, stops this refresh: {used:,} tokens were used "
+        f"since 00:00 UTC, and the next text takes {tokens:,}. What was published stays and what "
+        "was paid for is kept; a refresh after 00:00 UTC goes on from there. To raise the budget: "
+        f"{remedy}."
+    )
+
+
+def _keep(
+    conn: Connection, holding: Claim, batch: Batch, texts: list[TextToEmbed], answer: Embedded
+) -> None:
+    """Keep paid vectors and settle what they cost, together and once."""
+    refused = {one.index for one in answer.refused}
+    kept = [index for index in range(len(texts)) if index not in refused]
+    bill = Bill(requests=answer.requests, texts=len(kept), tokens=answer.tokens_billed)
+    if not embedding_usage.settle(conn, holding, batch, bill):
+        return  # the answer to an earlier COMMIT of this was lost
+    hashes = [texts[index].text_hash for index in kept]
+    embeddings.stage(conn, holding, batch.model, hashes, answer.vectors[kept])
+    crawl_jobs.add_to_counters(
+        conn, holding, Counters(chunks_embedded=len(kept), tokens_embedded=answer.tokens_billed)
+    )

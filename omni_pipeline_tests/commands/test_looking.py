@@ -1,0 +1,75 @@
+"""`omni scrape` and `omni discover`: a look at the web without any database (B8)."""
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from omni_pipeline.gateways.sample_server import SampleServer
+
+from .conftest import CommandLine
+
+
+@pytest.fixture
+def looker(site: SampleServer, tmp_path: Path) -> CommandLine:
+    """The command line without a database, an endpoint or a home: where it would be one appears."""
+    return CommandLine(
+        environment={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "COLUMNS": "80",
+            "OMNI_HOME": str(tmp_path / "home"),
+            "OMNI_ALLOW_ADDRESSES": urlsplit(site.url).netloc,
+        }
+    )
+
+
+def test_scrape_prints_the_text_alone_on_standard_output_and_starts_nothing(
+    looker: CommandLine, site: SampleServer, tmp_path: Path
+) -> None:
+    result = looker.run("scrape", f"{site.url}/docs/watering.html", "--http")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("# ")
+    assert "words" in result.stderr
+    assert "tokens" in result.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_scrape_gives_json_and_html(looker: CommandLine, site: SampleServer) -> None:
+    url = f"{site.url}/docs/watering.html"
+    page = json.loads(looker.run("scrape", url, "--http", "--json").stdout)
+    assert (page["url"], page["status"], page["rendered_by"]) == (url, 200, "http")
+    assert page["words"] == len(page["markdown"].split()) > 50
+    assert page["tokens"] > page["words"]
+    assert "<html" in looker.run("scrape", url, "--http", "--raw").stdout
+
+
+def test_scrape_says_in_one_line_why_there_is_no_page(
+    looker: CommandLine, site: SampleServer
+) -> None:
+    site.pages["/shell.html"] = "<div id=root></div><script src=app.js></script>"
+    missing = looker.run("scrape", f"{site.url}/nothing.html", "--http")
+    shell = looker.run("scrape", f"{site.url}/shell.html", "--http")
+    for result in (missing, shell):
+        assert result.returncode == 1
+        assert len(result.stderr.strip().splitlines()) == 1
+    assert "404" in missing.stderr
+    assert f"omni scrape --browser {site.url}/shell.html" in shell.stderr
+    raw = looker.run("scrape", f"{site.url}/shell.html", "--http", "--raw")
+    assert "root" in raw.stdout
+
+
+def test_discover_estimates_and_says_how_to_go_on(
+    looker: CommandLine, site: SampleServer, tmp_path: Path
+) -> None:
+    result = looker.run("discover", f"{site.url}/")
+    assert result.returncode == 0, result.stderr
+    assert f"omni domains add {site.url}/" in result.stdout
+    assert "estimated" in result.stdout
+    assert not (tmp_path / "home").exists()
+    report = json.loads(looker.run("discover", f"{site.url}/", "--json").stdout)
+    assert report["robots"]["allows_start"]
+    assert report["sitemap"]["urls"] > 5
+    assert report["estimate"]["tokens"] > 0
+    assert report["next_commands"][0].startswith("omni domains add")

@@ -1,0 +1,54 @@
+"""Microdata in the shape of JSON-LD (B6)."""
+
+from typing import Any
+
+from selectolax.lexbor import LexborHTMLParser
+
+from omni_pipeline.domain.microdata import MOST_ELEMENTS, read_microdata
+
+
+def read(html: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    return read_microdata(LexborHTMLParser(html))
+
+
+def test_items_nest_and_values_come_from_the_attribute_that_carries_them() -> None:
+    items, orphans = read(
+        """
+        <div itemscope itemtype="https://schema.org/Product">
+          <h1 itemprop="name">A <b>drill</b></h1>
+          <a itemprop="url" href="/drill">x</a> <img itemprop="image" src="d.png">
+          <div itemprop="offers" itemscope itemtype="https://schema.org/Offer">
+            <meta itemprop="price" content="12.50"><span itemprop="priceCurrency">EUR</span>
+          </div>
+        </div>"""
+    )
+    offer = {"@type": ["https://schema.org/Offer"], "price": ["12.50"], "priceCurrency": ["EUR"]}
+    assert items == [
+        {
+            "@type": ["https://schema.org/Product"],
+            "name": ["A drill"],
+            "url": ["/drill"],
+            "image": ["d.png"],
+            "offers": [offer],
+        }
+    ]
+    assert orphans == {}
+
+
+def test_an_element_that_is_item_and_property_counts_once() -> None:
+    items, _ = read('<p itemscope><span itemprop="offers" itemscope></span></p>')
+
+    assert len(items) == 1
+    assert len(items[0]["offers"]) == 1
+
+
+def test_properties_outside_of_any_item_are_kept_apart() -> None:
+    items, orphans = read('<b itemprop="price" content="5">5</b>')
+
+    assert (items, orphans) == ([], {"price": ["5"]})
+
+
+def test_a_page_of_items_is_read_up_to_a_limit_s52() -> None:
+    items, _ = read("<i itemscope></i>" * (MOST_ELEMENTS + 10))
+
+    assert len(items) == MOST_ELEMENTS

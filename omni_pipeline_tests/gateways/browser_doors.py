@@ -1,0 +1,70 @@
+"""Doors with a real Chromium for tests, and looks at its processes."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from omni_pipeline.domain.addresses import AddressPolicy
+from omni_pipeline.domain.outcomes import Outcome
+from omni_pipeline.gateways.browser import BrowserDoor, RenderLimits, find_browser
+from omni_pipeline.gateways.browser_process import Chromium
+from omni_pipeline.gateways.browser_tree import group_members
+from omni_pipeline.gateways.web_transport import Resolver
+from omni_pipeline_tests.sites import LOOPBACK, ScriptedSite
+
+USER_AGENT = "omni-pipeline/0.1 (+https://example.org/crawler)"
+QUICK = RenderLimits(wall_seconds=20.0, quiet_seconds=0.2, settle_seconds=1.5)
+IMPATIENT = RenderLimits(wall_seconds=2.5, quiet_seconds=0.2, settle_seconds=0.5, close_seconds=2.0)
+
+needs_chromium = pytest.mark.skipif(
+    find_browser(None) is None,
+    reason="no Chromium: `playwright install chromium` or `apt-get install chromium`",
+)
+
+
+def any_host(host: str) -> bool:
+    return True
+
+
+def make_door(
+    *sites: ScriptedSite,
+    limits: RenderLimits = QUICK,
+    allows_host: Callable[[str], bool] = any_host,
+    concurrency: int = 2,
+    resolver: Resolver | None = None,
+) -> BrowserDoor:
+    """A door whose policy allows the sites, and nothing else on loopback."""
+    return BrowserDoor(
+        policy=AddressPolicy(allowed=frozenset((LOOPBACK, site.port) for site in sites)),
+        user_agent=USER_AGENT,
+        allows_host=allows_host,
+        limits=limits,
+        concurrency=concurrency,
+        resolver=resolver,
+    )
+
+
+def render(door: BrowserDoor, url: str) -> Outcome:
+    return asyncio.run(door.render(url))
+
+
+def chromium_of(door: BrowserDoor) -> Chromium:
+    """The browser that a door runs right now."""
+    current = door._pool._current
+    assert current is not None
+    return current.result()
+
+
+def processes_of(group: int, kind: str = "") -> list[int]:
+    """Chromium's processes, or those of one ``--type``."""
+    return (
+        [pid for pid in group_members(group) if f"--type={kind}" in command_of(pid)]
+        if kind
+        else group_members(group)
+    )
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

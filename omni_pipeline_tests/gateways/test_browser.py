@@ -1,0 +1,437 @@
+"""What pages become in a real Chromium, friendly ones and the others (FAULTS 2.6)."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from omni_pipeline.domain.outcomes import (
+    Blocked,
+    Fetched,
+    Forbidden,
+    Gone,
+    Outcome,
+    Redirected,
+    Unreachable,
+    Unusable,
+)
+from omni_pipeline.gateways.browser import BrowserDoor, RenderLimits
+from omni_pipeline_tests.gateways.browser_doors import (
+    IMPATIENT,
+    USER_AGENT,
+    any_host,
+    chromium_of,
+    make_door,
+    needs_chromium,
+    processes_of,
+    render,
+)
+from omni_pipeline_tests.sites import Page, ScriptedSite, Seen, Script, html, in_turn, redirect
+
+pytestmark = needs_chromium
+
+APPLICATION = """<!DOCTYPE html><title>Shop</title><div id=app>Loading</div><script>
+fetch('/data').then(r => r.json()).then(d => {
+  document.getElementById('app').innerHTML = '<h1>' + d.name + '</h1>';
+})</script>"""
+DATA = Page(body=b'{"name": "Caf\xc3\xa9"}', headers={"content-type": "application/json"})
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[ScriptedSite]:
+    with ScriptedSite() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def door(site: ScriptedSite) -> Iterator[BrowserDoor]:
+    with make_door(site) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def strict_door(site: ScriptedSite) -> Iterator[BrowserDoor]:
+    limits = RenderLimits(
+        wall_seconds=15.0,
+        quiet_seconds=0.2,
+        settle_seconds=1.0,
+        requests=20,
+        body_bytes=300_000,
+        html_bytes=200_000,
+    )
+    with make_door(site, limits=limits) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def impatient_door(site: ScriptedSite) -> Iterator[BrowserDoor]:
+    with make_door(site, limits=IMPATIENT) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def forgotten(site: ScriptedSite) -> None:
+    """Each test sees its own requests only."""
+    site.requests.clear()
+    site.pages.clear()
+
+
+def _render(door: BrowserDoor, site: ScriptedSite, page: Script, **others: Script) -> Outcome:
+    site.pages["/page"] = page
+    site.pages.update({f"/{name}": script for name, script in others.items()})
+    return render(door, f"{site.url}page")
+
+
+def _text(outcome: Outcome) -> str:
+    assert isinstance(outcome, Fetched), outcome
+    return outcome.body.decode()
+
+
+def test_a_page_is_had_as_its_scripts_left_it(door: BrowserDoor, site: ScriptedSite) -> None:
+    page = html(APPLICATION, etag='"1"', last_modified="Mon, 02 Nov 2026 10:00:00 GMT")
+    outcome = _render(door, site, page, data=DATA)
+
+    assert isinstance(outcome, Fetched)
+    assert outcome.body.decode().startswith("<!DOCTYPE html><html><head><title>Shop")
+    assert "<h1>Café</h1>" in outcome.body.decode()
+    assert (outcome.status, outcome.content_type, outcome.charset) == (200, "text/html", "utf-8")
+    assert outcome.is_rendered
+    assert (outcome.etag, outcome.last_modified, outcome.robots_tag) == (None, None, None)
+    assert {seen.headers["user-agent"] for seen in site.requests} == {USER_AGENT}
+
+
+def test_the_robots_header_comes_along(door: BrowserDoor, site: ScriptedSite) -> None:
+    outcome = _render(door, site, html("x", x_robots_tag="noindex"))
+
+    assert isinstance(outcome, Fetched)
+    assert outcome.robots_tag == "noindex"
+
+
+def test_a_page_is_never_had_from_a_cache(door: BrowserDoor, site: ScriptedSite) -> None:
+    fresh = {"cache-control": "max-age=3600", "content-type": "text/html"}
+    assert "Old" in _text(_render(door, site, Page(body=b"<p>Old", headers=fresh)))
+
+    assert isinstance(_render(door, site, Page(status=404)), Gone)
+
+
+def test_text_that_utf8_cannot_hold_is_replaced(door: BrowserDoor, site: ScriptedSite) -> None:
+    page = "<p id=p></p><script>p.textContent = 'a' + String.fromCharCode(0xd800) + 'b'</script>"
+
+    assert '<p id="p">a?b</p>' in _text(_render(door, site, page))
+
+
+def test_an_application_waits_for_its_style_sheets_and_nothing_else_is_loaded(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
+    page = """<link rel=icon href=/icon.png><link rel=stylesheet href=/style
+      onload="document.title = 'styled'"><img src=/image.png><iframe src=/frame></iframe>
+      <video src=/film autoplay></video><picture><source srcset=/big.png><img src=/small.png>
+      </picture><p style="font-family: f">x</p><script>navigator.sendBeacon('/beacon')</script>"""
+    style = Page(
+        body=b"@font-face{font-family:f;src:url(/font)} p{background:url(/back.png)}",
+        headers={"content-type": "text/css"},
+    )
+    outcome = _render(door, site, page, style=style)
+
+    assert "<title>styled</title>" in _text(outcome)
+    assert sorted(site.targets()) == ["/page", "/style"]
+
+
+@pytest.mark.parametrize(("status", "permanent"), [(301, True), (302, False), (308, True)])
+def test_a_redirect_is_reported_and_not_followed(
+    door: BrowserDoor, site: ScriptedSite, status: int, permanent: bool
+) -> None:
+    outcome = _render(door, site, redirect("/other?utm_source=x", status), other=html("other"))
+
+    assert outcome == Redirected(
+        url=f"{site.url}page", target=f"{site.url}other", permanent=permanent
+    )
+    assert site.targets() == ["/page"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<script>location = '/other#part'</script>",
+        "<script>addEventListener('load', () => location.replace('/other'))</script>",
+        "<meta http-equiv=refresh content='0; url=/other'>",
+        "<form action=/other></form><script>document.forms[0].submit()</script>",
+    ],
+)
+def test_a_page_that_goes_elsewhere_by_itself_is_a_redirect_e9(
+    door: BrowserDoor, site: ScriptedSite, page: str
+) -> None:
+    outcome = _render(door, site, page, other=html("other"))
+
+    assert outcome == Redirected(url=f"{site.url}page", target=f"{site.url}other", permanent=False)
+    assert site.targets() == ["/page"]
+
+
+def test_a_page_may_load_itself_again_with_a_cookie(door: BrowserDoor, site: ScriptedSite) -> None:
+    def page(seen: Seen) -> str:
+        if "seen=1" in seen.headers.get("cookie", ""):
+            return "<p>Welcome"
+        return "<script>document.cookie = 'seen=1; path=/page'; location.reload()</script>"
+
+    assert "Welcome" in _text(_render(door, site, page))
+    assert site.targets() == ["/page", "/page"]
+
+
+def test_a_page_that_loads_itself_for_ever_is_given_up_e9(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
+    outcome = _render(door, site, "<script>location.reload()</script>")
+
+    assert isinstance(outcome, Unusable)
+    assert outcome.kind == "permanent.redirect_loop"
+    assert len(site.requests) <= 4
+
+
+def test_a_page_cannot_replace_itself_by_something_that_is_no_web_page(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
+    outcome = _render(door, site, "<script>location = 'about:blank'</script>")
+
+    assert isinstance(outcome, Unusable)
+    assert outcome.kind == "permanent.redirect"
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted", "kind"),
+    [
+        (404, Gone, None),
+        (410, Gone, None),
+        (401, Blocked, "permanent.blocked"),
+        (403, Blocked, "permanent.blocked"),
+        (429, Blocked, "throttled"),
+        (500, Unreachable, "transient.status"),
+        (503, Unreachable, "transient.status"),
+        (418, Unusable, "permanent.status"),
+        (204, Unusable, "permanent.status"),
+    ],
+)
+def test_a_status_decides_before_anything_is_rendered(
+    door: BrowserDoor, site: ScriptedSite, status: int, wanted: type, kind: str | None
+) -> None:
+    page = Page(status=status, body=b"<script src=/script></script>" if status != 204 else b"")
+    outcome = _render(door, site, page)
+
+    assert isinstance(outcome, wanted)
+    assert getattr(outcome, "kind", None) == kind
+    assert site.targets() == ["/page"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "application/pdf"},
+        {"content-type": "application/json"},
+        {"content-type": "text/html", "content-disposition": "attachment; filename=x.html"},
+    ],
+)
+def test_downloads_and_other_documents_are_not_html_e7(
+    door: BrowserDoor, site: ScriptedSite, headers: dict[str, str]
+) -> None:
+    outcome = _render(door, site, Page(body=b"%PDF-1.7", headers=headers))
+
+    assert isinstance(outcome, Unusable)
+    assert outcome.kind == "permanent.not_html"
+
+
+def test_a_download_that_a_page_starts_is_not_saved_e7(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
+    page = "<p>Text<a id=a href=/file download=x.bin></a><script>a.click()</script>"
+    file = Page(body=b"x" * 1000, headers={"content-type": "application/octet-stream"})
+    outcome = _render(door, site, page, file=file)
+
+    # What a download is to the browser is a navigation to this crawl.
+    assert outcome == Redirected(url=f"{site.url}page", target=f"{site.url}file", permanent=False)
+    assert site.targets() == ["/page"]
+
+
+def test_a_server_that_breaks_off_or_is_not_there_is_unreachable(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
+    cut = _render(door, site, Page(raw=b"HTTP/1.1 200 OK\r\nContent-Le"))
+    with ScriptedSite() as gone:
+        pass
+    with make_door(gone) as other:
+        refused = render(other, gone.url)
+
+    assert isinstance(cut, Unreachable), cut
+    assert isinstance(refused, Unreachable), refused
+    assert cut.temporary
+    assert refused.temporary
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:5432/", "http://other.test/", "http://a@site.test/", "file:///etc/x"]
+)
+def test_a_url_that_is_refused_starts_no_browser(url: str) -> None:
+    with make_door(allows_host=lambda host: host != "other.test") as door:
+        assert isinstance(render(door, url), Forbidden)
+        assert not door.started
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "alert(1); confirm(2); prompt(3)",
+        "for (let i = 0; i < 50; i++) alert(i)",
+        "print()",
+        "onbeforeunload = e => { e.preventDefault(); return 'stay' }",
+        "Notification.requestPermission(); navigator.geolocation.getCurrentPosition(() => {})",
+        "document.body.innerHTML += '<input type=file id=f>'; f.click(); f.showPicker()",
+        "document.documentElement.requestFullscreen(); document.body.requestPointerLock()",
+    ],
+)
+def test_dialogs_hold_nobody_up_e6(door: BrowserDoor, site: ScriptedSite, script: str) -> None:
+    began = time.monotonic()
+    page = f"<body><p>Text</p><script>try {{ {script} }} catch {{ }}</script>"
+
+    assert "Text" in _text(_render(door, site, page))
+    assert "Next" in _text(_render(door, site, "Next"))
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("options", ["''", "'noopener'"])
+def test_a_page_opens_no_windows_e8(door: BrowserDoor, site: ScriptedSite, options: str) -> None:
+    script = f"for (let i = 0; i < 1000; i++) window.open('/popup?' + i, '_blank', {options})"
+
+    assert "Text" in _text(_render(door, site, f"<p>Text</p><script>{script}</script>"))
+    assert site.targets() == ["/page"]
+
+
+def test_an_iframe_bomb_loads_nothing_and_ends_e8(
+    strict_door: BrowserDoor, site: ScriptedSite
+) -> None:
+    outcome = _render(strict_door, site, "<p>Text</p>" + "<iframe src=/page?x></iframe>" * 500)
+
+    assert isinstance(outcome, Unusable)
+    assert outcome.kind == "permanent.too_many_requests"
+    assert site.targets() == ["/page"]
+
+
+def test_ten_thousand_requests_are_cut_short_e8(
+    strict_door: BrowserDoor, site: ScriptedSite
+) -> None:
+    script = "for (let i = 0; i < 10000; i++) fetch('/x?' + i).catch(() => {})"
+    outcome = _render(strict_door, site, f"<script>{script}</script>", x=Page(wait_seconds=0.5))
+
+    assert isinstance(outcome, Unusable)
+    assert outcome.kind == "permanent.too_many_requests"
+    assert len(site.requests) < 100
+
+
+@pytest.mark.parametrize("way", ["fetch('/big')", "new Worker('/worker')"])
+def test_a_page_that_loads_too_much_is_cut_off_e8(
+    strict_door: BrowserDoor, site: ScriptedSite, way: str
+) -> None:
+    def flood() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 100_000
+
+    worker = Page(body=b"fetch('/big')", headers={"content-type": "text/javascript"})
+    page = f"<script>{way}; fetch('/slow')</script>"
+    slow = Page(wait_seconds=3.0)
+    outcome = _render(strict_door, site, page, worker=worker, big=Page(stream=flood), slow=slow)
+
+    assert isinstance(outcome, Unusable)
+    assert outcome.kind == "permanent.too_large"
+
+
+def test_a_document_that_swells_is_too_large(strict_door: BrowserDoor, site: ScriptedSite) -> None:
+    page = "<body><script>document.body.textContent = 'é'.repeat(150000)</script>"
+    outcome = _render(strict_door, site, page)
+
+    assert isinstance(outcome, Unusable)
+    assert outcome.kind == "permanent.too_large"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "setInterval(() => fetch('/tick'), 100)",
+        "let i = 0; setInterval(() => history.pushState({}, '', '/page/' + i++), 10)",
+        "new EventSource('/events')",
+        "fetch('/slow')",
+        "const tick = () => requestAnimationFrame(tick); tick()",
+    ],
+)
+def test_a_page_that_never_falls_silent_is_taken_as_it_is_e9(
+    door: BrowserDoor, site: ScriptedSite, script: str
+) -> None:
+    slow = Page(wait_seconds=5.0)
+    began = time.monotonic()
+    outcome = _render(
+        door, site, f"<p>Text</p><script>{script}</script>", tick="x", events=slow, slow=slow
+    )
+
+    assert isinstance(outcome, Fetched)
+    assert outcome.url == f"{site.url}page"
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<script>while (true) { }</script>",
+        "<p>Text</p><script>addEventListener('load', () => { while (true) { } })</script>",
+        "<script>while (true) alert(1)</script>",
+        "<p>Text</p><script>const f = () => Promise.resolve().then(f); f()</script>",
+    ],
+)
+def test_a_page_that_spins_ends_at_the_wall_clock_e3(
+    impatient_door: BrowserDoor, site: ScriptedSite, page: str
+) -> None:
+    began = time.monotonic()
+    outcome = _render(impatient_door, site, page)
+    assert isinstance(outcome, Unreachable)
+    assert outcome.kind == "transient.timeout"
+    assert time.monotonic() - began < 15
+
+    assert "Next" in _text(_render(impatient_door, site, "Next"))
+
+
+def test_a_page_that_was_taken_does_nothing_more(door: BrowserDoor, site: ScriptedSite) -> None:
+    busy = """<p>Text</p><script>setTimeout(() => { while (true) { } }, 2000);
+      setInterval(() => fetch('/tick'), 1500); onbeforeunload = () => { while (true) { } }
+      </script>"""
+    assert "Text" in _text(_render(door, site, busy, tick="x"))
+    time.sleep(2.2)
+    assert site.targets() == ["/page"]
+
+    assert "Next" in _text(_render(door, site, "<p>Next"))
+
+
+def test_cancelling_ends_the_page_and_not_the_door(door: BrowserDoor, site: ScriptedSite) -> None:
+    site.pages["/page"] = Page(wait_seconds=10.0)
+
+    async def impatiently() -> None:
+        await asyncio.wait_for(door.render(f"{site.url}page"), 1.0)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(impatiently())
+    assert "Next" in _text(_render(door, site, "Next"))
+
+
+def test_pages_of_a_door_are_rendered_side_by_side_and_in_few_tabs(site: ScriptedSite) -> None:
+    site.pages |= {f"/{number}": f"<p>Page {number}" for number in range(8)}
+
+    async def all_pages(door: BrowserDoor) -> list[Outcome]:
+        return await asyncio.gather(*(door.render(f"{site.url}{n}") for n in range(8)))
+
+    with make_door(site, concurrency=2) as door:
+        outcomes = asyncio.run(all_pages(door))
+
+        assert [f"Page {n}" in _text(outcome) for n, outcome in enumerate(outcomes)] == [True] * 8
+        assert len(chromium_of(door)._closers) == 2
+        group = chromium_of(door).pid
+    assert processes_of(group) == []
+
+
+def test_a_door_that_renders_nothing_starts_nothing() -> None:
+    with make_door(allows_host=any_host) as door:
+        assert not door.started

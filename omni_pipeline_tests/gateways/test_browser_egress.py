@@ -1,0 +1,210 @@
+"""Where a hostile page in a real Chromium can connect to: nowhere but its site (FAULTS S34-S43).
+
+Canaries listen where nobody should come; the policy of these doors allows the site's port only.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+import pytest
+
+from omni_pipeline.domain.outcomes import Fetched, Forbidden, Unreachable
+from omni_pipeline.gateways.browser import BrowserDoor
+from omni_pipeline.settings import IPAddress
+from omni_pipeline_tests.gateways.browser_doors import (
+    chromium_of,
+    make_door,
+    needs_chromium,
+    render,
+)
+from omni_pipeline_tests.sites import LOOPBACK, Canary, Page, ScriptedSite, html
+
+pytestmark = needs_chromium
+
+JAVASCRIPT = {"content-type": "text/javascript"}
+
+# As measured: with --proxy-server alone every one of these reaches loopback directly.
+WAYS_OUT = {
+    "image": "new Image().src = 'http://HOST/x'",
+    "style sheet": "document.head.innerHTML += '<link rel=stylesheet href=http://HOST/x>'",
+    "script": "const s = document.createElement('script'); s.src = 'http://HOST/x'; "
+    "document.head.append(s)",
+    "frame": "document.body.innerHTML += '<iframe src=http://HOST/x></iframe>'",
+    "fetch": "fetch('http://HOST/x', {mode: 'no-cors'}).catch(() => {})",
+    "event source": "new EventSource('http://HOST/x')",
+    "beacon": "navigator.sendBeacon('http://HOST/x', 'x')",
+    "socket": "new WebSocket('ws://HOST/x')",
+    "preconnect": "document.head.innerHTML += '<link rel=preconnect href=http://HOST>"
+    "<link rel=prefetch href=http://HOST/x><link rel=dns-prefetch href=http://HOST>'",
+    "prerender": "const r = document.createElement('script'); r.type = 'speculationrules'; "
+    "r.textContent = JSON.stringify({prefetch: [{source: 'list', eagerness: 'immediate', "
+    "urls: ['http://HOST/x']}]}); document.head.append(r)",
+    "webtransport": "try { new WebTransport('https://HOST/x').closed.catch(() => {}) } catch {}",
+}
+IN_A_WORKER = (
+    "fetch('http://HOST/x', {mode: 'no-cors'}).catch(() => {}); new WebSocket('ws://HOST/x')"
+)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[ScriptedSite]:
+    with ScriptedSite() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def asked_hosts() -> set[str]:
+    """Every host that anything in the browser wanted to reach."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def door(site: ScriptedSite, asked_hosts: set[str]) -> Iterator[BrowserDoor]:
+    def note(host: str) -> bool:
+        asked_hosts.add(host)
+        return True
+
+    with make_door(site, allows_host=note) as opened:
+        yield opened
+
+
+def _show(door: BrowserDoor, site: ScriptedSite, script: str) -> None:
+    site.pages["/"] = f"<body><p>Text</p><script>{script}</script>"
+    outcome = render(door, site.url)
+    assert isinstance(outcome, Fetched), outcome
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433"])
+def test_no_way_out_of_a_page_reaches_loopback_s34_s38(
+    door: BrowserDoor, site: ScriptedSite, name: str
+) -> None:
+    with Canary("::1") if name == "[::1]" else Canary() as canary:
+        host = f"{name}:{canary.port}"
+        worker = IN_A_WORKER.replace("HOST", host)
+        site.pages["/worker"] = Page(body=worker.encode(), headers=JAVASCRIPT)
+        ways = [f"try {{ {way} }} catch {{ }}" for way in WAYS_OUT.values()]
+        _show(door, site, ";".join(ways).replace("HOST", host) + ";new Worker('/worker')")
+
+        assert "/worker" in site.targets()
+        assert canary.accepts() == 0
+
+
+def test_what_is_allowed_does_arrive_over_the_same_ways(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
+    """Else the canaries of the test above would prove nothing."""
+    site.requests.clear()
+    host = f"127.0.0.1:{site.port}"
+    site.pages["/worker"] = Page(
+        body=IN_A_WORKER.replace("HOST", host).encode(), headers=JAVASCRIPT
+    )
+    for name in ("style sheet", "script", "fetch", "event source", "socket"):
+        _show(door, site, WAYS_OUT[name].replace("HOST", host).replace("/x", f"/{name[:5]}"))
+    _show(door, site, "new Worker('/worker')")
+
+    wanted = {"/style", "/scrip", "/fetch", "/event", "/socke", "/x"}
+    assert wanted <= set(site.targets())
+
+
+def test_webrtc_and_quic_send_no_datagram_s37(door: BrowserDoor, site: ScriptedSite) -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as canary:
+        canary.bind(("127.0.0.1", 0))
+        canary.setblocking(False)  # noqa: FBT003 - the socket's signature
+        host = f"127.0.0.1:{canary.getsockname()[1]}"
+        stun = f"""
+          const peer = new RTCPeerConnection({{iceServers: [{{urls: 'stun:{host}'}}]}});
+          peer.createDataChannel('x');
+          peer.createOffer().then(offer => peer.setLocalDescription(offer));
+          const gathered = new Promise(done => {{
+            peer.onicegatheringstatechange = () => done();
+            setTimeout(done, 1000);
+          }});
+          gathered.then(() => fetch('/gathered'));
+          {WAYS_OUT["webtransport"].replace("HOST", host)}"""
+        _show(door, site, stun)
+
+        with pytest.raises(BlockingIOError):
+            canary.recv(2000)
+
+
+def test_a_service_worker_is_not_registered_s39(door: BrowserDoor, site: ScriptedSite) -> None:
+    site.requests.clear()
+    site.pages["/worker.js"] = Page(body=b"fetch('/from-the-worker')", headers=JAVASCRIPT)
+    _show(
+        door,
+        site,
+        "navigator.serviceWorker?.register('/worker.js').catch(() => {});"
+        "try { ServiceWorkerContainer.prototype.register.call(navigator.serviceWorker,"
+        " '/worker.js').catch(() => {}) } catch {}",
+    )
+
+    assert "/from-the-worker" not in site.targets()
+
+
+def test_chromium_itself_calls_nobody_s42(
+    door: BrowserDoor, site: ScriptedSite, asked_hosts: set[str]
+) -> None:
+    _show(door, site, "")
+
+    assert asked_hosts <= {"127.0.0.1", "localhost", "::1", "0.0.0.0"}
+
+
+def test_names_are_resolved_by_the_proxy_alone_and_pinned_s40(site: ScriptedSite) -> None:
+    """The page's own host turns to another address after the first answer: rebinding."""
+    answers: list[Sequence[IPAddress]] = [[LOOPBACK]]
+    asked: list[str] = []
+
+    async def resolver(host: str, port: int) -> Sequence[IPAddress]:
+        asked.append(host)
+        return answers.pop() if answers else [ipaddress.ip_address("10.0.0.1")]
+
+    site.pages["/"] = "<body>Text<script>fetch('/again').catch(() => {})</script>"
+    site.requests.clear()
+    with make_door(site, resolver=resolver) as rebound:
+        outcome = render(rebound, f"http://site.test:{site.port}/")
+
+    assert isinstance(outcome, Fetched)
+    assert "/again" not in site.targets()
+    assert asked[0] == "site.test"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_page_on_a_refused_address_is_forbidden_s18(scheme: str, site: ScriptedSite) -> None:
+    async def resolver(host: str, port: int) -> Sequence[IPAddress]:
+        return [ipaddress.ip_address("10.1.2.3")]
+
+    with make_door(site, resolver=resolver) as door:
+        outcome = render(door, f"{scheme}://site.test/")
+
+    assert isinstance(outcome, Forbidden)
+    assert "10.1.2.3" not in outcome.reason
+
+
+def test_what_a_page_loads_is_held_to_the_hosts_of_the_crawl(site: ScriptedSite) -> None:
+    site.requests.clear()
+    site.pages["/"] = (
+        f"<p>Text<script src='http://localhost:{site.port}/cdn.js'></script>"
+        "<script src='/own.js'></script>"
+    )
+    with make_door(site, allows_host=lambda host: host == "127.0.0.1") as door:
+        assert isinstance(render(door, site.url), Fetched)
+
+    assert site.targets() == ["/", "/own.js"]
+
+
+def test_without_its_proxy_the_browser_reaches_nothing_e11(site: ScriptedSite) -> None:
+    site.pages["/"] = html("<p>Text")
+    with make_door(site, concurrency=1) as door:
+        render(door, site.url)
+        (tab,) = chromium_of(door)._closers
+        end = tab.proxy.__aexit__(None, None, None)
+        asyncio.run_coroutine_threadsafe(end, door._loop).result()
+        site.requests.clear()
+        outcome = render(door, site.url)
+
+        assert isinstance(outcome, Unreachable)
+        assert site.requests == []
+        assert isinstance(render(door, site.url), Fetched)

@@ -1,0 +1,102 @@
+"""Finding Chromium, and what is said when there is none or it does not start (FAULTS E10, S36)."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from omni_pipeline.domain.addresses import AddressPolicy
+from omni_pipeline.errors import PermanentError
+from omni_pipeline.gateways.browser import BrowserDoor, find_browser
+from omni_pipeline_tests.gateways.browser_doors import any_host, make_door, needs_chromium
+
+
+def _program(path: Path, text: str = "#!/bin/sh\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def _door(executable: Path) -> BrowserDoor:
+    return BrowserDoor(
+        policy=AddressPolicy(), user_agent="x", allows_host=any_host, executable=executable
+    )
+
+
+def test_playwrights_newest_headless_shell_comes_before_all_others(tmp_path: Path) -> None:
+    environment = {"PLAYWRIGHT_BROWSERS_PATH": str(tmp_path / "pw"), "PATH": str(tmp_path / "bin")}
+    found = []
+    for place in (
+        "bin/google-chrome",
+        "bin/chromium",
+        "pw/chromium-1255/chrome-linux64/chrome",
+        "pw/chromium_headless_shell-998/chrome-linux/headless_shell",
+        "pw/chromium_headless_shell-1255/chrome-linux/headless_shell",
+    ):
+        program = _program(tmp_path / place)
+        found.append(find_browser(None, environment=environment) == program)
+
+    assert found == [True] * 5
+
+
+def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
+    environment = {"PLAYWRIGHT_BROWSERS_PATH": str(tmp_path), "PATH": str(tmp_path)}
+
+    assert find_browser(None, environment=environment) is None
+
+
+def test_a_browser_that_was_set_is_the_only_one_looked_for(tmp_path: Path) -> None:
+    mine = _program(tmp_path / "mine")
+
+    assert find_browser(mine) == mine
+    assert find_browser(tmp_path / "missing") is None
+
+
+def test_a_missing_browser_is_an_error_that_has_the_command_e10(tmp_path: Path) -> None:
+    with _door(tmp_path / "missing") as door:
+        with pytest.raises(PermanentError, match="playwright install chromium") as caught:
+            door.check()
+        with pytest.raises(PermanentError):
+            asyncio.run(door.render("http://site.test/"))
+
+    assert caught.value.kind == "permanent.browser_missing"
+    assert "OMNI_BROWSER_PATH" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo 'error while loading shared libraries: libnss3.so' >&2; exit 127", "libnss3.so"),
+        ("exit 0", "does not start"),
+    ],
+)
+def test_a_browser_that_does_not_start_is_an_error_that_says_why_e10(
+    tmp_path: Path, script: str, told: str
+) -> None:
+    with _door(_program(tmp_path / "broken", f"#!/bin/sh\n{script}\n")) as door:
+        with pytest.raises(PermanentError) as caught:
+            door.check()
+
+    assert caught.value.kind == "permanent.browser_broken"
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@needs_chromium
+def test_a_check_starts_chromium_and_closes_it_again() -> None:
+    with make_door() as door:
+        door.check()
+
+        assert door._pool._current is None
+
+
+@needs_chromium
+def test_a_variable_that_opens_loopback_keeps_the_browser_from_starting_s36(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PLAYWRIGHT_DISABLE_FORCED_CHROMIUM_PROXIED_LOOPBACK", "1")
+    with make_door() as door, pytest.raises(PermanentError, match="Unset it") as caught:
+        door.check()
+
+    assert caught.value.kind == "permanent.browser_unsafe"

@@ -1,0 +1,225 @@
+"""Chromium's life and death: crashes, hangs, growth, orphans (FAULTS E1, E2, E4, E5, S44)."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from omni_pipeline.domain.outcomes import Fetched, Unreachable
+from omni_pipeline.gateways.browser import BrowserDoor
+from omni_pipeline.gateways.browser_tree import group_bytes, group_members, kill_group, parent_of
+from omni_pipeline_tests.gateways.browser_doors import (
+    IMPATIENT,
+    QUICK,
+    chromium_of,
+    command_of,
+    make_door,
+    needs_chromium,
+    processes_of,
+    render,
+)
+from omni_pipeline_tests.sites import Page, ScriptedSite, Seen
+
+pytestmark = needs_chromium
+
+SCRIPT = {"content-type": "text/javascript"}
+
+
+@pytest.fixture
+def site() -> Iterator[ScriptedSite]:
+    with ScriptedSite({"/": "<p>Text", "/next": "<p>Next"}) as opened:
+        yield opened
+
+
+def _page_that(site: ScriptedSite, fault: Callable[[], None], *, times: int) -> None:
+    """Make the site's page do harm when its script is asked for, the first ``times``."""
+    harmed: list[Seen] = []
+
+    def script(seen: Seen) -> Page:
+        if len(harmed) < times:
+            harmed.append(seen)
+            fault()
+        return Page(body=b"document.body.append('Done')", headers=SCRIPT)
+
+    site.pages |= {"/": "<body><script src=/script></script>", "/script": script}
+
+
+def _kill_renderers(door: BrowserDoor) -> None:
+    for pid in processes_of(chromium_of(door).pid, "renderer"):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _is_text(outcome: object, text: str) -> bool:
+    return isinstance(outcome, Fetched) and text in outcome.body.decode()
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_a_renderer_that_dies_costs_one_more_attempt_e1(site: ScriptedSite) -> None:
+    with make_door(site) as door:
+        _page_that(site, lambda: _kill_renderers(door), times=1)
+
+        assert _is_text(render(door, site.url), "Done")
+        assert site.targets().count("/") == 2
+
+
+def test_a_page_that_kills_its_renderer_each_time_is_given_up_e1(site: ScriptedSite) -> None:
+    with make_door(site) as door:
+        _page_that(site, lambda: _kill_renderers(door), times=99)
+        outcome = render(door, site.url)
+
+        assert isinstance(outcome, Unreachable)
+        assert outcome.kind == "transient.browser_crash"
+        assert site.targets().count("/") == 2
+        assert _is_text(render(door, f"{site.url}next"), "Next")
+
+
+def test_a_browser_that_dies_is_started_anew_and_its_pages_retried_e2(site: ScriptedSite) -> None:
+    with make_door(site) as door:
+        _page_that(site, lambda: kill_group(chromium_of(door).pid), times=1)
+        site.pages["/slow"] = Page(body=b"<p>Slow", wait_seconds=1.0)
+
+        async def both() -> tuple[object, object]:
+            return await asyncio.gather(door.render(f"{site.url}slow"), door.render(site.url))
+
+        slow, page = asyncio.run(both())
+
+        assert _is_text(page, "Done")
+        assert _is_text(slow, "Slow")
+
+
+def test_a_browser_that_stands_still_is_killed_and_replaced_e4(site: ScriptedSite) -> None:
+    with make_door(site, limits=IMPATIENT) as door:
+        assert _is_text(render(door, site.url), "Text")
+        group = chromium_of(door).pid
+        for pid in group_members(group):
+            os.kill(pid, signal.SIGSTOP)
+
+        began = time.monotonic()
+        assert isinstance(render(door, site.url), Unreachable)
+        assert time.monotonic() - began < IMPATIENT.wall_seconds + IMPATIENT.close_seconds + 5
+        assert _wait_until(lambda: not group_members(group))
+        assert _is_text(render(door, f"{site.url}next"), "Next")
+
+
+def test_a_dead_driver_takes_its_browser_along_and_the_door_goes_on_e4(
+    site: ScriptedSite,
+) -> None:
+    with make_door(site, limits=IMPATIENT) as door:
+        assert _is_text(render(door, site.url), "Text")
+        group = chromium_of(door).pid
+        driver = parent_of(group)
+        assert driver is not None
+        os.kill(driver, signal.SIGKILL)
+
+        render(door, site.url)
+        assert _is_text(render(door, f"{site.url}next"), "Next")
+        assert _wait_until(lambda: not group_members(group))
+
+
+def test_a_door_closes_a_browser_that_stands_still_e4(site: ScriptedSite) -> None:
+    with make_door(site, limits=IMPATIENT) as door:
+        render(door, site.url)
+        group = chromium_of(door).pid
+        driver = parent_of(group)
+        for pid in group_members(group):
+            os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+    assert time.monotonic() - began < 15
+    assert _wait_until(lambda: not group_members(group))
+    assert driver is not None
+    assert _wait_until(lambda: parent_of(driver) is None)
+
+
+def test_a_browser_is_replaced_after_its_pages_e5(site: ScriptedSite) -> None:
+    with make_door(site, limits=replace(QUICK, pages_per_browser=2)) as door:
+        groups = []
+        for _ in range(3):
+            assert _is_text(render(door, site.url), "Text")
+            groups.append(chromium_of(door).pid)
+
+        assert groups[0] == groups[1] != groups[2]
+        assert group_members(groups[0]) == []
+
+
+def test_a_browser_that_has_grown_is_replaced_e5(site: ScriptedSite) -> None:
+    # Every Chromium is larger than this; it is weighed for the first time after two seconds.
+    limits = replace(QUICK, tree_bytes=120 * 2**20)
+    with make_door(site, limits=limits) as door:
+        render(door, site.url)
+        first = chromium_of(door)
+        assert group_bytes(first.pid) > limits.tree_bytes
+        assert _wait_until(first.is_worn)
+
+        assert _is_text(render(door, site.url), "Text")
+        assert chromium_of(door).pid != first.pid
+
+
+def test_a_page_that_hoards_memory_is_ended_with_its_renderer_e5(site: ScriptedSite) -> None:
+    site.pages["/"] = "<script>let all; while (true) all = { all, more: [1, 2, 3] }</script>"
+    with make_door(site) as door:
+        outcome = render(door, site.url)
+
+        assert isinstance(outcome, Unreachable)
+        assert outcome.kind == "transient.browser_crash"
+
+
+def test_nothing_about_the_process_is_careless_s35_s37_s44(
+    site: ScriptedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    with make_door(site) as door:
+        render(door, site.url)
+        pid = chromium_of(door).pid
+        command = command_of(pid)
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+
+    assert "--disable-web-security" not in command
+    assert "--ignore-certificate-errors" not in command
+    assert "--remote-debugging-port" not in command
+    assert ("--no-sandbox" in command) == (os.geteuid() == 0)
+    assert "--proxy-bypass-list=<-loopback> " in command
+    assert "--force-webrtc-ip-handling-policy=disable_non_proxied_udp" in command
+    assert "--host-resolver-rules=MAP * ~NOTFOUND" in command
+    assert b"PATH=" in environment
+    assert b"sk-secret" not in environment
+
+
+ENDLESS = """
+import asyncio, sys
+from omni_pipeline_tests.gateways.browser_doors import make_door, chromium_of
+from omni_pipeline_tests.sites import ScriptedSite, html
+
+with ScriptedSite({"/": html("x"), "/spin": html("<script>while (true) {}</script>")}) as site:
+    with make_door(site) as door:
+        asyncio.run(door.render(site.url))
+        print(chromium_of(door).pid, flush=True)
+        asyncio.run(door.render(site.url + "spin"))
+"""
+
+
+def test_kill_9_of_this_program_leaves_no_browser_behind() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        group = int(program.stdout.readline())
+        driver = parent_of(group)
+        assert driver is not None
+        assert group_members(group)
+        time.sleep(0.5)
+        program.kill()
+    assert _wait_until(lambda: not group_members(group))
+    assert _wait_until(lambda: parent_of(driver) is None)

@@ -1,0 +1,289 @@
+"""What a refresh pays: booked before it is sent, settled once, never beyond a budget (C6)."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from omni_pipeline.errors import TemporaryError
+from omni_pipeline.gateways.embedding import open_embedding_door
+from omni_pipeline.gateways.embedding_retries import RetryPolicy
+from omni_pipeline.settings import EmbeddingSettings
+from omni_pipeline.steps.chunks import stage_chunks
+from omni_pipeline.steps.cleaned_pages import clean_pages
+from omni_pipeline.steps.embedding_purchases import BudgetError, EmbeddingDoor
+from omni_pipeline.steps.embedding_turnstile import open_turnstile
+from omni_pipeline.steps.embeddings import EmbeddingsReport, embed_and_publish
+from omni_pipeline.steps.raw_pages import crawl
+from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.store import crawl_jobs, embedding_models, embedding_usage
+from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.session import Session
+from omni_pipeline_tests import embedding_server as behave
+from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
+from omni_pipeline_tests.steps.conftest import CountingDoor, Pipeline
+
+PAID = EmbeddingSettings(
+    base_url="https://embeddings.test/v1", model="counting", price_per_million=Decimal(2)
+)
+
+PAGE = "/docs/watering.html"
+
+BILLS = (
+    b"SELECT count(*), sum(requests), sum(texts), sum(tokens), sum(tokens_reused), sum(cost_usd)"
+    b" FROM embedding_usage"
+)
+
+COUNTERS = (
+    b"SELECT pages_published, chunks_embedded, chunks_reused, tokens_embedded, tokens_reused"
+    b" FROM crawl_jobs ORDER BY id DESC LIMIT 1"
+)
+
+
+@pytest.fixture
+def paid(pipeline: Pipeline) -> Pipeline:
+    """The pipeline with an endpoint that has a price."""
+    pipeline.settings = replace(pipeline.settings, embedding=PAID)
+    return pipeline
+
+
+def set_budget(pipeline: Pipeline, tokens: int | None) -> None:
+    with pipeline.database.connect() as conn:
+        embedding_usage.set_budget(conn, pipeline.host, tokens)
+
+
+def tomorrow(pipeline: Pipeline) -> None:
+    """The usage of today becomes that of yesterday."""
+    with pipeline.database.connect() as conn:
+        conn.execute(b"UPDATE embedding_usage SET used_at = used_at - interval '1 day'")
+
+
+def tokens_used(pipeline: Pipeline) -> int:
+    [(tokens,)] = pipeline.query(b"SELECT coalesce(sum(tokens), 0)::bigint FROM embedding_usage")
+    return int(str(tokens))
+
+
+# The bill
+
+
+def test_every_batch_is_on_the_bill_with_its_price(paid: Pipeline) -> None:
+    """C6"""
+    report = paid.refresh().embeddings
+    assert report.tokens_embedded > 0
+    assert report.cost_usd == pytest.approx(report.tokens_embedded * 2 / 1_000_000)
+    [(_, requests, texts, tokens, reused, cost)] = paid.query(BILLS)
+    assert (requests, texts, tokens) == (
+        paid.door.requests,
+        report.chunks_embedded,
+        report.tokens_embedded,
+    )
+    assert cost == Decimal(str(tokens)) * 2 / 1_000_000
+    assert reused == report.tokens_reused
+    assert paid.query(b"SELECT count(*) FROM embedding_usage WHERE settled_at IS NULL") == [(0,)]
+
+
+def test_what_is_not_paid_again_is_counted(paid: Pipeline) -> None:
+    """C6: text by text, those of unchanged pages not among them."""
+    paid.refresh()
+    edited = paid.site.read(PAGE).replace("suspends the plan", "suspends this one plan")
+    paid.site.pages[PAGE] = edited
+    report = paid.refresh(force_rescrape=True).embeddings
+    [(chunks, tokens)] = paid.query(
+        b"SELECT count(*), sum(c.token_count)::bigint FROM chunks c"
+        b" JOIN page_revisions r ON r.page_id = c.page_id AND r.model_id = c.model_id"
+        b" WHERE r.fence = (SELECT max(fence) FROM page_revisions)"
+    )
+    assert report.chunks_embedded > 0
+    assert report.chunks_reused == int(str(chunks)) - report.chunks_embedded > 0
+    assert report.tokens_reused == int(str(tokens)) - report.tokens_embedded > 0
+    [(saved,)] = paid.query(b"SELECT saved_usd FROM embedding_usage ORDER BY id DESC LIMIT 1")
+    assert saved == Decimal(report.tokens_reused) * 2 / 1_000_000
+
+
+def test_the_model_inside_the_process_costs_nothing_and_has_no_budget(pipeline: Pipeline) -> None:
+    set_budget(pipeline, 1)
+    pipeline.settings = replace(pipeline.settings, daily_token_budget=1)
+    report = pipeline.refresh().embeddings
+    assert (report.cost_usd, report.pages_failed) == (0.0, 0)
+    assert report.tokens_embedded > 1
+
+
+def test_an_unknown_price_is_said_to_be_unknown(paid: Pipeline) -> None:
+    paid.settings = replace(paid.settings, embedding=replace(PAID, price_per_million=None))
+    assert paid.refresh().embeddings.cost_usd is None
+
+
+# Repeated transactions
+
+
+class LossySession(Session):
+    """Loses the answer to every second COMMIT, so that every piece of work runs twice."""
+
+    _is_lost = False
+
+    def _once(self, work: Callable[[Connection], object]) -> object:  # type: ignore[override]
+        result = super()._once(work)
+        self._is_lost = not self._is_lost
+        if self._is_lost:
+            raise TemporaryError("cut") from psycopg.OperationalError("cut")
+        return result
+
+
+def staged(refresh: Refresh, pipeline: Pipeline) -> None:
+    with pipeline.web() as web:
+        crawl(refresh, web, user_agent="test", page_limit=3)
+    clean_pages(refresh)
+    stage_chunks(refresh, pipeline.model(), pipeline.chunker)
+
+
+def embed(pipeline: Pipeline, *, is_lossy: bool) -> None:
+    with pipeline.open() as refresh:
+        staged(refresh, pipeline)
+        lossy = LossySession(pipeline.database) if is_lossy else refresh.session
+        embed_and_publish(replace(refresh, session=lossy), pipeline.model(), pipeline.door)
+        lossy.close()
+
+
+def test_a_lost_commit_is_neither_counted_nor_paid_twice(paid: Pipeline) -> None:
+    """B11: every transaction of the stage runs twice, and the ledger does not show it."""
+    embed(paid, is_lossy=True)
+    lossy = (paid.query(BILLS), paid.query(COUNTERS), sorted(paid.door.texts))
+    assert paid.violations() == []
+    assert paid.query(BILLS) != [(0, None, None, None, None, None)]
+    with paid.database.connect() as conn:
+        conn.execute(b"DELETE FROM raw_pages")
+        conn.execute(b"DELETE FROM embedding_usage")
+        conn.execute(b"DELETE FROM staged_embeddings")
+    paid.door.texts.clear()
+    embed(paid, is_lossy=False)
+    assert (paid.query(BILLS), paid.query(COUNTERS), sorted(paid.door.texts)) == lossy
+
+
+def test_what_the_endpoint_did_not_answer_is_not_on_the_bill(paid: Pipeline) -> None:
+    paid.door = CountingDoor(breaks_after=1)
+    with pytest.raises(TemporaryError):
+        paid.refresh()
+    assert paid.query(b"SELECT count(*) FROM embedding_usage") == [(1,)]
+
+
+# Budgets
+
+
+@pytest.mark.parametrize("is_domains", [True, False])
+def test_a_budget_stops_a_refresh_before_it_overspends_and_the_next_day_goes_on(
+    paid: Pipeline, *, is_domains: bool
+) -> None:
+    """C6, S53: what is published stays, what is paid for is kept, nothing is paid twice."""
+    paid.refresh(max_pages=3)
+    published = paid.query(b"SELECT count(*) FROM embeddings")
+    budget = tokens_used(paid) + 500
+    if is_domains:
+        set_budget(paid, budget)
+    else:
+        paid.settings = replace(paid.settings, daily_token_budget=budget)
+    with pytest.raises(BudgetError) as caught:
+        paid.refresh(force_rescrape=True)
+    words = paid.host if is_domains else "OMNI_DAILY_TOKEN_BUDGET"
+    assert words in str(caught.value)
+    assert f"{budget:,}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert budget - 200 < tokens_used(paid) <= budget, "used to its end, not beyond"
+    [(kind,)] = paid.query(b"SELECT error_kind FROM crawl_jobs ORDER BY id DESC LIMIT 1")
+    assert kind == "transient.budget"
+    assert paid.query(b"SELECT count(*) FROM embeddings") >= published
+    assert paid.violations() == []
+
+    first_day = list(paid.door.texts)
+    for _ in range(20):
+        tomorrow(paid)
+        try:
+            paid.refresh()
+        except BudgetError:
+            assert not set(paid.door.texts) & set(first_day)
+            first_day += paid.door.texts
+        else:
+            break
+    else:
+        pytest.fail("it never ended")
+    assert paid.query(b"SELECT count(*) FROM page_revisions WHERE state = 'staged'") == [(0,)]
+    assert paid.violations() == []
+
+
+def test_a_budget_smaller_than_any_text_says_so(paid: Pipeline) -> None:
+    set_budget(paid, 1)
+    with pytest.raises(BudgetError, match=r"omni domains set .* --daily-token-budget"):
+        paid.refresh(max_pages=3)
+    assert paid.door.requests == 0
+
+
+# Waiting
+
+
+def paid_model(pipeline: Pipeline) -> StoredModel:
+    with pipeline.database.connect() as conn:
+        return embedding_models.ensure(conn, name=MODEL, dimensions=DIMENSIONS, is_lexical=False)
+
+
+def refresh_through(pipeline: Pipeline, door: EmbeddingDoor) -> EmbeddingsReport:
+    with pipeline.open() as refresh:
+        staged(refresh, pipeline)
+        model = paid_model(pipeline)
+        stage_chunks(refresh, model, pipeline.chunker)
+        return embed_and_publish(refresh, model, door)
+
+
+class Watcher(threading.Thread):
+    """Reaps all the time, and looks for sessions that sit in a transaction."""
+
+    def __init__(self, pipeline: Pipeline, lease_seconds: float) -> None:
+        super().__init__(daemon=True)
+        self.lost: list[object] = []
+        self.idle: list[object] = []
+        self.over = threading.Event()
+        self._pipeline = pipeline
+        self._lease_seconds = lease_seconds
+
+    def run(self) -> None:
+        with self._pipeline.database.connect() as conn:
+            while not self.over.wait(0.05):
+                self.lost += crawl_jobs.reap(conn, lease_seconds=self._lease_seconds)
+                self.idle += conn.execute(
+                    b"SELECT query FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+                    b" AND state_change < clock_timestamp() - interval '0.5 s'"
+                    b" AND datname = current_database()"
+                ).fetchall()
+
+
+def test_the_lease_is_renewed_and_no_transaction_open_while_a_request_waits(
+    paid: Pipeline,
+) -> None:
+    """C1: a wait three times as long as the lease."""
+    paid.settings = replace(paid.settings, lease_seconds=0.6, heartbeat_seconds=0.1)
+    watcher = Watcher(paid, lease_seconds=0.6)
+    with EmbeddingServer([behave.throttled(retry_after="2")]) as server:
+        settings = replace(
+            PAID, base_url=server.base_url, model=MODEL, dimensions=DIMENSIONS, api_key="k" * 20
+        )
+        session = Session(paid.database)
+        turnstile = open_turnstile(session, settings, MODEL)
+        with open_embedding_door(settings, turnstile=turnstile, retry=RetryPolicy()) as door:
+            watcher.start()
+            report = refresh_through(paid, door)
+        session.close()
+    watcher.over.set()
+    watcher.join()
+    assert (watcher.lost, watcher.idle) == ([], [])
+    assert report.pages_published > 0
+    assert paid.query(b"SELECT requests FROM embedding_usage WHERE requests > 1") == [(2,)]
+
+
+def test_no_request_is_larger_than_what_the_endpoint_takes_in_a_minute(paid: Pipeline) -> None:
+    paid.settings = replace(paid.settings, embedding=replace(PAID, tokens_per_minute=300))
+    paid.refresh(max_pages=5)
+    assert paid.query(b"SELECT max(tokens) <= 300, count(*) > 3 FROM embedding_usage") == [
+        (True, True)
+    ]
