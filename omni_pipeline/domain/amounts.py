@@ -1,4 +1,5 @@
 """Reads the amount of money that a string of digits and separators stands for."""
+# ruff: noqa: RUF001 - dashes, quotes and letters of many alphabets look alike
 
 import re
 from decimal import Decimal, InvalidOperation
@@ -16,7 +17,17 @@ _GROUPED = re.compile(r"\d{1,3}(?:(?P<mark>[.,])\d{3})(?:(?P=mark)\d{3})*")
 _GROUPED_INDIAN = re.compile(r"\d{1,2}(?:,\d{2})+,\d{3}")
 _GROUP = 3
 _MACHINE = re.compile(r"\d{1,12}(?:\.\d{1,8})?")
-_COMMA_DECIMAL = frozenset(_SPLIT("be", "bg", "cs", "da", "de", "el", "es", "et", "fi", "fr", "hr", "hu", "id", "is", "it", "kk", "lt", "lv", "nb", "nl", "nn", "no", "pl", "pt", "ro", "ru", "sk", "sl", "sr", "sv", "tr", "uk", "vi")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_COMMA_DECIMAL = _words(
+    """
+    be bg cs da de el es et fi fr hr hu id is it kk lt lv nb nl nn no pl pt ro ru sk sl sr
+    sv tr uk vi
+    """
 )
 
 
@@ -24,7 +35,7 @@ def ascii_digits(text: str) -> str:
     """Write digits of any script, and Arabic separators, in ASCII; same length."""
     if text.isascii():
         return text
-    text = text.replace("٫", ".").replace("٬", ",").replace("，", ",").replace("．", ".")  # noqa: RUF001 - full-width marks
+    text = text.replace("٫", ".").replace("٬", ",").replace("，", ",").replace("．", ".")
     return re.sub(r"[^\D0-9]", lambda digit: str(int(digit[0])), text)
 
 

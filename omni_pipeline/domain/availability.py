@@ -105,7 +105,8 @@ _TEXT_RULES = (
     наличност | ej i lager | inte i lager | slut i lager | ikke på lager | ei varastossa |
     stokta yok | stokta bulunmuyor | nincs készleten | nincs raktáron | indisponibil | nu este
     în stoc | laos otsas | pole saadaval | nav pieejams | neturime | εξαντλήθηκε | μη διαθέσιμο
-    | 缺货 | 缺貨 | 无货 | 無貨 | 補貨中 | 暂时无货 | 在庫切れ | 在庫なし | 재고 없음 | 재고없음 | 일시품절 | غير متوفر | غير متاح
+    | 缺货 | 缺貨 | 无货 | 無貨 | 補貨中 | 暂时无货 | 在庫切れ | 在庫なし 
+    | 재고 없음 | 재고없음 | 일시품절 | غير متوفر | غير متاح
     | לא במלאי | hết hàng | habis
     """,
         ),
@@ -166,11 +167,12 @@ _TEXT_RULES = (
     | в наличии | есть в наличии | на складе | в наявності | налично | в наличност | i lager |
     finns i lager | på lager | varastossa | stokta | stokta var | készleten | raktáron | în stoc
     | in stoc | disponibil | laos | saadaval | pieejams | yra sandėlyje | turime | διαθέσιμο |
-    άμεσα διαθέσιμο | 有货 | 有貨 | 現貨 | 现货 | 在庫あり | 在庫有り | 재고 있음 | 구매가능 | متوفر | متاح | במלאי |
+    άμεσα διαθέσιμο | 有货 | 有貨 | 現貨 | 现货
+    | 在庫あり | 在庫有り | 재고 있음 | 구매가능 | متوفر | متاح | במלאי |
     còn hàng | tersedia
     """,
             ).pattern
-            + r"|\b[1-9]\d{0,5}\s(?:in stock|available|auf lager|en stock|disponible|left|kpl varastossa|ks skladem)\b",
+            + r"|\b[1-9]\d{0,5}\s(?:in stock|available|left|auf lager|en stock|disponible)\b",
             re.IGNORECASE,
         ),
     ),

@@ -2,6 +2,7 @@
 
 One page rarely has it all: ``merge_companies`` joins what the pages of a domain say.
 """
+# ruff: noqa: RUF001 - dashes, quotes and letters of many alphabets look alike
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +23,16 @@ from omni_pipeline.domain.urls import canonical_url, url_parts
 
 MOST_SOCIAL_LINKS = 20
 
-_ORGANIZATIONS = frozenset(_SPLIT("organization", "corporation", "localbusiness", "onlinebusiness", "wholesaler", "ngo", "professionalservice", "homeandconstructionbusiness", "automotivebusiness", "foodestablishment")
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_ORGANIZATIONS = _words(
+    """
+    organization corporation localbusiness onlinebusiness wholesaler ngo professionalservice
+    homeandconstructionbusiness automotivebusiness foodestablishment
+    """
 )
 _CONTACT_URL = re.compile(
     r"imprint|impressum|contact|kontakt|contatt|contacto|contato|about|legal|mentions|ueber-uns|"
@@ -49,6 +59,8 @@ _RIGHTS = re.compile(
     r"wszel|všechna|všetky|copyright",
     re.IGNORECASE,
 )
+_LEAST_ADDRESS = 10
+_MOST_ADDRESS = 300
 _OWN_PAGE_SHARE = 1.0
 _FOOTER_SHARE = 0.8
 
@@ -223,7 +235,7 @@ class _Profile:
             for name, value in zip(("street", "postal_code", "city"), found, strict=True):
                 self._set(name, value, Source.RULES, share)
         node = self._page.tree.css_first("address,.adr,[itemprop=address]")
-        if node is not None and 10 <= len(line := text_of_node(node)) <= 300:
+        if node is not None and _LEAST_ADDRESS <= len(line := text_of_node(node)) <= _MOST_ADDRESS:
             self._set("address", line, Source.RULES, share)
 
     def _social_links(self) -> Iterator[str]:

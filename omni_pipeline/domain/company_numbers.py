@@ -1,4 +1,5 @@
 """Finds the numbers and addresses by which a company can be reached and is registered."""
+# ruff: noqa: RUF001 - dashes, quotes and letters of many alphabets look alike
 
 import re
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ _VAT = (
     r"MT\d{8}|NL\d{9}B\d{2}|NO\d{9}(?:MVA)?|PL\d{10}|PT\d{9}|RO\d{6,10}|SE\d{12}|SI\d{8}|SK\d{10}"
 )  # fmt: skip
 _LABELLED_VAT = re.compile(
-    rf"(?<!\w)(?:{_VAT_LABEL})\.?\s{{0,2}}[:#.]?\s{{0,2}}(?P<number>[A-Z]{{0,3}}[\s-]?\d[\dA-Z .\-/]{{5,20}})",
+    rf"(?<!\w)(?:{_VAT_LABEL})\.?\s{{0,2}}[:#.]?\s{{0,2}}"
+    r"(?P<number>[A-Z]{0,3}[\s-]?\d[\dA-Z .\-/]{5,20})",
     re.IGNORECASE,
 )
 _BARE_VAT = re.compile(rf"(?<!\w)(?:{_VAT})(?!\w)")

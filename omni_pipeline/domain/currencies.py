@@ -1,14 +1,34 @@
 """Names currencies: from what stands beside a number to an ISO 4217 code."""
+# ruff: noqa: RUF001 - letters of many alphabets look alike
 
 import re
 from collections.abc import Mapping
 
-ISO_CODES = frozenset(_SPLIT("AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BGN", "BHD", "BIF", "BMD", "BND", "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CLP", "CNY", "COP", "CRC", "CUP", "CVE", "CZK", "DJF", "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD", "GNF", "GTQ", "GYD", "HKD", "HNL", "HRK", "HTG", "HUF", "IDR", "ILS", "INR", "IQD", "IRR", "ISK", "JMD", "JOD", "JPY", "KES", "KGS", "KHR", "KMF", "KPW", "KRW", "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "LYD", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK", "NPR", "NZD", "OMR", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "PYG", "QAR", "RON", "RSD", "RUB", "RWF", "SAR", "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SSP", "STN", "SVC", "SYP", "SZL", "THB", "TJS", "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS", "VES", "VND", "VUV", "WST", "XAF", "XCD", "XCG", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG")
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+ISO_CODES = _words(
+    """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN
+    BWP BYN BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD
+    FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD
+    JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT
+    MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG
+    QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS
+    TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XCG XOF XPF YER
+    ZAR ZMW ZWG
+    """
 )
 # No cents are in use: a group of three digits after a dot can only be thousands.
-WITHOUT_CENTS = frozenset(_SPLIT("CLP", "COP", "CRC", "HUF", "IDR", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"))
+WITHOUT_CENTS = _words(
+    """
+    CLP COP CRC HUF IDR ISK JPY KRW PYG UGX VND XAF XOF XPF
+    """
+)
 # Thousandths are in use: "12.500" is twelve and a half.
-WITH_THOUSANDTHS = frozenset(_SPLIT("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
+WITH_THOUSANDTHS = _words("BHD IQD JOD KWD LYD OMR TND")
 
 _SURE = {
     "€": "EUR", "euro": "EUR", "euros": "EUR", "£": "GBP", "us$": "USD", "ca$": "CAD",
@@ -28,11 +48,18 @@ _SURE = {
 }  # fmt: skip
 # Shared by several countries: the code where nothing tells, and what the others call by it.
 _SHARED: Mapping[str, tuple[str | None, frozenset[str]]] = {
-    "$": ("USD", frozenset(_SPLIT("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "CLP", "COP", "ARS", "UYU", "BRL", "JMD", "TTD"))),
-    "kr": (None, frozenset(_SPLIT("SEK", "NOK", "DKK", "ISK"))),
+    "$": (
+        "USD",
+        _words(
+            """
+    USD CAD AUD NZD SGD HKD TWD MXN CLP COP ARS UYU BRL JMD TTD
+    """
+        ),
+    ),
+    "kr": (None, _words("SEK NOK DKK ISK")),
     "¥": ("JPY", frozenset({"JPY", "CNY"})),
     "元": ("CNY", frozenset({"CNY", "TWD", "HKD"})),
-    "rs": ("INR", frozenset(_SPLIT("INR", "PKR", "LKR", "NPR", "MUR"))),
+    "rs": ("INR", _words("INR PKR LKR NPR MUR")),
     "р": ("RUB", frozenset({"RUB", "BYN"})),
     "r": ("ZAR", frozenset({"ZAR", "BRL"})),
     "l": (None, frozenset({"RON", "MDL", "HNL"})),
@@ -41,7 +68,7 @@ _SHARED: Mapping[str, tuple[str | None, frozenset[str]]] = {
 _CENTS = {"p": "GBP", "¢": "USD", "ct": "EUR", "cent": "EUR", "cents": "USD"}
 
 _BY_REGION = {
-    **dict.fromkeys(["AT", "BE", "CY", "DE", "EE", "ES", "FI", "FR", "GR", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PT", "SI", "SK", "HR"], "EUR"),
+    **dict.fromkeys(_words("AT BE CY DE EE ES FI FR GR IE IT LT LU LV MT NL PT SI SK HR"), "EUR"),
     "AE": "AED", "AR": "ARS", "AU": "AUD", "BG": "BGN", "BR": "BRL", "BY": "BYN", "CA": "CAD",
     "CH": "CHF", "CL": "CLP", "CN": "CNY", "CO": "COP", "CZ": "CZK", "DK": "DKK", "EG": "EGP",
     "GB": "GBP", "HK": "HKD", "HU": "HUF", "ID": "IDR", "IL": "ILS", "IN": "INR", "IS": "ISK",

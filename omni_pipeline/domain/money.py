@@ -3,6 +3,7 @@
 Text is cut at 300 characters before any rule sees it: no price is longer, and none of the patterns
 below can be made to run long (FAULTS S49).
 """
+# ruff: noqa: RUF001 - dashes, quotes and letters of many alphabets look alike
 
 import re
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from omni_pipeline.domain.amounts import NUMBER_PATTERN, ascii_digits, read_amou
 from omni_pipeline.domain.currencies import (
     CENTS_PATTERN,
     CURRENCY_PATTERN,
-    WITHOUT_CENTS,
     currency_of,
 )
 
@@ -96,11 +96,11 @@ def _last(pattern: re.Pattern[str], text: str) -> tuple[int, int] | None:
 
 _TOKEN = re.compile(
     rf"(?P<currency>{CURRENCY_PATTERN})"
-    rf"|(?P<number>{NUMBER_PATTERN})(?P<round>\s?[.,]\s?[-–—]{{1,2}}|\s?:-)?+"  # noqa: RUF001 - "5,–" is a round price
+    rf"|(?P<number>{NUMBER_PATTERN})(?P<round>\s?[.,]\s?[-–—]{{1,2}}|\s?:-)?+"
     rf"|(?P<cents>{CENTS_PATTERN})"
 )
 # Cents that a page sets small and high arrive as "19 99 €", "€ 19 99" or "12€50".
-_WHOLE = r"(?P<whole>\d{1,3}(?:[ .,'’]\d{3})+|\d++)"  # noqa: RUF001 - Swiss thousands
+_WHOLE = r"(?P<whole>\d{1,3}(?:[ .,'’]\d{3})+|\d++)"
 _CENTS_APART = re.compile(
     rf"(?P<lead>\D*?(?P<before>{CURRENCY_PATTERN})?\s?){_WHOLE}\s(?P<cents>\d\d)"
     rf"(?P<rest>\s?(?P<after>{CURRENCY_PATTERN})?[^\w$]*)"
@@ -108,12 +108,12 @@ _CENTS_APART = re.compile(
 _CENTS_BEHIND = re.compile(
     rf"(?P<lead>[^\d€$£]*){_WHOLE}\s?(?P<rest>{CURRENCY_PATTERN})\s?(?P<cents>\d\d)"
 )
-_NOT_MONEY_AFTER = re.compile(r"\s?(?:%|折|x\s|×|″|\"|°)|[^\W\d_]{2}|/\d")  # noqa: RUF001
+_NOT_MONEY_AFTER = re.compile(r"\s?(?:%|折|x\s|×|″|\"|°)|[^\W\d_]{2}|/\d")
 _NOT_MONEY_BEFORE = re.compile(r"[^\W\d_]$|[#/]$|\d[.:]$|\bx\s?$", re.IGNORECASE)
 _RANGE = re.compile(
     r"\s*(?:[-–—−~〜～]|\b(?:to|bis|à|a|do|до|til|tot|hasta|até|e)\b|ー)\s*", re.IGNORECASE
 )
-_SIGN = re.compile(r"(?:^|[\s(])[-−–]$|\+\s?$")  # noqa: RUF001 - minus signs
+_SIGN = re.compile(r"(?:^|[\s(])[-−–]$|\+\s?$")
 # Set in pieces: "229 .99", "229. 99"; and the Swedish "12:50 kr".
 _APART = re.compile(r"(?<=\d)\s?([.,])\s?(?=\d{2}(?!\d))")
 _COLON = re.compile(r"(?<=\d):(?=\d\d\s?(?:kr|SEK|:-))")

@@ -245,11 +245,11 @@ class _Detail:
 
     def _quotes(self) -> list[tuple[Price, Source]]:
         """What each source says that the product costs, at most once each."""
-        quotes: list[tuple[Price, Source]] = []
-        for source in _VOTES:
-            if price := claimed_price(self._read_offers(source)):
-                quotes.append((price, source))
-        return quotes
+        return [
+            (price, source)
+            for source in _VOTES
+            if (price := claimed_price(self._read_offers(source))) is not None
+        ]
 
     def _known_amounts(self) -> set[Decimal]:
         amounts = {amount for text in state_prices(self._page) if (amount := read_amount(text))}

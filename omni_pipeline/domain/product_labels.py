@@ -1,4 +1,5 @@
 """Finds numbers that a page labels for people: "Art.-Nr. 4711", "EAN: 4006381333931"."""
+# ruff: noqa: RUF001 - dashes, quotes and letters of many alphabets look alike
 
 import re
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def read_labels(text: str, *, known: str = "") -> Labels:
 
 
 def read_brand(tree: LexborHTMLParser) -> str | None:
-    """The text beside an element that says "Brand", in the first table, list or line that has it."""
+    """The text beside an element that says "Brand", in the first place that has it."""
     for node in tree.css(_LABEL_ELEMENTS)[:MOST_LABEL_ELEMENTS]:
         label = (node.text() or "").strip()
         if len(label) <= _MOST_LABEL and _BRAND.fullmatch(label):

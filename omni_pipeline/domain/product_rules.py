@@ -4,6 +4,7 @@ The price stands near the heading and the button that buys; its element is calle
 language or another; it does not stand in a list of other products, in a footer or in a basket.
 Each of these is a number of points, and the best place wins if it has enough of them.
 """
+# ruff: noqa: RUF001 - dashes, quotes and letters of many alphabets look alike
 
 import re
 from collections import Counter
@@ -70,7 +71,9 @@ _BUY = re.compile(
     r"in winkel(?:wagen|mand)|bestellen|do koszyka|kup teraz|do ko[šs]ík[au]|v ko[šs]arico|"
     r"u ko[šs]aricu|в корзину|купить|до кошика|sepete ekle|kosárba|adaug[ăa] [îi]n co[șs]|"
     r"lisa ostukorvi|lisää ostoskoriin|lägg i (?:varukorg|kundvagn)|l[æa]g i kurv|"
-    r"legg i handlekurv|加入購物車|加入购物车|立即購買|立即购买|直接購買|我要購買|カートに入れる|구매하기|장바구니|أضف (?:إلى|الى)|"
+    r"legg i handlekurv|加入購物車|"
+    r"加入购物车|立即購買|立即购买|直接購買|我要購買|カートに入れる|"
+    r"구매하기|장바구니|أضف (?:إلى|الى)|"
     r"הוסף לסל|הוספה לסל|add-cart|btn-?buy|buy-?btn|addcart|basket-?add|purchase",
     re.IGNORECASE,
 )

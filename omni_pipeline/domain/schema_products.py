@@ -1,6 +1,7 @@
 """Reads products out of schema.org items, however the page embedded them."""
 
 import html
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,10 +11,22 @@ from omni_pipeline.domain.products import MOST_PRODUCTS, Source
 
 Item = dict[str, Any]
 
-_PRODUCT_TYPES = frozenset(_SPLIT("product", "productgroup", "individualproduct", "productmodel", "someproducts", "vehicle", "car", "motorcycle", "book", "softwareapplication", "mobileapplication", "videogame", "musicalbum", "event", "hotelroom", "course")
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PRODUCT_TYPES = _words(
+    """
+    product productgroup individualproduct productmodel someproducts vehicle car motorcycle
+    book softwareapplication mobileapplication videogame musicalbum event hotelroom course
+    """
 )
 # Of these one is a product only when it is sold here.
-_ONLY_WITH_OFFERS = frozenset(_SPLIT("book", "softwareapplication", "mobileapplication", "videogame", "musicalbum", "event", "hotelroom", "course")
+_ONLY_WITH_OFFERS = _words(
+    """
+    book softwareapplication mobileapplication videogame musicalbum event hotelroom course
+    """
 )
 _LISTING_KEYS = (
     "isRelatedTo",
@@ -34,6 +47,7 @@ _OLD_PRICE_TYPES = (
     "regularprice",
     "suggestedretailprice",
 )
+_VOCABULARY = re.compile(r".*[/#:]", re.DOTALL)
 MOST_VALUE_LENGTH = 500
 MOST_OFFERS = 200
 
@@ -58,27 +72,30 @@ def types_of(item: Item) -> set[str]:
     """The types of an item in lower case, without their vocabulary."""
     found = item.get("@type") or item.get("type") or ()
     names = found if isinstance(found, list) else [found]
-    return {
-        str(name).rsplit("/", 1)[-1].rsplit("#", 1)[-1].rsplit(":", 1)[-1].lower() for name in names
-    }
+    return {_VOCABULARY.sub("", str(name)).lower() for name in names}
 
 
 def text_of(item: Item, *keys: str) -> str | None:
     """The first value with text under one of the keys; of an object its name, value or URL."""
     for key in keys:
         for value in _values(item.get(key)):
-            named = text_of(value, *_NAMING_KEYS) if isinstance(value, dict) else value
+            named = _naming_text(value) if isinstance(value, dict) else value
             if text := _clean(named):
                 return text
     return None
 
 
+def _naming_text(item: Item) -> str | None:
+    """One level only: objects within objects may be nested as deep as somebody likes (S52)."""
+    values = (value for key in _NAMING_KEYS for value in _values(item.get(key)))
+    return next((value for value in values if isinstance(value, str) and value.strip()), None)
+
+
 def _clean(value: object) -> str | None:
     if not isinstance(value, str):
         return None
-    return (
-        " ".join(html.unescape(value[: 4 * MOST_VALUE_LENGTH]).split())[:MOST_VALUE_LENGTH] or None
-    )
+    text = " ".join(html.unescape(value[: 4 * MOST_VALUE_LENGTH]).split())
+    return text[:MOST_VALUE_LENGTH] or None
 
 
 def _values(value: object) -> list[Any]:
@@ -135,16 +152,8 @@ def _gtin(item: Item) -> str | None:
 
 def _offers(item: Item) -> Iterator[OfferClaim]:
     for offer in _objects(item, "offers"):
-        nested = list(_objects(offer, "offers"))
-        low = (
-            text_of(offer, "lowPrice", "price")
-            if nested or "aggregateoffer" in types_of(offer)
-            else None
-        )
-        if nested and not low:
-            yield from (_offer(one) for one in nested)
-        else:
-            yield _offer(offer)
+        nested = [claim for one in _objects(offer, "offers") if (claim := _offer(one)).price]
+        yield from nested or [_offer(offer)]
     if "price" in item:  # flattened templates put the price on the product
         yield _offer(item)
     for variant in _objects(item, "hasVariant", "model"):

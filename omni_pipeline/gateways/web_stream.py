@@ -8,8 +8,10 @@ from typing import Any, Self, cast
 
 import httpcore2
 
-# Received and not yet read; beyond it the socket is left alone.
-_MOST_HELD_BYTES = 256 * 1024
+from omni_pipeline.gateways.web_limits import MIB
+
+# A page under way is read as it comes; so much is held only of what nobody asked for.
+_MOST_HELD_BYTES = MIB
 
 
 class SocketStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
@@ -34,7 +36,7 @@ class SocketStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         self._held.append(data)
         self._held_bytes += len(data)
         if self._held_bytes > _MOST_HELD_BYTES:
-            self._transport.pause_reading()
+            self.abort()
         self._wake()
 
     def eof_received(self) -> None:
@@ -142,10 +144,7 @@ class SocketStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         if len(data) > max_bytes:
             self._held.appendleft(data[max_bytes:])
             data = data[:max_bytes]
-        was_paused = self._held_bytes > _MOST_HELD_BYTES
         self._held_bytes -= len(data)
-        if was_paused and self._held_bytes <= _MOST_HELD_BYTES:
-            self._transport.resume_reading()
         return data
 
     async def _await_news(self, seconds: float | None) -> None:

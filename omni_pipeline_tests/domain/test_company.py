@@ -66,7 +66,8 @@ def test_of_other_pages_only_the_footer_is_read() -> None:
 
 
 def test_an_address_of_the_own_domain_comes_before_the_agency() -> None:
-    html = '<a href="mailto:x@agency.example">a</a><a href="mailto:Info@muster.example?subject=a">b</a>'
+    html = """<a href="mailto:x@agency.example">a</a>
+        <a href="mailto:Info@muster.example?subject=a">b</a>"""
 
     assert extract_company(html, "https://www.muster.example/").email == "info@muster.example"
 

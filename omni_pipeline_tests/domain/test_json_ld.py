@@ -83,10 +83,20 @@ def test_deep_nesting_neither_raises_nor_is_followed_below_64_s52(depth: int) ->
 
 @pytest.mark.parametrize(
     "hostile",
-    ['"' * 1_000_000, '"' + " " * 900_000, "/*" * 500_000, "," * 1_000_000, '{"a":"' + '\\"' * 400_000,
-     "<!--" * 250_000, ";" * 1_000_000, "&quot;" * 160_000, '"," ' * 250_000, "{" * 1_000_000],
+    [
+        '"' * 1_000_000,
+        '"' + " " * 900_000,
+        "/*" * 500_000,
+        "," * 1_000_000,
+        '{"a":"' + '\\"' * 400_000,
+        "<!--" * 250_000,
+        ";" * 1_000_000,
+        "&quot;" * 160_000,
+        '"," ' * 250_000,
+        "{" * 1_000_000,
+    ],
     ids=lambda text: text[:8],
-)  # fmt: skip
+)
 def test_a_hostile_block_is_given_up_in_linear_time_s49(hostile: str) -> None:
     begun = time.process_time()
     read_block(hostile)

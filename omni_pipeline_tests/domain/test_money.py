@@ -70,7 +70,7 @@ def test_kroner_without_a_country_have_no_currency_rather_than_a_wrong_one() -> 
     price = parse_price("99 kr")
 
     assert price is not None
-    assert (price.amount, price.currency) == (99, None)
+    assert (price.amount, price.currency) == (Decimal(99), None)
 
 
 def test_the_raw_text_is_kept_on_one_line() -> None:

@@ -108,12 +108,12 @@ def test_meta_prefers_the_price_of_the_sale() -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        '<script type="application/json">{"product": {"title": "Hammer drill X", "price": "129.90",'
-        ' "currency": "EUR", "sku": "HD-4711"}}</script>',
-        '<script>window.state = {"a": {"name": "Hammer drill X", "salePrice": 129.90,'
-        ' "price": 150, "currency": "EUR", "sku": "HD-4711"}};</script>',
-        '<script>var meta = {"product": {"title": "Hammer drill X", "vendor": "Acme", "price": 12990,'
-        ' "currency": "EUR", "sku": "HD-4711", "handle": "x", "variants": []}};</script>',
+        """<script type="application/json">{"product": {"title": "Hammer drill X",
+            "price": "129.90", "currency": "EUR", "sku": "HD-4711"}}</script>""",
+        """<script>window.state = {"a": {"name": "Hammer drill X", "salePrice": 129.90,
+            "price": 150, "currency": "EUR", "sku": "HD-4711"}};</script>""",
+        """<script>var meta = {"product": {"title": "Hammer drill X", "vendor": "Acme",
+            "price": 12990, "currency": "EUR", "sku": "HD-4711", "variants": []}};</script>""",
     ],
     ids=["json", "assigned", "cents"],
 )
@@ -175,7 +175,9 @@ def test_variants_are_offers_and_the_lowest_that_can_be_bought_is_the_price() ->
     ]
     product = only(page("<h1>Hammer drill X</h1>", ld(product_ld(offers=offers))))
 
-    assert [(o.sku, o.price_amount) for o in product.offers] == [("S0", 10), ("S1", 20), ("S2", 30)]
+    assert [(o.sku, o.price_amount) for o in product.offers] == [
+        (f"S{n}", Decimal(price)) for n, price in enumerate([10, 20, 30])
+    ]
     assert product.price_amount == 20
     assert product.price_kind is PriceKind.FROM
     assert product.availability is Availability.IN_STOCK

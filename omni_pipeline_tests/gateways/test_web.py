@@ -472,6 +472,11 @@ def _burst_then_trickle() -> Iterator[bytes]:
     yield from _trickle()
 
 
+def _nothing() -> Iterator[bytes]:
+    time.sleep(3.0)
+    yield b"x"
+
+
 def _silence() -> Iterator[bytes]:
     yield b"x" * 5000
     time.sleep(1.5)
@@ -485,8 +490,9 @@ def _silence() -> Iterator[bytes]:
         Page(stream=_trickle, headers={"content-type": "text/html"}),
         Page(stream=_burst_then_trickle, headers={"content-type": "text/html"}),
         Page(stream=_silence, headers={"content-type": "text/html"}),
+        Page(stream=_nothing, headers={"content-type": "text/html"}),
     ],
-    ids=["no first byte", "slow head", "slow body", "slow after a burst", "silent body"],
+    ids=["no first byte", "slow head", "slow body", "after a burst", "silent body", "no body"],
 )
 def test_a_site_that_keeps_us_waiting_is_left_long_before_the_last_limit_d32(
     site: ScriptedSite, page: Page

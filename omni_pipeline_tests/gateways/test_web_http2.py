@@ -267,7 +267,7 @@ def _storm_of_resets(talk: Conversation, stream_id: int) -> None:
 
 def _pings(talk: Conversation, stream_id: int) -> None:
     for _ in range(200):
-        talk.send_raw(_frame(PING, 0, bytes(8)) * 500)
+        talk.send_raw(_frame(PING, 0, bytes(8)) * 2000)
 
 
 def _goodbye(talk: Conversation, stream_id: int) -> None:
@@ -321,7 +321,7 @@ def _trickle(talk: Conversation, stream_id: int) -> None:
 
 def _empty_data_without_end(talk: Conversation, stream_id: int) -> None:
     talk.send_head(stream_id, Page(headers=HTML))
-    talk.send_raw(_frame(0, stream_id) * 100_000)
+    talk.send_raw(_frame(0, stream_id) * 500_000)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_whatever_a_site_sends_the_fetch_ends_and_costs_little_d31_d32_d33(
 
     assert isinstance(outcome, Unreachable)
     assert outcome.kind.startswith("transient.")
-    assert cpu_seconds < 1.5
+    assert cpu_seconds < 1.0
     assert isinstance(good, Fetched), "the door goes on, over a new connection where need be"
 
 

@@ -92,6 +92,28 @@ def test_behind_an_open_breaker_every_page_has_one_attempt_d12(site: ScriptedSit
     assert len(site.requests) - before == 10
 
 
+def test_behind_an_open_breaker_nobody_waits_to_try_again_d12(site: ScriptedSite) -> None:
+    site.pages["/0"] = Page(status=500)
+    limits = FetchLimits(breaker_failures=1, pause_seconds=20.0)
+    started = time.monotonic()
+    with _door(site, limits) as door:
+        door.fetch(FetchRequest(url=f"{site.url}0"))
+
+    assert time.monotonic() - started < 5.0
+    assert len(site.requests) == 1
+
+
+def test_who_was_about_to_try_again_when_the_breaker_opened_does_not_d12(
+    site: ScriptedSite,
+) -> None:
+    site.pages |= {"/0": Page(status=500), "/1": Page(status=500, wait_seconds=0.1)}
+    limits = FetchLimits(breaker_failures=2, pause_seconds=0.8)
+    with _door(site, limits) as door:
+        list(door.fetch_all(_requests(site, range(2)), concurrency=2))
+
+    assert len(site.requests) == 2
+
+
 def test_an_answer_closes_the_breaker_again_d12(site: ScriptedSite) -> None:
     site.pages |= {f"/{number}": Page(status=500) for number in range(10)}
     site.pages["/101"] = in_turn(Page(status=500), html("here"))
