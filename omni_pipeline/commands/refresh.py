@@ -116,9 +116,7 @@ def _print_trouble(host: str, reports: dict[str, dict[str, object]]) -> None:
     crawl = reports.get("raw_pages", {})
     failed = sum(int(str(report.get("pages_failed", 0))) for report in reports.values())
     if failed:
-        warn(f"{failed} pages failed and are tried again later: omni status {host}")
-    if crawl.get("is_truncated"):
-        warn("The page limit was reached: some URLs were left out.")
+        warn(f"{failed} pages failed and are tried again later: omni failed {host}")
     notes = crawl.get("notes")
     for note in notes if isinstance(notes, list) else []:
         warn(str(note))

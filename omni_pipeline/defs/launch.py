@@ -9,7 +9,6 @@ import dagster as dg
 from omni_pipeline.defs.run import INTERRUPTED, PARTITION_TAG, refresh_resource
 from omni_pipeline.steps.refresh import Listener
 
-
 # Raised by Dagster for a blocking check; its public module does not name it.
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 

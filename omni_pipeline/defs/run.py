@@ -14,6 +14,7 @@ from omni_pipeline.errors import OmniError
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.counts import CountsReport
 from omni_pipeline.steps.preflight import check_embedding
+from omni_pipeline.steps.progress import Speedometer, describe_progress
 from omni_pipeline.steps.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.refresh import Listener, Progress, Refresh, open_refresh
 from omni_pipeline.steps.tools import Tools
@@ -224,16 +225,16 @@ def log_progress(
     context: dg.AssetExecutionContext, clock: Callable[[], float] = time.monotonic
 ) -> Listener:
     """A listener that writes to the run's log, at most a line every 15 s."""
+    speedometer = Speedometer(clock)
     last = clock()
 
     def listen(progress: Progress) -> None:
         nonlocal last
+        pace = speedometer.read(progress)
         if clock() - last < SECONDS_BETWEEN_LOG_LINES:
             return
         last = clock()
-        context.log.info(
-            f"{progress.stage}: {progress.done} of {progress.known} done, {progress.failed} failed"
-        )
+        context.log.info(describe_progress(progress, pace))
 
     return listen
 

@@ -105,7 +105,7 @@ _TEXT_RULES = (
     наличност | ej i lager | inte i lager | slut i lager | ikke på lager | ei varastossa |
     stokta yok | stokta bulunmuyor | nincs készleten | nincs raktáron | indisponibil | nu este
     în stoc | laos otsas | pole saadaval | nav pieejams | neturime | εξαντλήθηκε | μη διαθέσιμο
-    | 缺货 | 缺貨 | 无货 | 無貨 | 補貨中 | 暂时无货 | 在庫切れ | 在庫なし 
+    | 缺货 | 缺貨 | 无货 | 無貨 | 補貨中 | 暂时无货 | 在庫切れ | 在庫なし
     | 재고 없음 | 재고없음 | 일시품절 | غير متوفر | غير متاح
     | לא במלאי | hết hàng | habis
     """,

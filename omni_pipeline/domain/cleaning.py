@@ -43,6 +43,7 @@ _OPTIONS = ConversionOptions(
 # Without its end only in raw text (<xmp>); looking for it again and again took quadratic time.
 _PRE = re.compile(r"(<pre\b.*?(?:</pre>|\Z))", re.DOTALL)
 _UNEVEN_SPACE = re.compile(r"[ \t\n\r\f]{2,}|[\t\n\r\f]")
+_LETTER = re.compile(r"[^\W_]")
 _NO_LETTER = re.compile(r"[\W_]+")
 
 
@@ -106,7 +107,7 @@ def clean(html: str, *, url: str) -> CleanedPage | Unreadable:
         return markdown
     hygiene = clean_characters(markdown)
     text = drop_noise(hygiene.text).strip()
-    if not _count_letters(text):
+    if _LETTER.search(text) is None:
         return Unreadable(
             kind="suspicious.empty", reason="no text is left beside navigation and hidden parts"
         )

@@ -50,9 +50,9 @@ _SHARING = re.compile(
     re.IGNORECASE,
 )
 _COPYRIGHT = re.compile(
-    r"(?:©|\([cC]\)|[cC]opyright)\s{0,2}(?:(?:©|"
-    r"\([cC]\))\s?)?(?:[cC]opyright\s?)?(?:\d{4}(?:\s?[-–]\s?\d{4})?)?,?\s{0,2}(?:by\s)?(?P<name>[A-ZÀ-Þ][\w&'’ \-]{1,60}?)(?=[.|"
-    r",–\n]|\s-\s|\s(?i:all|alle|tous)\s|$)",
+    r"(?:©|\([cC]\)|[cC]opyright)\s{0,2}(?:(?:©|\([cC]\)|[cC]opyright)\s?){0,2}"
+    r"(?:\d{4}(?:\s?[-–]\s?\d{4})?)?,?\s{0,2}(?:by\s)?(?P<name>[A-ZÀ-Þ][\w&'’ \-]{1,60}?)"
+    r"(?=[.|,–\n]|\s-\s|\s(?i:all|alle|tous)\s|$)"
 )
 _RIGHTS = re.compile(
     r"all\srights|alle\srecht|vse\spravice|sva\sprava|tous\sdroits|todos\slos|todos\sos|tutti\si|"

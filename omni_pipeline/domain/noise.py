@@ -23,6 +23,7 @@ _AGO = (
     rf"\b(?:{_SOME}\s?{_UNIT}\s(?:ago|назад|atrás)|\d{{1,3}}\s?(?:[smhdwy]|min|hr)s?\sago)\b"
     rf"|\bjust now\b|\bgerade eben\b|\b(?:vor|hace|il y a|há)\s{_SOME}\s?{_UNIT}\b"
     r"|\d{1,3}\s?(?:秒|分|分钟|時間|小时|日|天|か月|ヶ月|个月|年)前"
+    r"|\d{1,3}\s?(?:초|분|시간|일|주|개월|년)\s?전\b"
 )
 _PEOPLE = r"(?:people|persons?|users?|visitors?|customers?|shoppers?|others?|guests?|readers?)"
 _WATCHING = (
@@ -41,13 +42,13 @@ _COUNTED = (
     r"(?:views?|likes?|shares?|visits?|visitors?|claps?|retweets?|reactions?|followers?|comments?"
     r"|replies|aufrufe|besucher|kommentare|vues|commentaires|visitas|comentarios|просмотр(?:а|ов)?)"
 )
-_COUNTER = rf"{_COUNT}\s{_COUNTED}\b|\b{_COUNTED}\s?:?\s?\(?{_COUNT}\b\)?"
+_COUNTER = rf"{_COUNT}\s{_COUNTED}\b|\b{_COUNTED}\s?:?\s?\(?{_COUNT}\b\)?|\bviewed {_COUNT}\stimes\b"
 
 _IN_SENTENCES = re.compile(rf"{_AGO}|{_WATCHING}|{_TRACE}", re.IGNORECASE)
 _IN_LABELS = re.compile(rf"{_AGO}|{_WATCHING}|{_TRACE}|{_COUNTER}", re.IGNORECASE)
 _BETWEEN = re.compile(
     r"(?:\b(?:last|updated|modified|edited|published|posted|asked|answered|active|online|on|at|and"
-    r"|aktualisiert|veröffentlicht|publié|actualizado|publicado|обновлено)\b|[\W\d_])*+",
+    r"|aktualisiert|veröffentlicht|publié|mis en ligne|actualizado|publicado|обновлено)\b|[\W\d_])*+",
     re.IGNORECASE,
 )
 # A longer line is a sentence, and numbers in sentences are facts.
@@ -55,7 +56,7 @@ _MOST_LABEL_LENGTH = 120
 
 # Every phrase has one of these: looking for them is 50 times cheaper than for the phrases.
 _SIGNS = (
-    *(" ago", "just now", "gerade eben", "vor ", "hace ", "il y a ", "há ", "atrás", "назад", "前"),
+    *(" ago", "just now", "gerade eben", "vor ", "hace ", "il y a ", "há ", "atrás", "назад", "前", "전"),
     *("viewing", "watching", "looking at", "viewed this", " cart", "rated in", "rendered in"),
     *("loaded in", "served in", "request", "trace", "session", "csrf", "xsrf", "nonce"),
 )

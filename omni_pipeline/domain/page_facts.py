@@ -21,9 +21,9 @@ MOST_BREADCRUMBS = 12
 MOST_BREADCRUMB_LENGTH = 100
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}")
-# Dashes, dots, arrows and the wide forms of bar and colon, which need no space.
+# Dashes, dots, arrows; and what needs no space: wide bars and colons, underscores in Chinese.
 _TITLE_SEPARATOR = re.compile(
-    r"\s*(?:[|/:\-\u2013\u2014\u00b7\u2022\u00ab\u00bb\u203a]+\s|[\uff5c\uff1a])"
+    r"\s*(?:[|/:\-\u2013\u2014\u00b7\u2022\u00ab\u00bb\u203a]+\s|[\uff5c\uff1a]|_(?=[^\x00-\x7f]))"
 )
 
 _LINKED_DATA = "script[type='application/ld+json' i]"

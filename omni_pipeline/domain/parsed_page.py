@@ -5,13 +5,8 @@ from functools import cached_property
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.markup_limits import find_excess
+from omni_pipeline.domain.markup import parse_html
 from omni_pipeline.domain.urls import canonical_url
-from omni_pipeline.errors import PermanentError
-
-# The worst page as short as this costs the parser less than a second.
-_HARMLESS_CHARACTERS = 32 * 1024
-MOST_HTML_CHARACTERS = 4 * 1024 * 1024
 
 _NOT_TEXT = "script,style,template,noscript,svg,iframe,textarea"
 
@@ -40,11 +35,8 @@ class ParsedPage:
     """
 
     def __init__(self, html: str, *, url: str, language: str | None) -> None:
-        html = html[:MOST_HTML_CHARACTERS]
-        if len(html) > _HARMLESS_CHARACTERS and (excess := find_excess(html)):
-            raise PermanentError(excess.reason, kind=excess.kind)
         self._html = html
-        self.tree = LexborHTMLParser(html)
+        self.tree = parse_html(html)
         # Read here, then taken out: no rule on text may see a script or a template.
         self.scripts = [
             ((node.attributes.get("type") or "").strip().lower(), node.text() or "")

@@ -4,14 +4,11 @@ The price stands near the heading and the button that buys; its element is calle
 language or another; it does not stand in a list of other products, in a footer or in a basket.
 Each of these is a number of points, and the best place wins if it has enough of them.
 """
-# ruff: noqa: RUF001 - dashes, quotes and letters of many alphabets look alike
 
-import re
 from collections import Counter
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from math import exp
 
 from selectolax.lexbor import LexborNode
@@ -19,8 +16,26 @@ from selectolax.lexbor import LexborNode
 from omni_pipeline.domain.availability import Availability, availability_in_text
 from omni_pipeline.domain.money import Price, PriceKind, parse_price
 from omni_pipeline.domain.parsed_page import ParsedPage, text_of_node
+from omni_pipeline.domain.product_signs import (
+    BUTTONS,
+    CURRENT,
+    DIGIT,
+    ELSEWHERE,
+    LEVELS_ABOVE,
+    MONEY_TEXT,
+    OLD,
+    PRICED,
+    STOCKED,
+    is_buy_button,
+    is_called_price,
+    is_elsewhere,
+    is_hidden,
+    is_named,
+    name_of,
+)
 
 MOST_CANDIDATES = 400
+MOST_BUTTONS = 600
 MOST_PRICE_TEXT = 160
 LEAST_POINTS = 3.0
 SURE_POINTS = 5.0
@@ -34,74 +49,8 @@ _LEAST_STOCK_POINTS = 0.15
 _NAMED_LEVELS = 3
 _FEW_ALIKE = 3
 _REGULAR_REACH = 40
-_MOST_BUTTON_TEXT = 200
 
-_PRICE_NAMES = (
-    *("price", "prix", "preis", "precio", "preco", "prezzo", "prijs", "cena", "cijena", "fiyat"),
-    *("amount", "money", "hind", "hinta"),
-)
-_PRICED = (
-    ",".join(f'[class*="{name}" i],[id*="{name}" i]' for name in _PRICE_NAMES)
-    + ",[data-price],[itemprop=price],[itemprop=lowPrice]"
-)
-_OLD = re.compile(
-    r"old|was[-_]|[-_]was|(?:^|[\s_-])was(?:$|[\s_-])|strike|struck|cross|list[-_]?price|rrp|"
-    r"msrp|uvp|regular|before|original|previous|compare|barr[eé]|anterior|prec[-_]?orig|through|"
-    r"normal-price|retail|discounted-from",
-    re.IGNORECASE,
-)
-_CURRENT = re.compile(
-    r"sale|current|now|final|our[-_]?price|special|offer|actual|buy|main|today|deal|promo|sell|"
-    r"product[-_]?price|price[-_]?product|pdp|detail",
-    re.IGNORECASE,
-)
-_ELSEWHERE = re.compile(
-    r"relat|recommend|similar|carousel|slider|swiper|cart(?!-?price)|basket|upsell|cross-?sell|"
-    r"recent|bundle|also|review|sponsor|footer|menu|\bnav|header|newsletter|ship|deliver|versand|"
-    r"livraison|instal?lment|financ|credit|rate[ns]?zahl|monthly|warrant|insur|protect|accessor|"
-    r"compar(?:e|ison)-|modal|popup|tooltip|wishlist|saving|save|discount|coupon|voucher|unit|"
-    r"per-|tax|shipping|filter|facet|search|quantity|qty|points|cashback|suggest|sims|viewed|"
-    r"together|other-sellers|olp|fbt|comment|breadcrumb|rating|history",
-    re.IGNORECASE,
-)
-_BUY = re.compile(
-    r"add[\s_-]?to[\s_-]?(?:cart|basket|bag|trolley)|addtocart|addtobasket|buy[\s_-]?(?:now|it)|"
-    r"in den (?:waren|einkaufs)korb|kaufen|ajouter au panier|acheter|añadir (?:al carrito|"
-    r"a la cesta)|agregar al carr|comprar|adicionar ao carrinho|aggiungi al carrello|acquista|"
-    r"in winkel(?:wagen|mand)|bestellen|do koszyka|kup teraz|do ko[šs]ík[au]|v ko[šs]arico|"
-    r"u ko[šs]aricu|в корзину|купить|до кошика|sepete ekle|kosárba|adaug[ăa] [îi]n co[șs]|"
-    r"lisa ostukorvi|lisää ostoskoriin|lägg i (?:varukorg|kundvagn)|l[æa]g i kurv|"
-    r"legg i handlekurv|加入購物車|"
-    r"加入购物车|立即購買|立即购买|直接購買|我要購買|カートに入れる|"
-    r"구매하기|장바구니|أضف (?:إلى|الى)|"
-    r"הוסף לסל|הוספה לסל|add-cart|btn-?buy|buy-?btn|addcart|basket-?add|purchase",
-    re.IGNORECASE,
-)
-_STOCK_NAMES = (
-    "avail",
-    "stock",
-    "lager",
-    "dispon",
-    "zalog",
-    "sklad",
-    "deliver",
-    "inventory",
-    "soldout",
-)
-_STOCKED = ",".join(f'[class*="{name}" i],[id*="{name}" i]' for name in _STOCK_NAMES)
-_DIGIT = re.compile(r"\d")
-_MONEY_TEXT = re.compile(
-    r"[€£$¥₹₽₩₪₺₴฿₫₱]|\b(?:EUR|USD|GBP|CHF|PLN|CZK|SEK|NOK|DKK|HUF|RON|zł|Kč|kr|Ft|lei|kn|грн|"
-    r"руб|лв)\b|元|円|원|ر\.س|د\.إ"
-)
-_BUTTONS = (
-    "button,input[type=submit],input[type=button],input[type=image],[role=button],a[class*=btn i],"
-    "a[class*=button i],[class*=cart i],[id*=cart i],[class*=buy i],[id*=buy i],[class*=basket i]"
-)
-MOST_BUTTONS = 600
-_LEVELS_ABOVE = 14
 _BESIDE = 15
-MOST_NAME = 200
 
 
 @dataclass(kw_only=True)
@@ -142,8 +91,8 @@ class ShownProduct:
         self._heading = page.place(page.heading) if page.heading else None
         self._buttons = [
             page.place(node)
-            for node in page.tree.css(_BUTTONS)[:MOST_BUTTONS]
-            if _is_buy_button(node)
+            for node in page.tree.css(BUTTONS)[:MOST_BUTTONS]
+            if is_buy_button(node)
         ]
         self.buy_place = self._first_button()
 
@@ -191,9 +140,9 @@ class ShownProduct:
         start = self._heading or 0
         near = (start, start if self.buy_place is None else self.buy_place)
         best: tuple[float, Availability] | None = None
-        for node in self._page.tree.css(_STOCKED)[:MOST_CANDIDATES]:
+        for node in self._page.tree.css(STOCKED)[:MOST_CANDIDATES]:
             place, text = self._page.place(node), text_of_node(node)
-            if place < start or not 0 < len(text) <= _MOST_STOCK_TEXT or _is_elsewhere(node):
+            if place < start or not 0 < len(text) <= _MOST_STOCK_TEXT or is_elsewhere(node):
                 continue
             found = availability_in_text(text)
             points = exp(-min(abs(place - p) for p in near) / _STOCK_REACH)
@@ -209,7 +158,7 @@ class ShownProduct:
 
     def _named_elements(self) -> list[LexborNode]:
         """Elements that are called a price."""
-        return self._page.tree.css(_PRICED)[: 3 * MOST_CANDIDATES]
+        return self._page.tree.css(PRICED)[: 3 * MOST_CANDIDATES]
 
     def _money_elements(self) -> list[LexborNode]:
         """Elements whose own text holds the sign of a currency: without a telling name."""
@@ -218,11 +167,11 @@ class ShownProduct:
             return []
         elements: list[LexborNode] = []
         for node in root.traverse(include_text=True):
-            if node.tag == "-text" and _MONEY_TEXT.search(node.text_content or ""):
+            if node.tag == "-text" and MONEY_TEXT.search(node.text_content or ""):
                 parent = node.parent
                 if parent is not None:
                     elements.append(parent)
-                    if parent.parent is not None and not _DIGIT.search(text_of_node(parent)):
+                    if parent.parent is not None and not DIGIT.search(text_of_node(parent)):
                         elements.append(parent.parent)
             if len(elements) > MOST_CANDIDATES:
                 break
@@ -232,12 +181,12 @@ class ShownProduct:
         if node.mem_id in found or node.tag in ("body", "html", "select", "form", "input"):
             return
         text = text_of_node(node)
-        if not text or len(text) > MOST_PRICE_TEXT or not _DIGIT.search(text):
+        if not text or len(text) > MOST_PRICE_TEXT or not DIGIT.search(text):
             return
         price = self._read(text)
         if price is None or not price.amount:
             return
-        name = _name(node)
+        name = name_of(node)
         found[node.mem_id] = PricedElement(
             node=node, place=self._page.place(node), price=price, name=name
         )
@@ -257,9 +206,9 @@ class ShownProduct:
         points = 0.0
         own = candidate.name
         points -= 1.5 * (candidate.price.includes_tax is False)
-        if _named_price(own):
+        if is_called_price(own):
             points += 1.5
-        points += 1.0 if _MONEY_TEXT.search(candidate.price.text) else -1.0
+        points += 1.0 if MONEY_TEXT.search(candidate.price.text) else -1.0
         if candidate.price.kind is PriceKind.PER_UNIT:
             points -= 3.0
         points -= 0.015 * max(0, len(candidate.price.text) - 20)
@@ -286,22 +235,22 @@ class ShownProduct:
         points = 0.0
         node: LexborNode | None = candidate.node
         named_current = False
-        for level in range(_LEVELS_ABOVE):
+        for level in range(LEVELS_ABOVE):
             if node is None or node.tag in ("body", "html"):
                 break
-            name = _name(node)
+            name = name_of(node)
             if level < _NAMED_LEVELS and (
-                node.tag in ("del", "s", "strike") or _is_named(_OLD, name)
+                node.tag in ("del", "s", "strike") or is_named(OLD, name)
             ):
                 candidate.is_old = candidate.is_old or not (
-                    level and _is_named(_CURRENT, candidate.name)
+                    level and is_named(CURRENT, candidate.name)
                 )
-            if level < _NAMED_LEVELS and not named_current and _is_named(_CURRENT, name):
+            if level < _NAMED_LEVELS and not named_current and is_named(CURRENT, name):
                 named_current = True
                 points += 1.0
-            if node.tag in ("nav", "footer", "aside", "header") or _is_hidden(node):
+            if node.tag in ("nav", "footer", "aside", "header") or is_hidden(node):
                 points -= 3.0
-            elif _is_named(_ELSEWHERE, name):
+            elif is_named(ELSEWHERE, name):
                 points -= 2.5 if level else 3.0
                 break
             if node.tag == "a" and level:
@@ -344,57 +293,3 @@ def _regular(best: PricedElement, candidates: list[PricedElement]) -> Price | No
         and c.price.amount > amount
     ]
     return near[0] if near else None
-
-
-def _name(node: LexborNode) -> str:
-    attributes = node.attributes
-    return f"{attributes.get('class') or ''} {attributes.get('id') or ''}".strip()[:MOST_NAME]
-
-
-# The same few hundred names come again and again; each is asked several expensive questions.
-@lru_cache(maxsize=4096)
-def _is_named(pattern: re.Pattern[str], name: str) -> bool:
-    return pattern.search(name) is not None
-
-
-def _named_price(name: str) -> bool:
-    lower = name.lower()
-    return any(part in lower for part in _PRICE_NAMES)
-
-
-def _is_hidden(node: LexborNode) -> bool:
-    attributes = node.attributes
-    style = (attributes.get("style") or "").replace(" ", "").lower()
-    return "hidden" in attributes or "display:none" in style or "visibility:hidden" in style
-
-
-def _is_elsewhere(node: LexborNode) -> bool:
-    current: LexborNode | None = node
-    for _ in range(_LEVELS_ABOVE):
-        if current is None or current.tag in ("body", "html"):
-            return False
-        if current.tag in ("nav", "footer", "aside") or _is_hidden(current):
-            return True
-        if _is_named(_IN_ANOTHER_LIST, _name(current)):
-            return True
-        current = current.parent
-    return False
-
-
-_IN_ANOTHER_LIST = re.compile(
-    r"relat|recommend|similar|carousel|cart(?!-?price)|basket|upsell|cross-?sell|recent|bundle|"
-    r"also|review|sponsor|footer|menu|\bnav|newsletter|sims|viewed|together|other-sellers|"
-    r"comment|filter|facet|modal|popup",
-    re.IGNORECASE,
-)
-
-
-def _is_buy_button(node: LexborNode) -> bool:
-    attributes = node.attributes
-    named = " ".join(
-        value for key in ("class", "id", "name", "value", "title") if (value := attributes.get(key))
-    )
-    if _BUY.search(named[:300]):
-        return True
-    text = node.text() or ""
-    return len(text) < _MOST_BUTTON_TEXT and bool(_BUY.search(text))

@@ -18,7 +18,8 @@ _NEVER_CONTENT = ",".join(
         *("audio", "video", "dialog", "nav", "footer", "hr", "input", "select", "textarea"),
         *("button", "datalist", "[role=navigation]", "[role=contentinfo]", "[role=search]"),
         *("[role=dialog]", "[role=alertdialog]", "[role=menu]", "[role=menubar]"),
-        *(".headerlink", ".viewcode-link", ".mw-editsection"),
+        *(".headerlink", ".viewcode-link", ".mw-editsection", ".navheader", ".navfooter"),
+        *(".breadcrumb", ".breadcrumbs", "[aria-label=breadcrumb i]"),  # see page_facts
         *(".linenos", ".linenodiv", ".lineno", ".gutter", ".hljs-ln-numbers"),
         *(".sr-only", ".visually-hidden", ".screen-reader-text", ".skip-link"),
     )
@@ -26,8 +27,7 @@ _NEVER_CONTENT = ",".join(
 # Inside a landmark these are content: an article's header holds its title, and documentation
 # generators write notes as <aside>.
 _AROUND_CONTENT = (
-    "header:not(:has(h1)),aside,[role=banner]:not(:has(h1)),[role=complementary],"
-    ".breadcrumb,.breadcrumbs,[aria-label=breadcrumb i]"
+    "header:not(:has(h1)),aside,[role=banner]:not(:has(h1)),[role=complementary]"
 )
 # The question of an accordion is a button inside a heading.
 _BUTTONS_WITH_CONTENT = ":is(h1,h2,h3,h4,h5,h6,dt,summary) button"

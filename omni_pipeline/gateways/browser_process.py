@@ -32,8 +32,10 @@ _WATCH_SECONDS = 2.0
 _NOWHERE = "http://127.0.0.1:9"
 
 _FLAGS = (
-    # No WebRTC past the proxy (S37), and no name is ever resolved here (S40).
+    # No WebRTC past the proxy (S37): the first name is the headless shell's, the second is the one
+    # that Chromium itself heeds. No name is ever resolved here (S40).
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--disable-quic",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     # Windows that a page opens: refused by the headless shell; elsewhere by the popup blocker.

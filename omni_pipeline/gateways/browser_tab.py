@@ -31,13 +31,13 @@ _HEARD = (
     "Page.frameNavigated",
 )
 
-# Stopped before they are sent. Style sheets are not among them: single-page applications wait for
-# theirs, and stopping one costs more than the cached one. Frames are not part of the page's DOM.
-_NEVER_LOADED = ("Font", "Image", "Media", "Other", "Ping")
+# Stopped before they are sent: what adds no text. Style sheets are not among it: single-page
+# applications wait for theirs, and stopping one costs more than having it from the cache. Frames
+# are no part of the page's DOM. "Other" are workers, which are wanted, and icons, which are not.
 _STOPPED_AT = (
     ("Document", "Request"),
     ("Document", "Response"),
-    *((kind, "Request") for kind in _NEVER_LOADED),
+    *((kind, "Request") for kind in ("Font", "Image", "Media", "Other", "Ping")),
 )
 
 # In a world of its own, where the page's scripts cannot have replaced anything.

@@ -104,12 +104,13 @@ class Visit:
         return is_quiet or now - self._read_at >= self._limits.settle_seconds
 
     def _on_paused(self, event: Event) -> None:
-        if event["resourceType"] != "Document" or event["frameId"] != self._tab.frame:
+        is_page = event["resourceType"] == "Document" and event["frameId"] == self._tab.frame
+        if not is_page and not _is_worker(event):
             self._tab.refuse(event)
+        elif not is_page or "responseErrorReason" in event:
+            self._tab.do("Fetch.continueRequest", requestId=event["requestId"])
         elif "responseStatusCode" in event:
             self._judge(event)
-        elif "responseErrorReason" in event:
-            self._tab.do("Fetch.continueRequest", requestId=event["requestId"])
         else:
             self._navigate(event)
 
@@ -185,3 +186,9 @@ class Visit:
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
+
+
+def _is_worker(event: Event) -> bool:
+    """Whether this is a worker's script; what else the protocol calls "Other" are icons."""
+    headers = {name.lower(): value for name, value in event["request"]["headers"].items()}
+    return event["resourceType"] == "Other" and not headers.get("accept", "").startswith("image/")

@@ -39,6 +39,9 @@ def stage_chunks(refresh: Refresh, model: StoredModel, chunker: Chunker) -> Chun
     pages = count = failed = 0
     after_id = 0
     with refresh.stage("chunks"):
+        known = refresh.read(
+            cleaned_pages.count_due_for_chunking, model_id=model.id, chunker=chunker.version
+        )
         while due := refresh.read(
             cleaned_pages.due_for_chunking,
             model_id=model.id,
@@ -53,7 +56,7 @@ def stage_chunks(refresh: Refresh, model: StoredModel, chunker: Chunker) -> Chun
             pages += len(revisions)
             failed += len(failures)
             after_id = due[-1].page_id
-            refresh.report(Progress(stage="chunks", done=pages, known=pages, failed=failed))
+            refresh.report(Progress(stage="chunks", done=pages, known=known, failed=failed))
     return ChunksReport(
         pages_staged=pages, chunks_staged=count, pages_failed=failed, chunker=chunker.version
     )

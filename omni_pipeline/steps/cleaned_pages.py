@@ -57,6 +57,7 @@ class _Cleaning:
     def __init__(self, refresh: Refresh) -> None:
         self._refresh = refresh
         self._cleaned = self._changed = self._failed = 0
+        self._due = refresh.read(raw_pages.count_due_for_cleaning, cleaner_version=CLEANER_VERSION)
         self._shrunk: dict[int, str] = {}
 
     def run(self) -> CleanedPagesReport:
@@ -98,7 +99,7 @@ class _Cleaning:
         self._failed += len(failures)
         self._refresh.report(
             Progress(
-                stage="cleaned_pages", done=self._cleaned, known=self._cleaned, failed=self._failed
+                stage="cleaned_pages", done=self._cleaned, known=self._due, failed=self._failed
             )
         )
 

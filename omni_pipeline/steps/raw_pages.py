@@ -293,8 +293,11 @@ class _Crawl:
 
     def _judge_start(self, outcome: Outcome) -> None:
         self._start_problem = _why_no_start(outcome, self._site)
-        has_left = isinstance(outcome, Redirected) and not in_scope(outcome.target, self._site)
-        moved_to = outcome.target if has_left and outcome.permanent else None
+        match outcome:
+            case Redirected(target=target, permanent=True) if not in_scope(target, self._site):
+                moved_to = target
+            case _:
+                moved_to = None
         if moved_to != self._domain.moved_to:
             self._refresh.write(domains.note_move, moved_to)
 

@@ -75,3 +75,11 @@ def due_for_chunking(
         "most": most,
     }
     return fetch_all(conn, _SQL["due_for_chunking"], parameters, DueText)
+
+
+def count_due_for_chunking(conn: Connection, holding: Claim, *, model_id: int, chunker: str) -> int:
+    """How many texts are not yet cut as they are."""
+    parameters = {"domain_id": holding.domain_id, "model_id": model_id, "chunker": chunker}
+    row = conn.execute(_SQL["count_due_for_chunking"], parameters).fetchone()
+    assert row is not None
+    return int(row[0])

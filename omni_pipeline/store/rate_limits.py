@@ -18,7 +18,7 @@ _SQL = load_queries("rate_limits")
 BURST_SECONDS = 5.0
 
 # A limit that nobody has told is found: each refusal widens the space between requests, and each
-# request narrows it again, so that one in twenty or so is refused at the endpoint's limit.
+# request narrows it again, so that at the endpoint's limit one in twenty or so is refused.
 LEAST_SPACING_SECONDS = 0.05
 MOST_SPACING_SECONDS = 30.0
 SPACING_GROWTH = 1.5
@@ -103,11 +103,12 @@ def still_holds(conn: Connection, limit: Limit, turn: Turn) -> bool:
 
 def pause(conn: Connection, limit: Limit, *, seconds: float) -> None:
     """Let nobody ask for so long, as the endpoint wished; a longer pause is not shortened."""
+    is_told = bool(limit.requests_per_minute or limit.tokens_per_minute)
     parameters = {
         **_key(limit),
         "seconds": seconds,
         "least_spacing_seconds": LEAST_SPACING_SECONDS,
-        "most_spacing_seconds": MOST_SPACING_SECONDS,
+        "most_spacing_seconds": 0.0 if is_told else MOST_SPACING_SECONDS,
         "spacing_growth": SPACING_GROWTH,
     }
     conn.execute(_SQL["pause"], parameters)

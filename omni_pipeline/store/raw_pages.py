@@ -149,3 +149,11 @@ def due_for_cleaning(
         "most": most,
     }
     return fetch_all(conn, _SQL["due_for_cleaning"], parameters, DuePage)
+
+
+def count_due_for_cleaning(conn: Connection, holding: Claim, *, cleaner_version: int) -> int:
+    """How many live pages are not yet cleaned as they are."""
+    parameters = {"domain_id": holding.domain_id, "cleaner_version": cleaner_version}
+    row = conn.execute(_SQL["count_due_for_cleaning"], parameters).fetchone()
+    assert row is not None
+    return int(row[0])

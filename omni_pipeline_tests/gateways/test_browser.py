@@ -27,7 +27,7 @@ from omni_pipeline_tests.gateways.browser_doors import (
     processes_of,
     render,
 )
-from omni_pipeline_tests.sites import Page, ScriptedSite, Seen, Script, html, in_turn, redirect
+from omni_pipeline_tests.sites import Page, Script, ScriptedSite, Seen, html, redirect
 
 pytestmark = needs_chromium
 
@@ -140,7 +140,7 @@ def test_an_application_waits_for_its_style_sheets_and_nothing_else_is_loaded(
 
 @pytest.mark.parametrize(("status", "permanent"), [(301, True), (302, False), (308, True)])
 def test_a_redirect_is_reported_and_not_followed(
-    door: BrowserDoor, site: ScriptedSite, status: int, permanent: bool
+    door: BrowserDoor, site: ScriptedSite, status: int, *, permanent: bool
 ) -> None:
     outcome = _render(door, site, redirect("/other?utm_source=x", status), other=html("other"))
 

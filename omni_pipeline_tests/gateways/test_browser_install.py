@@ -74,9 +74,9 @@ def test_a_missing_browser_is_an_error_that_has_the_command_e10(tmp_path: Path) 
 def test_a_browser_that_does_not_start_is_an_error_that_says_why_e10(
     tmp_path: Path, script: str, told: str
 ) -> None:
-    with _door(_program(tmp_path / "broken", f"#!/bin/sh\n{script}\n")) as door:
-        with pytest.raises(PermanentError) as caught:
-            door.check()
+    program = _program(tmp_path / "broken", f"#!/bin/sh\n{script}\n")
+    with _door(program) as door, pytest.raises(PermanentError) as caught:
+        door.check()
 
     assert caught.value.kind == "permanent.browser_broken"
     assert told in str(caught.value)

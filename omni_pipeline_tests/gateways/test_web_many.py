@@ -151,7 +151,7 @@ def test_a_site_that_goes_on_sending_when_nobody_asks_is_not_listened_to_d31(
     site: ScriptedSite, door: WebDoor
 ) -> None:
     endless = {"content-type": "text/html", "content-length": "5"}
-    site.pages["/0"] = Page(body=bytes(64 * MIB), headers=endless)
+    site.pages["/0"] = Page(body=b"x" * (64 * MIB), headers=endless)
     site.pages["/1"] = Page(body=b"x", wait_seconds=0.2)
     tracemalloc.start()
     try:

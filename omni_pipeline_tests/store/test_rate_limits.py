@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from psycopg import Connection
@@ -49,7 +50,7 @@ def test_requests_are_spaced_by_their_share_of_a_minute(limits: Connection) -> N
     assert turns[0].wait_seconds == 0
     gaps = [
         (later.starts_at - earlier.starts_at).total_seconds()
-        for earlier, later in zip(turns, turns[1:], strict=False)
+        for earlier, later in pairwise(turns)
     ]
     assert gaps == pytest.approx([6.0] * 3, abs=0.01)
 

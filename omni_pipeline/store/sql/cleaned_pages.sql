@@ -32,3 +32,15 @@ WHERE cp.domain_id = %(domain_id)s AND cp.page_id > %(after_id)s
     END
 ORDER BY cp.page_id
 LIMIT %(most)s
+
+-- name: count_due_for_chunking
+SELECT count(*) AS pages
+FROM cleaned_pages cp
+JOIN raw_pages p ON p.id = cp.page_id AND p.status = 'live'
+LEFT JOIN page_revisions r ON r.page_id = cp.page_id AND r.model_id = %(model_id)s AND r.state = 'live'
+LEFT JOIN page_revisions s ON s.page_id = cp.page_id AND s.model_id = %(model_id)s AND s.state = 'staged'
+WHERE cp.domain_id = %(domain_id)s
+    AND CASE
+        WHEN s.id IS NOT NULL THEN s.content_hash <> cp.content_hash OR s.chunker <> %(chunker)s
+        ELSE r.id IS NULL OR r.content_hash <> cp.content_hash OR r.chunker <> %(chunker)s
+    END

@@ -60,3 +60,10 @@ WHERE p.domain_id = %(domain_id)s AND p.status = 'live' AND p.id > %(after_id)s
     AND (%(only)s::bigint[] IS NULL OR p.id = ANY (%(only)s))
 ORDER BY p.id
 LIMIT %(most)s
+
+-- name: count_due_for_cleaning
+SELECT count(*) AS pages
+FROM raw_pages p
+LEFT JOIN cleaned_pages cp ON cp.page_id = p.id
+WHERE p.domain_id = %(domain_id)s AND p.status = 'live'
+    AND (cp.page_id IS NULL OR cp.body_hash <> p.body_hash OR cp.cleaner_version <> %(cleaner_version)s)
