@@ -43,6 +43,7 @@ _LEAST_SHARE_LEFT = 0.1
 _ITEM = re.compile(r"\n(?=[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t])")
 # Code, tables and rules repeat with a reason, or say nothing.
 _NEVER = re.compile(r"[ \t>]*(?:`{3}|~{3}|\||[-*_]{3,}\s*\Z)")
+_HEADING = re.compile(r"#{1,6} ")
 _ENTRY = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]")
 _NO_WORDS = re.compile(r"[\W_]+")
 
@@ -156,15 +157,20 @@ def strip_markdown(markdown: str, boilerplate: frozenset[int]) -> str:
 
 
 def _clusters(blocks: list[_Block], boilerplate: frozenset[int]) -> Iterator[range]:
-    """Stretches that begin and end with a repeated block, with one other at most between two."""
+    """Stretches that begin and end with a repeated block, with one other at most between two.
+
+    That is the entry of the page itself, or its neighbours' names; never a heading of its own.
+    """
     start = end = -1
     for index, block in enumerate(blocks):
-        if _is_in(block, boilerplate):
-            if start >= 0 and index > end + 1:
-                yield range(start, end)
-                start = index
-            start = index if start < 0 else start
-            end = index + 1
+        if not _is_in(block, boilerplate):
+            continue
+        is_gap = index == end + 1 and not _HEADING.match(blocks[end][2])
+        if start >= 0 and index > end and not is_gap:
+            yield range(start, end)
+            start = index
+        start = index if start < 0 else start
+        end = index + 1
     if start >= 0:
         yield range(start, end)
 

@@ -158,7 +158,12 @@ def _count_letters(text: str) -> int:
 
 
 def _unwrap_lines(html: str) -> str:
-    """Put each paragraph on one line, so that chunks can end at sentences, not at line breaks."""
+    """Put each paragraph on one line, so that chunks can end at sentences, not at line breaks.
+
+    The converter leaves no blank line before a quote that follows a paragraph at once.
+    """
     parts = _PRE.split(html)
-    parts[::2] = [_UNEVEN_SPACE.sub(" ", part) for part in parts[::2]]
+    parts[::2] = [
+        _UNEVEN_SPACE.sub(" ", part).replace("<blockquote", " <blockquote") for part in parts[::2]
+    ]
     return "".join(parts)

@@ -74,7 +74,7 @@ _CODE = re.compile(
 
 
 def drop_noise(markdown: str) -> str:
-    """Leave out the lines that hold nothing but noise; code is left alone."""
+    """Leave out the lines that hold nothing but noise; code and tables are left alone."""
     return "".join(
         part if is_code else _drop_lines(part) for is_code, part in _split_code(markdown)
     )
@@ -104,7 +104,7 @@ def _drop_lines(text: str) -> str:
 
 
 def _is_noise(line: str) -> bool:
-    if len(line) > _MOST_LABEL_LENGTH or not _has(line, _LABEL_SIGNS):
+    if len(line) > _MOST_LABEL_LENGTH or "|" in line[:4] or not _has(line, _LABEL_SIGNS):
         return False
     rest, found = _IN_LABELS.subn(" ", line)
     return found > 0 and _BETWEEN.fullmatch(rest) is not None

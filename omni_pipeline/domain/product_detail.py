@@ -54,6 +54,7 @@ class _Detail:
         self._page, self._own, self._default = page, own, default
         meta = meta_claim(page)
         self._claims = [*own, *([meta] if meta else []), *state_claims(page)]
+        self._read = {source: self._read_offers(source) for source in Source}
         self._hint = self._claimed_currency()
         self._shown = ShownProduct(page, currency=self._hint, default=default)
         self._labelled: str | None = None
@@ -85,8 +86,6 @@ class _Detail:
                 source=source, confidence=round(min(1.0, TRUST[source] * share), 2)
             )
 
-    # -- names -----------------------------------------------------------------------------------
-
     def _decide_names(self) -> None:
         heading = self._page.heading_text
         for claim in self._claims:
@@ -102,8 +101,6 @@ class _Detail:
         self._set("image_url", self._page.absolute(self._page.meta.get("og:image")), Source.META)
         if "brand" not in self._values:
             self._set("brand", _brand(read_brand(self._page.tree)), Source.RULES)
-
-    # -- numbers ---------------------------------------------------------------------------------
 
     def _decide_numbers(self, offers: tuple[Offer, ...]) -> None:
         labels = read_labels(self._text_from_heading(), known=self._page.url)
@@ -148,8 +145,6 @@ class _Detail:
         start = text.find(self._page.heading_text) if self._page.heading_text else 0
         return text[max(0, start) :]
 
-    # -- stock -----------------------------------------------------------------------------------
-
     def _decide_availability(self, offers: tuple[Offer, ...]) -> Availability | None:
         """Take what markup says, else what the page shows; returns what it shows."""
         known = [offer.availability for offer in offers if offer.availability]
@@ -172,11 +167,9 @@ class _Detail:
             share = 0.8 if self._shown.buy_place is not None else 0.6
             self._set("availability", Availability.IN_STOCK, Source.RULES, share)
 
-    # -- price -----------------------------------------------------------------------------------
-
     def _offers(self) -> tuple[Offer, ...]:
         """Of the best source that has any; several claims of it are variants of one product."""
-        return next((offers for source in Source if (offers := self._read_offers(source))), ())
+        return next((offers for offers in self._read.values() if offers), ())
 
     def _claimed_currency(self) -> str | None:
         return next(
@@ -248,15 +241,13 @@ class _Detail:
         return [
             (price, source)
             for source in _VOTES
-            if (price := claimed_price(self._read_offers(source))) is not None
+            if (price := claimed_price(self._read[source])) is not None
         ]
 
     def _known_amounts(self) -> set[Decimal]:
         amounts = {amount for text in state_prices(self._page) if (amount := read_amount(text))}
         amounts.update(price.amount for price, _ in self._quotes() if price.amount)
         return amounts
-
-    # -- verdict ---------------------------------------------------------------------------------
 
     def _read_offers(self, source: Source) -> tuple[Offer, ...]:
         return merge_offers(

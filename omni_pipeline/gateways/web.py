@@ -1,4 +1,4 @@
-"""The door to web sites over plain HTTP: guarded, bounded, pinned.
+"""The door to web sites: guarded, bounded, pinned; over HTTP/2 where a site speaks it under TLS.
 
 One fetch ends in one of the outcomes of ``domain.outcomes``, whatever the site does. Redirects of
 pages are reported, never followed: the caller applies scope and robots.txt to their targets. No

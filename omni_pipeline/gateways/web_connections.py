@@ -100,7 +100,7 @@ class Connections:
         host = origin.host.decode("ascii")
         stream = await self._dialler.connect(host, origin.port, self._connect_seconds)
         if origin.scheme == b"https":
-            await stream.start_tls(self._tls, host, self._connect_seconds)
+            await stream.secure(self._tls, host, self._connect_seconds)
         connection: Connection
         tls = stream.get_extra_info("ssl_object")
         if tls and tls.selected_alpn_protocol() == "h2":

@@ -23,7 +23,6 @@ FOREIGN_ERRORS = (
 _TRANSIENT: tuple[tuple[type[BaseException], str, str], ...] = (
     (NameNotResolvedError, "dns", "its name does not resolve"),
     (httpcore2.ConnectTimeout, "timeout", "connecting took too long"),
-    (httpcore2.TimeoutException, "timeout", "it stopped sending"),
     (TimeoutError, "timeout", "there was no complete answer in time"),
     (httpcore2.ConnectError, "connect", "it refuses connections or cannot be reached"),
     (httpcore2.RemoteProtocolError, "connection", "it broke off, or does not speak HTTP"),

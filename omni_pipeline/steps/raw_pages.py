@@ -1,7 +1,7 @@
 """Step 1: fetch a domain's pages into `raw_pages`; known pages, the sitemap's and links' alike."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from omni_pipeline.domain.outcomes import (
@@ -15,26 +15,14 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.domain.scope import CrawlScope
-from omni_pipeline.domain.soft_404 import fingerprint, probe_url
-from omni_pipeline.domain.urls import Site, in_scope, parse_site, site_url, url_parts
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.steps.crawl_batch import MOST_CHARACTERS, CrawlBatch
 from omni_pipeline.steps.crawl_queue import CrawlQueue
-from omni_pipeline.steps.discovery import (
-    KeptCopies,
-    ListedPage,
-    Robots,
-    Web,
-    refuse_slow_site,
-    sitemap_urls,
-)
-from omni_pipeline.steps.link_gate import LinkGate
-from omni_pipeline.steps.page_reading import PageReader, document_text
+from omni_pipeline.steps.crawl_site import CrawlSite
+from omni_pipeline.steps.discovery import ListedPage, Web, refuse_slow_site, sitemap_urls
 from omni_pipeline.steps.refresh import Refresh
-from omni_pipeline.steps.rendering import DECISION_SECONDS, RenderDecisions
 from omni_pipeline.steps.retirement import Losses, Retired, retire
-from omni_pipeline.store import crawl_frontier, domains, raw_pages, render_decisions
+from omni_pipeline.store import crawl_frontier, domains, raw_pages
 from omni_pipeline.store.crawl_frontier import Due
 from omni_pipeline.store.raw_pages import Evidence
 
@@ -94,31 +82,23 @@ def crawl(
     limit = page_limit or refresh.domain.page_limit
     queue = CrawlQueue(refresh, is_forced=force_rescrape, page_limit=limit)
     with refresh.stage("raw_pages"):
-        return _Crawl(refresh, web, queue, user_agent, is_forced=force_rescrape).run()
+        site = CrawlSite(refresh, web, user_agent, is_forced=force_rescrape)
+        return _Crawl(refresh, web, queue, site).run()
 
 
 class _Crawl:
     """One pass over a domain."""
 
-    def __init__(
-        self, refresh: Refresh, web: Web, queue: CrawlQueue, user_agent: str, *, is_forced: bool
-    ) -> None:
+    def __init__(self, refresh: Refresh, web: Web, queue: CrawlQueue, site: CrawlSite) -> None:
         self._refresh = refresh
         self._domain = refresh.domain
         self._web = web
         self._queue = queue
-        self._is_forced = is_forced
-        self._agent = user_agent.partition("/")[0].strip()
-        self._robots = Robots(web, user_agent, KeptCopies(refresh))
-        site = parse_site(self._domain.start_url, allowed=refresh.settings.allow_addresses)
-        self._use_site(site)
-        known = refresh.read(render_decisions.recent, seconds=DECISION_SECONDS)
-        self._decisions = RenderDecisions(self._domain.render_mode, known)
+        self._site = site
         # A page takes a slot from its request to its commit: at most so many are fetched twice
         # when the crawl is killed (A19).
         self._slots = 2 * self._domain.concurrency
-        self._reader = PageReader(start_url=site.start_url, agent=self._agent)
-        self._batch = CrawlBatch(read=self._reader)
+        self._batch = CrawlBatch(read=site.read)
         self._losses = Losses()
         self._in_flight: dict[str, Due] = {}
         self._failures_in_a_row = 0
@@ -134,24 +114,11 @@ class _Crawl:
         retired = self._refresh.write(retire, self._losses, start_url=self._site.start_url)
         return self._close(retired)
 
-    def _use_site(self, site: Site) -> None:
-        self._site = site
-        scope = CrawlScope(
-            site=site,
-            include=tuple(self._domain.include_patterns),
-            exclude=tuple(self._domain.exclude_patterns),
-        )
-        self._gate = LinkGate(
-            scope,
-            self._robots,
-            lambda urls: self._refresh.read(crawl_frontier.unknown_among, urls),
-        )
-
     # Filling the frontier
 
     def _open(self) -> None:
         """Fill the frontier: known pages, the start page, open failures, then the sitemap's."""
-        rules = self._robots.of(self._site.start_url)
+        rules = self._site.robots.of(self._site.start_url)
         if rules.unreachable:
             raise TemporaryError(
                 f"Crawling {self._domain.host} was not started: its robots.txt could not be read "
@@ -160,83 +127,55 @@ class _Crawl:
                 kind="transient.robots_unreachable",
             )
         refuse_slow_site(rules, self._domain.host)
-        self._queue.open(self._gate)
+        self._queue.open(self._site.gate)
         self._queue.add_start(self._site.start_url)
-        self._learn_not_found_page()
+        self._site.learn_not_found_page()
+        self._batch = CrawlBatch(read=self._site.read)
         self._look_at_new_site()
         if self._domain.use_sitemap:
-            rules = self._robots.of(self._site.start_url)
-            self._queue_sitemaps(sitemap_urls(self._web, self._site, rules.sitemaps))
-
-    def _learn_not_found_page(self) -> None:
-        """Ask once for what cannot exist: some sites answer that with 200 (D10)."""
-        url = probe_url(self._site.start_url, f"{self._refresh.holding.job_id:x}no7page")
-        if not self._robots.allows(url):
-            return
-        outcome = self._web.fetch(FetchRequest(url=url))
-        if isinstance(outcome, Fetched):
-            not_found = fingerprint(document_text(outcome), url)
-            self._reader = replace(self._reader, not_found=not_found)
-            self._batch = CrawlBatch(read=self._reader)
+            named = self._site.robots.of(self._site.start_url).sitemaps
+            self._queue_sitemaps(sitemap_urls(self._web, self._site.site, named))
 
     def _look_at_new_site(self) -> None:
-        """Fetch a new site's start page first: it tells which spelling the site goes by.
-
-        A site that is registered as http://example.com and answers at https://www.example.com
-        would otherwise be fetched twice, once by redirects.
-        """
+        """Fetch a new site's start page first: it tells which spelling the site goes by."""
         start = self._site.start_url
-        if self._refresh.read(raw_pages.live_among, [start]) or not self._robots.allows(start):
+        is_known = self._refresh.read(raw_pages.live_among, [start])
+        if is_known or not self._site.robots.allows(start):
             return
         due = next(page for page in self._queue.in_order() if page is None or page.url == start)
         if due is None:
             return
-        outcome = self._web.fetch(self._request(due))
-        if isinstance(outcome, Redirected) and site_url(outcome.target, self._site) == start:
-            self._adopt_spelling(outcome.target)
+        outcome = self._web.fetch(self._site.request(due))
+        if isinstance(outcome, Redirected) and self._site.leads_back(outcome):
+            self._site.adopt_spelling(outcome)
+            self._batch = CrawlBatch(read=self._site.read)
         self._take(due, outcome)
         self._save()
-
-    def _adopt_spelling(self, start_url: str) -> None:
-        parts = url_parts(start_url)
-        self._refresh.write(domains.note_start_url, start_url)
-        self._reader = replace(self._reader, start_url=start_url)
-        self._batch = CrawlBatch(read=self._reader)
-        self._use_site(
-            replace(
-                self._site,
-                host=parts.host,
-                port=parts.port,
-                scheme=parts.scheme,
-                start_url=start_url,
-            )
-        )
 
     def _queue_sitemaps(self, listed: Iterator[ListedPage | Exception]) -> None:
         while batch := list(islice(listed, SITEMAP_URLS)):
             self._notes.extend(str(entry) for entry in batch if isinstance(entry, Exception))
             pages = [entry for entry in batch if isinstance(entry, ListedPage)]
-            self._queue.add(self._gate.listed({page.url: 1 for page in pages}), source="sitemap")
-            if not self._is_forced:
-                times = {page.url: page.changed_at for page in pages if page.changed_at}
-                self._queue.requeue_newer(times)
+            admitted = self._site.gate.listed({page.url: 1 for page in pages})
+            self._queue.add(admitted, source="sitemap")
+            self._queue.requeue_newer(
+                {page.url: page.changed_at for page in pages if page.changed_at}
+            )
 
     # Fetching
 
     def _fetch_queued(self) -> None:
         """Fetch until the frontier has nothing queued. Pages found on the way join the queue."""
-        outcomes = self._web.fetch_all(
-            self._requests(),
-            concurrency=self._domain.concurrency,
-            delay_seconds=self._delay_seconds(),
-        )
-        for outcome in outcomes:
+        for outcome in self._fetch(self._requests()):
             self._take(self._in_flight.pop(outcome.url), outcome)
         self._save()
 
-    def _delay_seconds(self) -> float:
-        asked = self._robots.of(self._site.start_url).delay_seconds
-        return max(self._domain.delay_seconds, asked)
+    def _fetch(self, requests: Iterator[FetchRequest | None]) -> Iterator[Outcome]:
+        return self._web.fetch_all(
+            requests,
+            concurrency=self._domain.concurrency,
+            delay_seconds=self._site.delay_seconds,
+        )
 
     def _requests(self) -> Iterator[FetchRequest | None]:
         for due in self._queue.in_order():
@@ -248,31 +187,21 @@ class _Crawl:
                 if len(self._in_flight) + len(self._batch) >= self._slots:
                     self._save()
                 self._in_flight[due.url] = due
-                yield self._request(due)
+                yield self._site.request(due)
 
     def _may_fetch(self, due: Due) -> bool:
         """Known pages are judged again: robots.txt and the domain's patterns may have changed."""
-        url = due.url
-        if not self._gate.scope.admits(url):
-            excluded = Evidence(reason="excluded", http_status=200)
-            self._batch.add_unasked(due, excluded)
+        if not self._site.gate.scope.admits(due.url):
+            self._batch.add_unasked(due, Evidence(reason="excluded", http_status=200))
             return False
-        if not self._gate.may_fetch(url):
+        if not self._site.gate.may_fetch(due.url):
             self._batch.add_unasked(due)
             return False
         return True
 
-    def _request(self, due: Due) -> FetchRequest:
-        rendering = self._decisions.of(due.url)
-        if self._is_forced or rendering == "browser":
-            return FetchRequest(url=due.url, rendering=rendering)
-        return FetchRequest(
-            url=due.url, etag=due.etag, last_modified=due.last_modified, rendering=rendering
-        )
-
     def _take(self, due: Due, outcome: Outcome, *, is_second_look: bool = False) -> None:
         self._refresh.lease.check()
-        if isinstance(outcome, Redirected) and self._leads_back(due, outcome):
+        if isinstance(outcome, Redirected) and self._site.leads_back(outcome):
             outcome = Unusable(
                 url=due.url,
                 kind="permanent.redirect_loop",
@@ -288,16 +217,11 @@ class _Crawl:
         if is_full or self._batch.characters >= MOST_CHARACTERS:
             self._save()
 
-    def _leads_back(self, due: Due, outcome: Redirected) -> bool:
-        return site_url(outcome.target, self._site) == due.url
-
     def _judge_start(self, outcome: Outcome) -> None:
-        self._start_problem = _why_no_start(outcome, self._site)
-        match outcome:
-            case Redirected(target=target, permanent=True) if not in_scope(target, self._site):
-                moved_to = target
-            case _:
-                moved_to = None
+        has_left = isinstance(outcome, Redirected) and self._site.leaves(outcome)
+        self._start_problem = _why_no_start(outcome, has_left=has_left)
+        is_permanent = isinstance(outcome, Redirected) and outcome.permanent and has_left
+        moved_to = outcome.target if isinstance(outcome, Redirected) and is_permanent else None
         if moved_to != self._domain.moved_to:
             self._refresh.write(domains.note_move, moved_to)
 
@@ -325,11 +249,11 @@ class _Crawl:
         )
 
     def _save(self) -> None:
-        batch, self._batch = self._batch, CrawlBatch(read=self._reader)
+        batch, self._batch = self._batch, CrawlBatch(read=self._site.read)
         if not len(batch):
             return
-        self._queue.save(batch, self._gate.linked(batch.links))
-        self._decisions.learn(batch.needs_browser)
+        self._queue.save(batch, self._site.gate.linked(batch.links))
+        self._site.decisions.learn(batch.needs_browser)
         self._losses.evidence.update(batch.losses.evidence)
         self._losses.moves.update(batch.losses.moves)
 
@@ -338,18 +262,13 @@ class _Crawl:
 
         A page that called another URL its own is fetched for itself when that one gave no page.
         """
-        missing = [url for url in self._queue.missing() if url not in self._losses.evidence]
-        outcomes = self._web.fetch_all(
-            (
-                FetchRequest(url=url, rendering=self._decisions.of(url))
-                for url in (*missing, *self._orphaned_copies())
-            ),
-            concurrency=self._domain.concurrency,
-            delay_seconds=self._delay_seconds(),
-        )
-        held = set(missing)
-        for outcome in outcomes:
-            due = Due.asked_again(outcome.url, is_held=outcome.url in held)
+        missing = {url for url in self._queue.missing() if url not in self._losses.evidence}
+        again = [
+            Due.asked_again(url, is_held=url in missing)
+            for url in (*sorted(missing), *self._orphaned_copies())
+        ]
+        for outcome in self._fetch(self._site.request(due) for due in again):
+            due = Due.asked_again(outcome.url, is_held=outcome.url in missing)
             self._take(due, outcome, is_second_look=True)
         self._save()
 
@@ -374,10 +293,10 @@ class _Crawl:
         if not live:
             raise TemporaryError(
                 f"{self._domain.host} gave no page: {self._start_problem or 'every page failed'}. "
-                f"See: omni status {self._domain.host}.",
+                f"See: omni failed {self._domain.host}.",
                 kind="transient.no_pages",
             )
-        is_truncated = self._queue.is_truncated or bool(self._gate.cut_patterns)
+        is_truncated = self._queue.is_truncated or bool(self._site.gate.cut_patterns)
         totals = self._refresh.read(crawl_frontier.count)
         self._refresh.write(crawl_frontier.close_crawl, is_truncated=is_truncated)
         return RawPagesReport(
@@ -395,22 +314,22 @@ class _Crawl:
         )
 
     def _all_notes(self) -> Iterator[str]:
-        yield from self._robots.notes
+        yield from self._site.robots.notes
         yield from self._notes
         if self._queue.is_truncated:
             yield (
                 "The page limit was reached and some URLs were left out. Raise it with: "
                 f"omni domains set {self._domain.host} --max-pages N."
             )
-        for pattern in self._gate.cut_patterns:
-            yield f"Links like {pattern} seem endless; some of them were left out."
+        for pattern in self._site.gate.cut_patterns:
+            yield f"Links like {pattern[:120]} seem endless; some of them were left out."
         if self._start_problem:
             yield f"Look at the start page: {self._start_problem}."
 
 
-def _why_no_start(outcome: Outcome, site: Site) -> str | None:
+def _why_no_start(outcome: Outcome, *, has_left: bool) -> str | None:
     match outcome:
-        case Redirected(target=target) if not in_scope(target, site):
+        case Redirected(target=target) if has_left:
             return f"its start page redirects to {target}, which is another site; register that one"
         case Gone(status=status):
             return f"its start page answers {status}"

@@ -17,6 +17,9 @@ _SQL = load_queries("rate_limits")
 # What may be sent at once, as a part of the minute: providers count in windows shorter than one.
 BURST_SECONDS = 5.0
 
+# Sent exactly at the limit, every second request would arrive a hair too early and be refused.
+MARGIN = 1.02
+
 # A limit that nobody has told is found: each refusal widens the space between requests, and each
 # request narrows it again, so that at the endpoint's limit one in twenty or so is refused.
 LEAST_SPACING_SECONDS = 0.05
@@ -76,8 +79,8 @@ def reserve(
     All requests sent at their moments stay, over any time t, within burst + rate * t.
     """
     requests_rate, tokens_rate = limit.requests_per_minute, limit.tokens_per_minute
-    request_seconds = 60.0 / requests_rate if requests_rate else 0.0
-    token_seconds = 60.0 * tokens / tokens_rate if tokens_rate else 0.0
+    request_seconds = MARGIN * 60.0 / requests_rate if requests_rate else 0.0
+    token_seconds = MARGIN * 60.0 * tokens / tokens_rate if tokens_rate else 0.0
     # At least one request, or no request could ever be sent at once.
     requests_burst = max(limit.burst_seconds, request_seconds) if requests_rate else 0.0
     tokens_burst = limit.burst_seconds if tokens_rate else 0.0

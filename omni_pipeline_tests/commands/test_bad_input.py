@@ -49,6 +49,9 @@ def test_a_bad_target_is_named_with_rule_and_remedy(
         ("OMNI_EMBEDDING_BASE_URL", "http://example.com/v1", ["https", "example.com"]),
         ("OMNI_ALLOW_ADDRESSES", "localhost:80", ["OMNI_ALLOW_ADDRESSES", "localhost:80"]),
         ("OMNI_DATABASE_URL", "mysql://x/y", ["OMNI_DATABASE_URL", "postgresql://"]),
+        ("OMNI_DAILY_TOKEN_BUDGET", "1k", ["OMNI_DAILY_TOKEN_BUDGET", "1k", "whole number"]),
+        ("OMNI_EMBEDDING_TOKENS_PER_MINUTE", "0", ["TOKENS_PER_MINUTE", "'0'"]),
+        ("OMNI_EMBEDDING_PRICE_PER_MILLION_TOKENS", "$2", ["PER_MILLION", "$2", "0.02"]),
     ],
 )
 def test_a_bad_setting_is_named(omni: CommandLine, name: str, value: str, words: list[str]) -> None:

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.cleaning import CleanedPage, Unreadable, clean
-from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.domain.cleaning import CleanedPage, Unreadable, clean, content_hash
 from omni_pipeline.domain.hygiene import storable
 
 URL = "https://site.example.test/docs/page.html"
@@ -37,7 +36,7 @@ def test_a_saved_page_becomes_the_markdown_beside_it(folder: Path) -> None:
     page = read((folder / "page.html").read_text())
 
     assert page.markdown + "\n" == (folder / "expected.md").read_text()
-    assert page.content_hash == text_hash(f"{page.title}\n{page.markdown}")
+    assert page.content_hash == content_hash(page.title, page.markdown)
 
 
 def test_what_a_page_says_about_itself_is_kept() -> None:
@@ -95,6 +94,35 @@ def test_what_changes_from_request_to_request_does_not_change_the_hash_a11() -> 
     )
 
     assert read(template.format("f00")) == read(template.format("ba5"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("<p>Posted 3 minutes ago by Ann</p>", "<p>Posted 2 hours ago by Ann</p>"),
+        ("<p>5 people are viewing this</p>", "<p>12 people are viewing this</p>"),
+        ("<p>1,204 views</p><p>3 comments</p>", "<p>1,311 views</p><p>4 comments</p>"),
+        ("<footer>Generated in 0.2 s</footer>", "<footer>Generated in 0.4 s</footer>"),
+        ("<p>Request ID: 8f3a9c01-22</p>", "<p>Request ID: 11aa77f0-91</p>"),
+        ("<a href='/a.css?v=1'>Style</a>", "<a href='/a.css?v=2'>Style</a>"),
+    ],
+)
+def test_noise_in_the_text_does_not_change_the_hash_a11(one: str, other: str) -> None:
+    rest = "<h1>Title</h1><p>It stays what it is.</p>"
+
+    assert read(f"<div>{rest}{one}</div>").content_hash == (
+        read(f"<div>{rest}{other}</div>").content_hash
+    )
+
+
+def test_a_tag_for_code_that_was_never_closed_does_not_swallow_the_page() -> None:
+    html = "<ol><li><p>Edit <code>a/<b>.</p></li></ol><h2>Then</h2><pre>x\ny</pre>"
+
+    assert "\n\n## `Then`\n\n```\nx\ny\n```" in body(html)
+
+
+def test_a_quote_is_a_block_of_its_own() -> None:
+    assert body("<p>He said:</p><blockquote>No.</blockquote>") == "He said:\n\n> No."
 
 
 def test_a_paragraph_that_was_only_wrapped_anew_is_unchanged_a11() -> None:

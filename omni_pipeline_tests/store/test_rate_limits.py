@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from omni_pipeline.store import rate_limits
 from omni_pipeline.store.database import Database
-from omni_pipeline.store.rate_limits import BURST_SECONDS, Limit, Turn
+from omni_pipeline.store.rate_limits import BURST_SECONDS, MARGIN, Limit, Turn
 
 FREE = Limit(endpoint="https://e.test", model="m")
 TEN_A_MINUTE = replace(FREE, requests_per_minute=10)
@@ -52,19 +52,19 @@ def test_requests_are_spaced_by_their_share_of_a_minute(limits: Connection) -> N
         (later.starts_at - earlier.starts_at).total_seconds()
         for earlier, later in pairwise(turns)
     ]
-    assert gaps == pytest.approx([6.0] * 3, abs=0.01)
+    assert gaps == pytest.approx([6.0 * MARGIN] * 3, abs=0.01)
 
 
 def test_the_narrower_of_two_limits_rules(limits: Connection) -> None:
     both = replace(FREE, requests_per_minute=60, tokens_per_minute=60)
     turn(limits, both, tokens=60)
-    assert turn(limits, both, tokens=60).wait_seconds == pytest.approx(115, abs=1)
+    assert turn(limits, both, tokens=60).wait_seconds == pytest.approx(115, abs=5)
 
 
 def test_a_request_larger_than_the_burst_waits_and_does_not_starve(limits: Connection) -> None:
     """C21: in order of asking, however small the later ones are."""
     large = turn(limits, MILLION_TOKENS, tokens=500_000)
-    assert large.wait_seconds == pytest.approx(30 - BURST_SECONDS, abs=0.5)
+    assert large.wait_seconds == pytest.approx(30 - BURST_SECONDS, abs=1)
     assert turn(limits, MILLION_TOKENS, tokens=1).starts_at > large.starts_at
 
 
@@ -82,7 +82,7 @@ def test_an_idle_hour_saves_up_no_more_than_the_burst(limits: Connection) -> Non
     limits.execute("UPDATE rate_limits SET requests_until = now() - interval '1 hour'")
     sixty = replace(FREE, requests_per_minute=60)
     at_once = [turn(limits, sixty).wait_seconds == 0 for _ in range(10)]
-    assert sum(at_once) == BURST_SECONDS
+    assert sum(at_once) == int(BURST_SECONDS / MARGIN)
 
 
 def test_models_and_accounts_have_limits_of_their_own(limits: Connection) -> None:

@@ -1,0 +1,108 @@
+"""The site of one crawl: its spelling, its rules, and how each of its pages is to be asked for."""
+
+from dataclasses import replace
+
+from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Redirected
+from omni_pipeline.domain.scope import CrawlScope
+from omni_pipeline.domain.soft_404 import fingerprint, probe_url
+from omni_pipeline.domain.urls import Site, in_scope, parse_site, site_url, url_parts
+from omni_pipeline.steps.discovery import KeptCopies, Robots, Web
+from omni_pipeline.steps.link_gate import LinkGate
+from omni_pipeline.steps.page_reading import PageReader, document_text
+from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.steps.rendering import DECISION_SECONDS, RenderDecisions
+from omni_pipeline.store import crawl_frontier, domains, render_decisions
+from omni_pipeline.store.crawl_frontier import Due
+
+
+class CrawlSite:
+    """A domain's site while it is crawled.
+
+    Attributes:
+        site: In the spelling that it goes by.
+        robots: The rules of its origins.
+        gate: Judges URLs.
+        read: Reads its documents.
+        decisions: Which of its pages need a browser.
+    """
+
+    def __init__(self, refresh: Refresh, web: Web, user_agent: str, *, is_forced: bool) -> None:
+        self._refresh = refresh
+        self._domain = refresh.domain
+        self._web = web
+        self._is_forced = is_forced
+        self._agent = user_agent.partition("/")[0].strip()
+        self.robots = Robots(web, user_agent, KeptCopies(refresh))
+        known = refresh.read(render_decisions.recent, seconds=DECISION_SECONDS)
+        self.decisions = RenderDecisions(self._domain.render_mode, known)
+        self._use(parse_site(self._domain.start_url, allowed=refresh.settings.allow_addresses))
+
+    def _use(self, site: Site) -> None:
+        self.site = site
+        scope = CrawlScope(
+            site=site,
+            include=tuple(self._domain.include_patterns),
+            exclude=tuple(self._domain.exclude_patterns),
+        )
+        self.gate = LinkGate(
+            scope,
+            self.robots,
+            lambda urls: self._refresh.read(crawl_frontier.unknown_among, urls),
+        )
+        self.read = PageReader(start_url=site.start_url, agent=self._agent)
+
+    @property
+    def start_url(self) -> str:
+        """Where the crawl starts."""
+        return self.site.start_url
+
+    @property
+    def delay_seconds(self) -> float:
+        """The least time between two requests: the domain's, or more when the site asks for it."""
+        return max(self._domain.delay_seconds, self.robots.of(self.start_url).delay_seconds)
+
+    def request(self, due: Due) -> FetchRequest:
+        """How to ask for a page: conditionally, unless it is forced or shown by a browser."""
+        rendering = self.decisions.of(due.url)
+        if self._is_forced or rendering == "browser":
+            return FetchRequest(url=due.url, rendering=rendering)
+        return FetchRequest(
+            url=due.url, etag=due.etag, last_modified=due.last_modified, rendering=rendering
+        )
+
+    def learn_not_found_page(self) -> None:
+        """Ask once for what cannot exist: some sites answer that with 200 (D10)."""
+        url = probe_url(self.start_url, f"{self._refresh.holding.job_id:x}no7page")
+        if not self.robots.allows(url):
+            return
+        outcome = self._web.fetch(FetchRequest(url=url))
+        if isinstance(outcome, Fetched):
+            self.read = replace(self.read, not_found=fingerprint(document_text(outcome), url))
+
+    def adopt_spelling(self, redirect: Redirected) -> None:
+        """Go by the address that the site itself goes by, where only www or https differ.
+
+        A site that is registered as http://example.com and answers at https://www.example.com
+        would otherwise be fetched twice, once by redirects.
+        """
+        parts = url_parts(redirect.target)
+        not_found = self.read.not_found
+        self._refresh.write(domains.note_start_url, redirect.target)
+        self._use(
+            replace(
+                self.site,
+                host=parts.host,
+                port=parts.port,
+                scheme=parts.scheme,
+                start_url=redirect.target,
+            )
+        )
+        self.read = replace(self.read, not_found=not_found)
+
+    def leads_back(self, redirect: Redirected) -> bool:
+        """Whether it leads to another spelling of the same URL."""
+        return site_url(redirect.target, self.site) == redirect.url
+
+    def leaves(self, redirect: Redirected) -> bool:
+        """Whether it leads to another site."""
+        return not in_scope(redirect.target, self.site)
