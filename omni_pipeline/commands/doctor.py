@@ -1,6 +1,5 @@
 """`omni doctor`: what is used, what is wrong, and what to do about it."""
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -128,11 +127,14 @@ def _model(settings: Settings) -> str:
 
 
 def _chromium(settings: Settings) -> Finding:
-    path = settings.browser_path or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path:
-        return Finding(subject="chromium", verdict="ok", detail=str(path))
-    return Finding(
-        subject="chromium",
-        verdict="warning",
-        detail="not found; pages that need it: run python -m playwright install chromium",
-    )
+    """Start it once: what is installed may still lack a library, or a sandbox."""
+    from omni_pipeline.gateways.browser import find_browser
+    from omni_pipeline.steps.web_access import open_web
+
+    try:
+        with open_web(settings, site_host="doctor.invalid") as access:
+            access.browser.check()
+    except OmniError as error:
+        return Finding(subject="chromium", verdict="warning", detail=str(error))
+    path = find_browser(settings.browser_path)
+    return Finding(subject="chromium", verdict="ok", detail=f"starts: {path}")

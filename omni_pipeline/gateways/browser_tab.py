@@ -194,6 +194,8 @@ async def open_tab(
         proxy={"server": proxy.server},  # no bypass: with one, loopback would be reached directly
     )
     closer.push_async_callback(context.close)
+    # Closed before the context: requests that wait for a word from here go on when it closes.
+    closer.push_async_exit(proxy)
     page = await context.new_page()
     cdp = await context.new_cdp_session(page)
     tree = await cdp.send("Page.getFrameTree")

@@ -226,11 +226,14 @@ def test_a_price_of_zero_in_markup_is_an_unknown_one() -> None:
     assert only(page(body, head)).price_amount == 80
 
 
-def test_what_is_sold_out_has_no_price_from_its_neighbours() -> None:
+@pytest.mark.parametrize(
+    "neighbours", [RELATED, "<i></i>" * 100 + '<span class="price">€5.00</span>']
+)
+def test_what_is_sold_out_has_no_price_from_its_neighbours(neighbours: str) -> None:
     product = only(
         page(
             f"""<h1>Hammer drill X</h1><p>SKU: HD-4711</p>
-            <div id="availability">Currently unavailable.</div>{RELATED}"""
+            <div id="availability">Currently unavailable.</div>{neighbours}"""
         )
     )
 
@@ -279,8 +282,9 @@ def test_a_page_that_sells_nothing_has_no_product(html: str) -> None:
 
 def test_hidden_and_invisible_text_is_no_price_s63_s64() -> None:
     body = """<h1>Hammer drill X</h1>
-        <!-- price 0.01 EUR --><div style="display:none"><span class="price">€0.01</span></div>
-        <span class="price">€80.00</span> <button class="add-to-cart">Add to cart</button>"""
+        <!-- price 0.01 EUR --><div class="final-price" style="display: none">
+        <span class="price">€0.01</span></div><p class="price">€80.00</p>
+        <button class="add-to-cart">Add to cart</button>"""
 
     assert only(page(body)).price_amount == 80
 

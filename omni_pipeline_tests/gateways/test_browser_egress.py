@@ -49,6 +49,20 @@ IN_A_WORKER = (
 )
 
 
+class Rebinding:
+    """What resolvers do: ``rebound.test`` is the site once, and then in somebody's network."""
+
+    def __init__(self) -> None:
+        self._was_asked = False
+
+    async def __call__(self, host: str, port: int) -> Sequence[IPAddress]:
+        if host == "localhost":
+            return [LOOPBACK]
+        was_asked, self._was_asked = self._was_asked, host == "rebound.test" or self._was_asked
+        is_site = host == "rebound.test" and not was_asked
+        return [LOOPBACK if is_site else ipaddress.ip_address("10.1.2.3")]
+
+
 @pytest.fixture(scope="module")
 def site() -> Iterator[ScriptedSite]:
     with ScriptedSite() as opened:
@@ -65,9 +79,9 @@ def asked_hosts() -> set[str]:
 def door(site: ScriptedSite, asked_hosts: set[str]) -> Iterator[BrowserDoor]:
     def note(host: str) -> bool:
         asked_hosts.add(host)
-        return True
+        return host != "cdn.test"
 
-    with make_door(site, allows_host=note) as opened:
+    with make_door(site, allows_host=note, resolver=Rebinding()) as opened:
         yield opened
 
 
@@ -149,62 +163,54 @@ def test_chromium_itself_calls_nobody_s42(
 ) -> None:
     _show(door, site, "")
 
-    assert asked_hosts <= {"127.0.0.1", "localhost", "::1", "0.0.0.0"}
+    named_by_pages = {"127.0.0.1", "localhost", "::1", "0.0.0.0"}
+    named_by_pages |= {"rebound.test", "inside.test", "cdn.test"}
+    assert asked_hosts <= named_by_pages
 
 
-def test_names_are_resolved_by_the_proxy_alone_and_pinned_s40(site: ScriptedSite) -> None:
-    """The page's own host turns to another address after the first answer: rebinding."""
-    answers: list[Sequence[IPAddress]] = [[LOOPBACK]]
-    asked: list[str] = []
-
-    async def resolver(host: str, port: int) -> Sequence[IPAddress]:
-        asked.append(host)
-        return answers.pop() if answers else [ipaddress.ip_address("10.0.0.1")]
-
+def test_names_are_resolved_by_the_proxy_alone_and_pinned_s40(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
     site.pages["/"] = "<body>Text<script>fetch('/again').catch(() => {})</script>"
     site.requests.clear()
-    with make_door(site, resolver=resolver) as rebound:
-        outcome = render(rebound, f"http://site.test:{site.port}/")
+    outcome = render(door, f"http://rebound.test:{site.port}/")
 
     assert isinstance(outcome, Fetched)
     assert "/again" not in site.targets()
-    assert asked[0] == "site.test"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_page_on_a_refused_address_is_forbidden_s18(scheme: str, site: ScriptedSite) -> None:
-    async def resolver(host: str, port: int) -> Sequence[IPAddress]:
-        return [ipaddress.ip_address("10.1.2.3")]
-
-    with make_door(site, resolver=resolver) as door:
-        outcome = render(door, f"{scheme}://site.test/")
+def test_a_page_on_a_refused_address_is_forbidden_s18(door: BrowserDoor, scheme: str) -> None:
+    outcome = render(door, f"{scheme}://inside.test/")
 
     assert isinstance(outcome, Forbidden)
     assert "10.1.2.3" not in outcome.reason
 
 
-def test_what_a_page_loads_is_held_to_the_hosts_of_the_crawl(site: ScriptedSite) -> None:
+def test_what_a_page_loads_is_held_to_the_hosts_of_the_crawl(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
     site.requests.clear()
     site.pages["/"] = (
-        f"<p>Text<script src='http://localhost:{site.port}/cdn.js'></script>"
-        "<script src='/own.js'></script>"
+        f"<p>Text<script src='http://cdn.test:{site.port}/cdn.js'></script>"
+        f"<script src='http://localhost:{site.port}/own.js'></script>"
     )
-    with make_door(site, allows_host=lambda host: host == "127.0.0.1") as door:
-        assert isinstance(render(door, site.url), Fetched)
+    assert isinstance(render(door, site.url), Fetched)
 
     assert site.targets() == ["/", "/own.js"]
 
 
-def test_without_its_proxy_the_browser_reaches_nothing_e11(site: ScriptedSite) -> None:
+def test_without_its_proxy_the_browser_reaches_nothing_e11(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
     site.pages["/"] = html("<p>Text")
-    with make_door(site, concurrency=1) as door:
-        render(door, site.url)
-        (tab,) = chromium_of(door)._closers
+    render(door, site.url)
+    for tab in chromium_of(door)._closers:
         end = tab.proxy.__aexit__(None, None, None)
         asyncio.run_coroutine_threadsafe(end, door._loop).result()
-        site.requests.clear()
-        outcome = render(door, site.url)
+    site.requests.clear()
+    outcome = render(door, site.url)
 
-        assert isinstance(outcome, Unreachable)
-        assert site.requests == []
-        assert isinstance(render(door, site.url), Fetched)
+    assert isinstance(outcome, Unreachable)
+    assert site.requests == []
+    assert isinstance(render(door, site.url), Fetched)

@@ -32,9 +32,28 @@ pytestmark = needs_chromium
 SCRIPT = {"content-type": "text/javascript"}
 
 
+@pytest.fixture(scope="module")
+def opened_site() -> Iterator[ScriptedSite]:
+    with ScriptedSite() as opened:
+        yield opened
+
+
 @pytest.fixture
-def site() -> Iterator[ScriptedSite]:
-    with ScriptedSite({"/": "<p>Text", "/next": "<p>Next"}) as opened:
+def site(opened_site: ScriptedSite) -> ScriptedSite:
+    opened_site.requests.clear()
+    opened_site.pages = {"/": "<p>Text", "/next": "<p>Next"}
+    return opened_site
+
+
+@pytest.fixture(scope="module")
+def door(opened_site: ScriptedSite) -> Iterator[BrowserDoor]:
+    with make_door(opened_site) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def impatient_door(opened_site: ScriptedSite) -> Iterator[BrowserDoor]:
+    with make_door(opened_site, limits=IMPATIENT) as opened:
         yield opened
 
 
@@ -56,6 +75,11 @@ def _kill_renderers(door: BrowserDoor) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def _stop(group: int) -> None:
+    for pid in group_members(group):
+        os.kill(pid, signal.SIGSTOP)
+
+
 def _is_text(outcome: object, text: str) -> bool:
     return isinstance(outcome, Fetched) and text in outcome.body.decode()
 
@@ -67,66 +91,80 @@ def _wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
     return condition()
 
 
-def test_a_renderer_that_dies_costs_one_more_attempt_e1(site: ScriptedSite) -> None:
-    with make_door(site) as door:
-        _page_that(site, lambda: _kill_renderers(door), times=1)
+def test_a_renderer_that_dies_costs_one_more_attempt_e1(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
+    _page_that(site, lambda: _kill_renderers(door), times=1)
 
-        assert _is_text(render(door, site.url), "Done")
-        assert site.targets().count("/") == 2
-
-
-def test_a_page_that_kills_its_renderer_each_time_is_given_up_e1(site: ScriptedSite) -> None:
-    with make_door(site) as door:
-        _page_that(site, lambda: _kill_renderers(door), times=99)
-        outcome = render(door, site.url)
-
-        assert isinstance(outcome, Unreachable)
-        assert outcome.kind == "transient.browser_crash"
-        assert site.targets().count("/") == 2
-        assert _is_text(render(door, f"{site.url}next"), "Next")
+    assert _is_text(render(door, site.url), "Done")
+    assert site.targets().count("/") == 2
 
 
-def test_a_browser_that_dies_is_started_anew_and_its_pages_retried_e2(site: ScriptedSite) -> None:
-    with make_door(site) as door:
-        _page_that(site, lambda: kill_group(chromium_of(door).pid), times=1)
-        site.pages["/slow"] = Page(body=b"<p>Slow", wait_seconds=1.0)
+def test_a_page_that_kills_its_renderer_each_time_is_given_up_e1(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
+    _page_that(site, lambda: _kill_renderers(door), times=99)
+    outcome = render(door, site.url)
 
-        async def both() -> tuple[object, object]:
-            return await asyncio.gather(door.render(f"{site.url}slow"), door.render(site.url))
-
-        slow, page = asyncio.run(both())
-
-        assert _is_text(page, "Done")
-        assert _is_text(slow, "Slow")
+    assert isinstance(outcome, Unreachable)
+    assert outcome.kind == "transient.browser_crash"
+    assert site.targets().count("/") == 2
+    assert _is_text(render(door, f"{site.url}next"), "Next")
 
 
-def test_a_browser_that_stands_still_is_killed_and_replaced_e4(site: ScriptedSite) -> None:
-    with make_door(site, limits=IMPATIENT) as door:
-        assert _is_text(render(door, site.url), "Text")
-        group = chromium_of(door).pid
-        for pid in group_members(group):
-            os.kill(pid, signal.SIGSTOP)
+def test_a_page_that_hoards_memory_is_ended_with_its_renderer_e5(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
+    site.pages["/"] = (
+        "<script>let all; while (true) all = { all, more: new Array(200).fill(1.5) }</script>"
+    )
+    outcome = render(door, site.url)
 
-        began = time.monotonic()
-        assert isinstance(render(door, site.url), Unreachable)
-        assert time.monotonic() - began < IMPATIENT.wall_seconds + IMPATIENT.close_seconds + 5
-        assert _wait_until(lambda: not group_members(group))
-        assert _is_text(render(door, f"{site.url}next"), "Next")
+    assert isinstance(outcome, Unreachable)
+    assert outcome.kind == "transient.browser_crash"
+
+
+def test_a_browser_that_dies_is_started_anew_and_its_pages_retried_e2(
+    door: BrowserDoor, site: ScriptedSite
+) -> None:
+    _page_that(site, lambda: kill_group(chromium_of(door).pid), times=1)
+    site.pages["/slow"] = Page(body=b"<p>Slow", wait_seconds=1.0)
+
+    async def both() -> tuple[object, object]:
+        return await asyncio.gather(door.render(f"{site.url}slow"), door.render(site.url))
+
+    slow, page = asyncio.run(both())
+
+    assert _is_text(page, "Done")
+    assert _is_text(slow, "Slow")
+
+
+def test_a_browser_that_stands_still_is_killed_and_replaced_e4(
+    impatient_door: BrowserDoor, site: ScriptedSite
+) -> None:
+    assert _is_text(render(impatient_door, site.url), "Text")
+    group = chromium_of(impatient_door).pid
+    _stop(group)
+
+    began = time.monotonic()
+    assert isinstance(render(impatient_door, site.url), Unreachable)
+    assert time.monotonic() - began < IMPATIENT.wall_seconds + IMPATIENT.close_seconds + 5
+    assert _wait_until(lambda: not group_members(group))
+    assert _is_text(render(impatient_door, f"{site.url}next"), "Next")
 
 
 def test_a_dead_driver_takes_its_browser_along_and_the_door_goes_on_e4(
-    site: ScriptedSite,
+    impatient_door: BrowserDoor, site: ScriptedSite
 ) -> None:
-    with make_door(site, limits=IMPATIENT) as door:
-        assert _is_text(render(door, site.url), "Text")
-        group = chromium_of(door).pid
-        driver = parent_of(group)
-        assert driver is not None
-        os.kill(driver, signal.SIGKILL)
+    assert _is_text(render(impatient_door, site.url), "Text")
+    group = chromium_of(impatient_door).pid
+    driver = parent_of(group)
+    assert driver is not None
+    os.kill(driver, signal.SIGKILL)
 
-        render(door, site.url)
-        assert _is_text(render(door, f"{site.url}next"), "Next")
-        assert _wait_until(lambda: not group_members(group))
+    render(impatient_door, site.url)
+    assert _is_text(render(impatient_door, f"{site.url}next"), "Next")
+    assert _wait_until(lambda: not group_members(group))
 
 
 def test_a_door_closes_a_browser_that_stands_still_e4(site: ScriptedSite) -> None:
@@ -134,8 +172,7 @@ def test_a_door_closes_a_browser_that_stands_still_e4(site: ScriptedSite) -> Non
         render(door, site.url)
         group = chromium_of(door).pid
         driver = parent_of(group)
-        for pid in group_members(group):
-            os.kill(pid, signal.SIGSTOP)
+        _stop(group)
         began = time.monotonic()
     assert time.monotonic() - began < 15
     assert _wait_until(lambda: not group_members(group))
@@ -165,17 +202,6 @@ def test_a_browser_that_has_grown_is_replaced_e5(site: ScriptedSite) -> None:
 
         assert _is_text(render(door, site.url), "Text")
         assert chromium_of(door).pid != first.pid
-
-
-def test_a_page_that_hoards_memory_is_ended_with_its_renderer_e5(site: ScriptedSite) -> None:
-    site.pages["/"] = (
-        "<script>let all; while (true) all = { all, more: new Array(200).fill(1.5) }</script>"
-    )
-    with make_door(site) as door:
-        outcome = render(door, site.url)
-
-        assert isinstance(outcome, Unreachable)
-        assert outcome.kind == "transient.browser_crash"
 
 
 def test_nothing_about_the_process_is_careless_s35_s37_s44(
