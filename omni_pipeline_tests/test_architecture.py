@@ -100,4 +100,4 @@ def test_one_path_leads_from_text_to_stored_vectors() -> None:
     }
     writers = {name for name, text in sources.items() if "embeddings.stage(" in text}
     assert {name.partition("_")[0] for name in speakers} == {"gateways/embedding"}
-    assert writers == {"steps/embeddings.py"}
+    assert writers == {"steps/embedding_purchases.py"}

@@ -193,7 +193,7 @@ def test_what_a_page_loads_is_held_to_the_hosts_of_the_crawl(
     site.requests.clear()
     site.pages["/"] = (
         f"<p>Text<script src='http://cdn.test:{site.port}/cdn.js'></script>"
-        f"<script src='http://localhost:{site.port}/own.js'></script>"
+        "<script src='/own.js'></script>"
     )
     assert isinstance(render(door, site.url), Fetched)
 

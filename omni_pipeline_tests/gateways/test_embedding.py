@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -239,6 +240,22 @@ def test_a_closed_port_is_temporary_and_named() -> None:
     ):
         door.probe()
     assert caught.value.kind == "transient.embed_unreachable"
+
+
+@pytest.mark.parametrize("base_url", ["https://nowhere.invalid/v1", "https://127.0.0.1:{port}/v1"])
+def test_a_name_that_does_not_resolve_and_a_broken_handshake_are_temporary(base_url: str) -> None:
+    """C5: DNS and TLS."""
+    with EmbeddingServer() as server:  # speaks no TLS
+        port = urlsplit(server.base_url).port
+        settings = replace(settings_of(server), base_url=base_url.format(port=port))
+        with (
+            open_embedding_door(settings, retry=QUICK) as door,
+            pytest.raises(TemporaryError, match="could not be reached") as caught,
+        ):
+            door.embed(TEXTS)
+    assert caught.value.kind == "transient.embed_unreachable"
+    assert "\n" not in str(caught.value)
+    assert KEY not in str(caught.value)
 
 
 # The clock and the size --------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from omni_pipeline_tests.gateways.http2_site import Conversation, Http2Site, Scr
 from omni_pipeline_tests.gateways.test_web_guard import FakeResolver
 from omni_pipeline_tests.sites import Page, ScriptedSite, html, redirect
 
+CALM = FetchLimits(pause_seconds=0.02)
 QUICK = FetchLimits(
     connect_seconds=2.0,
     first_byte_seconds=0.7,
@@ -61,7 +62,7 @@ def site_of(pages: Mapping[str, Script], most_streams: int = 100) -> Http2Site:
     return Http2Site(pages, server_tls(), most_streams=most_streams)
 
 
-def door_to(site: Http2Site, limits: FetchLimits = QUICK) -> WebDoor:
+def door_to(site: Http2Site, limits: FetchLimits = CALM) -> WebDoor:
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _authority().configure_trust(trust)
     return WebDoor(
@@ -78,7 +79,7 @@ def _fetch(site: Http2Site, path: str = "") -> Outcome:
         return door.fetch(FetchRequest(url=site.url + path))
 
 
-def _crawl(site: Http2Site, *paths: str, limits: FetchLimits = QUICK) -> dict[str, Outcome]:
+def _crawl(site: Http2Site, *paths: str, limits: FetchLimits = CALM) -> dict[str, Outcome]:
     requests = (FetchRequest(url=site.url + path) for path in paths)
     with door_to(site, limits) as door:
         return {

@@ -139,6 +139,6 @@ def test_failures_of_ten_runs_at_the_same_moment_are_all_counted(
     conn: Connection, shared: Database
 ) -> None:
     fail(conn)
-    in_ten_threads(shared, lambda each: fail(each))
+    in_ten_threads(shared, fail)
     assert ask(conn).state == "open"
     assert ask(conn).failures == MOST_FAILURES

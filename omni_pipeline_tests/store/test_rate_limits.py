@@ -49,8 +49,7 @@ def test_requests_are_spaced_by_their_share_of_a_minute(limits: Connection) -> N
     turns = [turn(limits, TEN_A_MINUTE) for _ in range(4)]
     assert turns[0].wait_seconds == 0
     gaps = [
-        (later.starts_at - earlier.starts_at).total_seconds()
-        for earlier, later in pairwise(turns)
+        (later.starts_at - earlier.starts_at).total_seconds() for earlier, later in pairwise(turns)
     ]
     assert gaps == pytest.approx([6.0 * MARGIN] * 3, abs=0.01)
 
