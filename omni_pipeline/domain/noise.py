@@ -42,7 +42,9 @@ _COUNTED = (
     r"(?:views?|likes?|shares?|visits?|visitors?|claps?|retweets?|reactions?|followers?|comments?"
     r"|replies|aufrufe|besucher|kommentare|vues|commentaires|visitas|comentarios|просмотр(?:а|ов)?)"
 )
-_COUNTER = rf"{_COUNT}\s{_COUNTED}\b|\b{_COUNTED}\s?:?\s?\(?{_COUNT}\b\)?|\bviewed {_COUNT}\stimes\b"
+_COUNTER = (
+    rf"{_COUNT}\s{_COUNTED}\b|\b{_COUNTED}\s?:?\s?\(?{_COUNT}\b\)?|\bviewed {_COUNT}\stimes\b"
+)
 
 _IN_SENTENCES = re.compile(rf"{_AGO}|{_WATCHING}|{_TRACE}", re.IGNORECASE)
 _IN_LABELS = re.compile(rf"{_AGO}|{_WATCHING}|{_TRACE}|{_COUNTER}", re.IGNORECASE)
@@ -56,7 +58,19 @@ _MOST_LABEL_LENGTH = 120
 
 # Every phrase has one of these: looking for them is 50 times cheaper than for the phrases.
 _SIGNS = (
-    *(" ago", "just now", "gerade eben", "vor ", "hace ", "il y a ", "há ", "atrás", "назад", "前", "전"),
+    *(
+        " ago",
+        "just now",
+        "gerade eben",
+        "vor ",
+        "hace ",
+        "il y a ",
+        "há ",
+        "atrás",
+        "назад",
+        "前",
+        "전",
+    ),
     *("viewing", "watching", "looking at", "viewed this", " cart", "rated in", "rendered in"),
     *("loaded in", "served in", "request", "trace", "session", "csrf", "xsrf", "nonce"),
 )

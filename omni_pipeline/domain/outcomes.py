@@ -32,7 +32,7 @@ class Fetched:
         charset: What the header claims.
         elapsed_seconds: From the start of the last attempt to the end of the body.
         truncated: The document went on; only files (robots.txt, sitemaps) are ever cut.
-        robots_tag: The X-Robots-Tag headers, joined by commas.
+        robots_tag: The X-Robots-Tag headers, a line each.
         is_rendered: The body is the DOM as a browser serialized it, in UTF-8.
         needs_browser: What comparing both kinds of this page showed; None where only one was had
             and nothing spoke for the other.

@@ -26,9 +26,7 @@ _NEVER_CONTENT = ",".join(
 )
 # Inside a landmark these are content: an article's header holds its title, and documentation
 # generators write notes as <aside>.
-_AROUND_CONTENT = (
-    "header:not(:has(h1)),aside,[role=banner]:not(:has(h1)),[role=complementary]"
-)
+_AROUND_CONTENT = "header:not(:has(h1)),aside,[role=banner]:not(:has(h1)),[role=complementary]"
 # The question of an accordion is a button inside a heading.
 _BUTTONS_WITH_CONTENT = ":is(h1,h2,h3,h4,h5,h6,dt,summary) button"
 

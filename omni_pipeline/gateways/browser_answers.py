@@ -60,7 +60,6 @@ def refusal(url: str, refusals: Mapping[str, str]) -> Forbidden | None:
 
 def rendered(url: str, head: Head, body: bytes, elapsed_seconds: float) -> Fetched:
     """A page as the browser shows it. No validators: they describe what was sent."""
-    robots = [value for name, value in head.headers if name == "x-robots-tag"]
     return Fetched(
         url=url,
         status=head.status,
@@ -68,7 +67,7 @@ def rendered(url: str, head: Head, body: bytes, elapsed_seconds: float) -> Fetch
         content_type="text/html",
         charset="utf-8",
         elapsed_seconds=elapsed_seconds,
-        robots_tag=", ".join(robots) or None,
+        robots_tag=head.robots_tag(),
         is_rendered=True,
     )
 

@@ -56,9 +56,10 @@ class Head:
         return _media_type((self.get("content-type") or "")[:200])
 
     def robots_tag(self) -> str | None:
-        """The X-Robots-Tag headers in one, as far as they are sane; None without any."""
+        """The X-Robots-Tag headers, a line each, as far as they are sane; None without any."""
         values = [value for key, value in self.headers if key == "x-robots-tag"]
-        return _UNPRINTABLE.sub(" ", ", ".join(values))[:_MOST_ROBOTS_TAG] if values else None
+        lines = "\n".join(_UNPRINTABLE.sub(" ", value) for value in values)
+        return lines[:_MOST_ROBOTS_TAG] or None
 
     def validator(self, name: str) -> str | None:
         value = self.get(name)

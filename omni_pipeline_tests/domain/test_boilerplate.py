@@ -127,7 +127,10 @@ def test_a_page_of_nothing_else_is_left_alone() -> None:
 
 
 def test_the_page_gets_the_hash_of_what_is_left() -> None:
-    page = clean(f"<title>T</title><p>One page says only this.</p><p>{FOOTER}</p>", url="https://s.example.test/")
+    page = clean(
+        f"<title>T</title><p>One page says only this.</p><p>{FOOTER}</p>",
+        url="https://s.example.test/",
+    )
     assert isinstance(page, CleanedPage)
 
     left = leave_out(page, statistics(pages(20)).decide())

@@ -55,7 +55,14 @@ def test_counts_for_openai_are_never_too_small_a13() -> None:
 
 @pytest.mark.parametrize(
     ("text", "tokens"),
-    [("Hello, world!", 4), ("csv file", 2), ("12345", 2), ("\n\n", 1), ("don't", 2), ("\U000135e6", 4)],
+    [
+        ("Hello, world!", 4),
+        ("csv file", 2),
+        ("12345", 2),
+        ("\n\n", 1),
+        ("don't", 2),
+        ("\U000135e6", 4),
+    ],
 )
 def test_known_counts_of_cl100k(text: str, tokens: int) -> None:
     assert token_counter(OPENAI).count_exactly(text) == tokens

@@ -123,7 +123,7 @@ def test_what_robots_may_do_with_a_page_comes_with_it(site: ScriptedSite) -> Non
     outcome, without = _fetch(site), _fetch(site, target="none")
 
     assert isinstance(outcome, Fetched)
-    assert outcome.robots_tag == "noindex, nofollow, otherbot: none"
+    assert outcome.robots_tag == "noindex, nofollow\notherbot: none"
     assert isinstance(without, Fetched)
     assert without.robots_tag is None
 
