@@ -82,3 +82,14 @@ BEGIN
         ' ORDER BY n.distance, n.chunk_id'
         USING query, most, only_host;
 END $$;
+
+-- The pages that search answers with now and would lose, or would show as they were, if this model became active.
+CREATE FUNCTION lacking_pages(of_model smallint) RETURNS TABLE (page_id bigint, domain_id bigint) LANGUAGE sql STABLE AS $$
+    SELECT r.page_id, r.domain_id
+    FROM page_revisions r
+    JOIN embedding_models a ON a.id = r.model_id AND a.status = 'active'
+    LEFT JOIN page_revisions n ON n.page_id = r.page_id AND n.model_id = of_model AND n.state = 'live'
+    LEFT JOIN cleaned_pages t ON t.page_id = r.page_id
+    WHERE r.state = 'live'
+        AND (n.id IS NULL OR n.content_hash <> r.content_hash AND n.content_hash IS DISTINCT FROM t.content_hash)
+$$;

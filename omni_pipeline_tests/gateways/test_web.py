@@ -133,7 +133,7 @@ def test_a_robots_tag_is_bounded_and_storable(site: ScriptedSite) -> None:
     outcome = _fetch(site)
 
     assert isinstance(outcome, Fetched)
-    assert (outcome.robots_tag or "").startswith("no index, yyy")
+    assert (outcome.robots_tag or "").startswith("no index\nyyy")
     assert len(outcome.robots_tag or "") == 512
 
 
