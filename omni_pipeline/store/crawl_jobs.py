@@ -33,10 +33,14 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a refresh was asked to do, as its job row remembers it."""
+    """What a refresh was asked to do, as its job row remembers it.
+
+    ``job_type`` is ``full`` for a refresh, ``model_build`` for the build of a model's index.
+    """
 
     run_id: str | None
     worker: str
+    job_type: str = "full"
     force_rescrape: bool = False
     force_reembed: bool = False
     page_limit: int | None = None

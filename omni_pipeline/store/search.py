@@ -29,8 +29,26 @@ class Answer:
 
 
 def search(
-    conn: Connection, vector: NDArray[np.float32], *, most: int, host: str | None = None
+    conn: Connection,
+    vector: NDArray[np.float32],
+    *,
+    most: int,
+    host: str | None = None,
+    model_id: int | None = None,
 ) -> list[Answer]:
-    """The ``most`` chunks nearest to ``vector``, nearest first."""
-    parameters = {"vector": HalfVector(vector), "most": most, "host": host}
+    """The ``most`` chunks nearest to ``vector``, nearest first.
+
+    Args:
+        conn: A connection.
+        vector: The question, as the active model embeds it.
+        most: How many answers.
+        host: Only this domain's pages; exact. All pages are searched by HNSW where that was built.
+        model_id: The model that made ``vector``: nothing is found once another one is active.
+    """
+    parameters = {
+        "vector": HalfVector(vector),
+        "most": most,
+        "host": host,
+        "model_id": model_id,
+    }
     return fetch_all(conn, _SQL["search"], parameters, Answer)

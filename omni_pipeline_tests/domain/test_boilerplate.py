@@ -47,8 +47,8 @@ def test_a_short_label_between_content_stays_although_it_repeats() -> None:
 
 def test_a_menu_between_content_goes_with_the_entry_of_the_page_itself() -> None:
     site = {
-        f"https://s.example.test/{n}": f"Intro {n}.\n\n- Home\n- Shop\n- Own {n}\n- Basket\n- Help\n\n"
-        f"Text {n}."
+        f"https://s.example.test/{n}": f"Intro {n}.\n\n- Home\n- Shop\n- Own {n}\n- Basket\n- Help"
+        f"\n\nText {n}."
         for n in range(20)
     }
 

@@ -12,9 +12,9 @@ WITH taken AS (
     RETURNING id, organization_id, host, start_url, fence
 )
 INSERT INTO crawl_jobs (
-    domain_id, host, status, fence, run_id, worker, target_url, force_rescrape, force_reembed, page_limit,
+    domain_id, host, job_type, status, fence, run_id, worker, target_url, force_rescrape, force_reembed, page_limit,
     started_at, heartbeat_at)
-SELECT id, host, 'running', fence, %(run_id)s, %(worker)s, start_url, %(force_rescrape)s, %(force_reembed)s,
+SELECT id, host, %(job_type)s, 'running', fence, %(run_id)s, %(worker)s, start_url, %(force_rescrape)s, %(force_reembed)s,
     %(page_limit)s, clock_timestamp(), clock_timestamp()
 FROM taken
 RETURNING id AS job_id, domain_id, host, fence, (SELECT organization_id FROM taken) AS organization_id

@@ -48,7 +48,7 @@ ORDER BY m.id
 
 -- name: lacking_pages
 SELECT d.host, count(*) AS pages
-FROM lacking_pages(%(model_id)s) l JOIN domains d ON d.id = l.domain_id
+FROM lacking_pages(%(model_id)s::smallint) l JOIN domains d ON d.id = l.domain_id
 GROUP BY d.host
 ORDER BY d.host
 

@@ -1,0 +1,110 @@
+"""Another model's index, built beside the one that search answers from, and kept up to date (C5).
+
+Which models a refresh writes: first the **active** one, whatever ``OMNI_EMBEDDING_MODEL`` names
+(that is the model of an index that is still empty), then every **building** one and the
+**previous** one. So an index that was once complete stays so while refreshes go on, may be
+activated at any time, and a rollback loses nothing. Changed chunks are paid for once per model
+kept; `omni models drop` ends that. What fails with a model that search does not answer from is
+noted and left for the next refresh or `omni models build`: it does not fail the refresh.
+
+A build makes the same from the stored cleaned pages, without crawling. What it has staged and paid
+for stands, so that one which was killed goes on. A changed chunker needs no second index: its pages
+are due, in every index, and each is swapped whole.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from psycopg import Connection
+
+from omni_pipeline.errors import LeaseLostError, OmniError
+from omni_pipeline.steps.chunks import stage_chunks
+from omni_pipeline.steps.embeddings import embed_and_publish
+from omni_pipeline.steps.refresh import Listener, Progress, Refresh
+from omni_pipeline.steps.tools import Tools
+from omni_pipeline.store import embedding_models
+from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.embedding_models import StoredModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildReport:
+    """What a build made of one domain; ``cost_usd`` None: price unknown."""
+
+    model: str
+    dimensions: int
+    pages_published: int
+    pages_failed: int
+    chunks_embedded: int
+    chunks_reused: int
+    tokens_embedded: int
+    cost_usd: float | None
+
+
+def build_index(refresh: Refresh, tools: Tools) -> BuildReport:
+    """Chunk, embed and publish every page whose text this model's index of the domain lacks.
+
+    Args:
+        refresh: The claimed domain.
+        tools: Of the model whose index is built.
+    """
+    model = tools.stored_model
+    building = replace(
+        refresh, settings=tools.settings, report=_naming(refresh.report, f" {model.name}")
+    )
+    cut = stage_chunks(building, model, tools.chunker)
+    paid = embed_and_publish(building, model, tools)
+    return BuildReport(
+        model=model.name,
+        dimensions=model.dimensions,
+        pages_published=paid.pages_published,
+        pages_failed=cut.pages_failed + paid.pages_failed,
+        chunks_embedded=paid.chunks_embedded,
+        chunks_reused=paid.chunks_reused,
+        tokens_embedded=paid.tokens_embedded,
+        cost_usd=paid.cost_usd,
+    )
+
+
+def keep_others_current(refresh: Refresh, tools: Tools) -> tuple[str, ...]:
+    """Bring the indexes of the other kept models up to date with what a refresh changed.
+
+    Args:
+        refresh: The claimed domain, its own model's index being done.
+        tools: Of that model.
+
+    Returns:
+        A note for each index that could not be brought up to date.
+
+    Raises:
+        LeaseLostError: The domain is not ours any more.
+    """
+    others = refresh.read(_kept_beside, tools.stored_model.id)
+    notes = (_keep_current(refresh, tools, other) for other in others)
+    return tuple(note for note in notes if note is not None)
+
+
+def _keep_current(refresh: Refresh, tools: Tools, other: StoredModel) -> str | None:
+    try:
+        report = build_index(refresh, tools.of(other))
+    except LeaseLostError:
+        raise
+    except OmniError as error:
+        return (
+            f"The index of {other.name} ({other.status}) is behind in {refresh.domain.host}: "
+            f"{error} The next refresh tries again; so does `omni models build {other.name}`."
+        )
+    if not report.pages_failed:
+        return None
+    return (
+        f"The index of {other.name} ({other.status}) lacks {report.pages_failed:,} pages of "
+        f"{refresh.domain.host}: omni failed {refresh.domain.host}"
+    )
+
+
+def _kept_beside(conn: Connection, _: Claim, model_id: int) -> list[StoredModel]:
+    return embedding_models.kept_beside(conn, model_id)
+
+
+def _naming(listener: Listener, suffix: str) -> Callable[[Progress], None]:
+    return lambda progress: listener(replace(progress, stage=f"{progress.stage}{suffix}"))

@@ -1,0 +1,146 @@
+"""HNSW indexes, one per model and only where somebody asked for it.
+
+Searches of one domain are exact and never use them; for whole-index searches ``search_chunks``
+(migration 0004) takes a valid one up by its name. With such an index each new vector costs about
+5 ms of CPU, more than a hundred times as much as without, so it is built after the bulk.
+"""
+
+from dataclasses import dataclass
+
+from psycopg import Connection, sql
+
+from omni_pipeline.errors import PermanentError, TemporaryError
+from omni_pipeline.store.database import Database
+from omni_pipeline.store.database_errors import classified
+from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.rows import fetch_one
+
+_SQL = load_queries("hnsw_indexes")
+
+# Earlier ones have faults in parallel HNSW builds and in vacuuming them.
+LEAST_PGVECTOR = (0, 8, 4)
+
+# pgvector's own defaults and limits.
+DEFAULT_M = 16
+DEFAULT_EF_CONSTRUCTION = 64
+MOST_M = 100
+MOST_EF_CONSTRUCTION = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class HnswIndex:
+    """What there is; an invalid one is what a build that was broken off left behind."""
+
+    is_valid: bool
+    options: list[str]
+    size_bytes: int
+
+
+def find(conn: Connection, model_id: int) -> HnswIndex | None:
+    """The model's HNSW index, if it has one."""
+    return fetch_one(conn, _SQL["index"], {"name": index_name(model_id)}, HnswIndex)
+
+
+def index_name(model_id: int) -> str:
+    """As ``search_chunks`` looks for it."""
+    return f"embeddings_hnsw_{model_id}"
+
+
+def build(
+    database: Database,
+    model: StoredModel,
+    *,
+    m: int = DEFAULT_M,
+    ef_construction: int = DEFAULT_EF_CONSTRUCTION,
+) -> bool:
+    """Build the model's index beside all reading and writing; False if it stands already.
+
+    One with other options, or a broken one, is replaced; searches are exact meanwhile.
+
+    Raises:
+        PermanentError: pgvector is too old, or the options do not fit together.
+        TemporaryError: Another index is being built or dropped.
+    """
+    _check_options(m, ef_construction)
+    with classified(), database.connect() as conn:
+        _check_pgvector(conn)
+        _begin(conn)
+        options = [f"m={m}", f"ef_construction={ef_construction}"]
+        found = find(conn, model.id)
+        if found and found.is_valid and found.options == options:
+            return False
+        _drop(conn, model.id)
+        conn.execute(_create(model, m=m, ef_construction=ef_construction))
+    return True
+
+
+def drop(database: Database, model_id: int) -> bool:
+    """Remove the model's index beside all reading and writing; False if there is none.
+
+    Raises:
+        TemporaryError: Another index is being built or dropped.
+    """
+    with classified(), database.connect() as conn:
+        if find(conn, model_id) is None:
+            return False
+        _begin(conn)
+        _drop(conn, model_id)
+    return True
+
+
+def _create(model: StoredModel, *, m: int, ef_construction: int) -> sql.Composed:
+    # Only with a fixed length can halfvec be indexed, and only the rows of one model have one.
+    return sql.SQL(
+        "CREATE INDEX CONCURRENTLY {name} ON embeddings "
+        "USING hnsw ((embedding::halfvec({dimensions})) halfvec_cosine_ops) "
+        "WITH (m = {m}, ef_construction = {ef_construction}) WHERE model_id = {model_id}"
+    ).format(
+        name=sql.Identifier(index_name(model.id)),
+        dimensions=sql.Literal(model.dimensions),
+        m=sql.Literal(m),
+        ef_construction=sql.Literal(ef_construction),
+        model_id=sql.Literal(model.id),
+    )
+
+
+def _drop(conn: Connection, model_id: int) -> None:
+    name = sql.Identifier(index_name(model_id))
+    conn.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(name))
+
+
+def _begin(conn: Connection) -> None:
+    """Make sure that this session is alone with its work, and give it the time it takes."""
+    if conn.execute(_SQL["lock"]).fetchone() != (True,):
+        raise TemporaryError(
+            "Another HNSW index is being built or dropped: wait for it to end, then try again.",
+            kind="transient.index_build",
+        )
+    conn.execute(_SQL["take_time"])
+
+
+def _check_options(m: int, ef_construction: int) -> None:
+    if ef_construction < 2 * m:
+        raise PermanentError(
+            f"ef_construction={ef_construction} with m={m}: pgvector wants at least twice m. "
+            f"Say --ef-construction {2 * m} or more, or a smaller --m.",
+            kind="permanent.index_options",
+        )
+
+
+def _check_pgvector(conn: Connection) -> None:
+    row = conn.execute(_SQL["pgvector"]).fetchone()
+    version = str(row[0]) if row else "0"
+    if (complaint := find_complaint(version)) is not None:
+        raise PermanentError(complaint, kind="permanent.db_server")
+
+
+def find_complaint(version: str) -> str | None:
+    """Why this pgvector is too old for HNSW; None when it is not."""
+    if tuple(int(part) for part in version.split(".") if part.isdigit()) >= LEAST_PGVECTOR:
+        return None
+    least = ".".join(map(str, LEAST_PGVECTOR))
+    return (
+        f"The database has pgvector {version}: HNSW indexes need at least {least}. Install a newer "
+        "package, then run ALTER EXTENSION vector UPDATE in this database. Search is exact without."
+    )
