@@ -12,6 +12,7 @@ from omni_pipeline.store.domains import DEFAULT_PAGE_LIMIT, CrawlOptions
 UNLIMITED = "none"
 # What the column holds; nobody means more.
 MOST_PAGES = 2**31 - 1
+MOST_TOKENS = 10**12
 # Patterns are matched with path and query, which begin with a slash.
 _STARTS_OF_PATTERNS = ("/", "*", "?", "[")
 
@@ -57,9 +58,13 @@ BrowserHosts = Annotated[
         help="Another host that pages may load from in a browser; '' for none. Repeatable.",
     ),
 ]
+DailyTokenBudget = Annotated[
+    str | None,
+    typer.Option(metavar="N|none", help="Most tokens a day for this domain's embeddings."),
+]
 
 
-def read_options(
+def read_options(  # noqa: PLR0913 - an option is a parameter
     *,
     max_pages: str | None,
     render: RenderMode | None,
@@ -69,6 +74,7 @@ def read_options(
     include: list[str] | None,
     exclude: list[str] | None,
     browser_hosts: list[str] | None,
+    daily_token_budget: str | None,
 ) -> CrawlOptions:
     """Those that were given. A list replaces the old one, and one empty value empties it.
 
@@ -77,7 +83,7 @@ def read_options(
     """
     options: CrawlOptions = {}
     if max_pages is not None:
-        options["page_limit"] = _page_limit(max_pages)
+        options["page_limit"] = _number_or_none("--max-pages", max_pages, most=MOST_PAGES)
     if render is not None:
         options["render_mode"] = render.value
     if delay is not None:
@@ -92,17 +98,20 @@ def read_options(
         options["exclude_patterns"] = _patterns("--exclude", exclude)
     if browser_hosts is not None:
         options["browser_hosts"] = _hosts(browser_hosts)
+    if daily_token_budget is not None:
+        options["daily_token_budget"] = _number_or_none(
+            "--daily-token-budget", daily_token_budget, most=MOST_TOKENS
+        )
     return options
 
 
-def _page_limit(text: str) -> int | None:
+def _number_or_none(option: str, text: str, *, most: int) -> int | None:
     if text.lower() == UNLIMITED:
         return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_PAGES:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
         raise SettingsError(
-            f"--max-pages {text!r} is neither a whole number from 1 to {MOST_PAGES:,} nor "
-            f"{UNLIMITED!r}: give, for example, --max-pages 20000, or --max-pages {UNLIMITED} for "
-            "no limit."
+            f"{option} {text!r} is neither a whole number from 1 to {most:,} nor {UNLIMITED!r}: "
+            f"give, for example, {option} 20000, or {option} {UNLIMITED} for no limit."
         )
     return int(text)
 

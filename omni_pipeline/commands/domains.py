@@ -11,6 +11,7 @@ from omni_pipeline.commands.console import ago, print_json, print_table, say
 from omni_pipeline.commands.domain_options import (
     BrowserHosts,
     Concurrency,
+    DailyTokenBudget,
     Delay,
     Exclude,
     Include,
@@ -43,7 +44,7 @@ LOSSES = {
     "soft_404": 'show the site\'s "not found" page',
     "noindex": "ask not to be indexed",
     "duplicate": "are copies of another page",
-    "excluded": "are excluded by this domain's patterns or by robots.txt",
+    "excluded": "are excluded by this domain's patterns",
     "shrunk": "lost most of their text",
 }
 
@@ -60,6 +61,7 @@ def add(  # noqa: PLR0913 - an option is a parameter
     include: Include = None,
     exclude: Exclude = None,
     browser_host: BrowserHosts = None,
+    daily_token_budget: DailyTokenBudget = None,
 ) -> None:
     """Register a domain; the daily refresh and the Dagster UI know it from then on."""
     options = read_options(
@@ -71,6 +73,7 @@ def add(  # noqa: PLR0913 - an option is a parameter
         include=include,
         exclude=exclude,
         browser_hosts=browser_host,
+        daily_token_budget=daily_token_budget,
     )
     with open_application() as application:
         found, _ = application.find_domain(site)
@@ -103,6 +106,7 @@ def configure(  # noqa: PLR0913 - an option is a parameter
     include: Include = None,
     exclude: Exclude = None,
     browser_host: BrowserHosts = None,
+    daily_token_budget: DailyTokenBudget = None,
 ) -> None:
     """Change how a domain is crawled, from its next refresh on."""
     options = read_options(
@@ -114,6 +118,7 @@ def configure(  # noqa: PLR0913 - an option is a parameter
         include=include,
         exclude=exclude,
         browser_hosts=browser_host,
+        daily_token_budget=daily_token_budget,
     )
     with open_application() as application:
         host = application.get_domain(name).host
@@ -167,11 +172,16 @@ def _print_domain(d: Domain) -> None:
         ("include", _listed(d.include_patterns, "every path")),
         ("exclude", _listed(d.exclude_patterns, "none")),
         ("browser hosts", _listed(d.browser_hosts, "only the site's own")),
+        ("token budget", _budget(d.daily_token_budget)),
         ("last success", "never" if d.last_success_at is None else ago(d.last_success_at)),
     ):
         say(f"  {label:<14} {value}")
     if d.moved_to:
         say(f"  moved to       {d.moved_to}: register that site with `omni domains add`")
+
+
+def _budget(tokens: int | None) -> str:
+    return "no limit" if tokens is None else f"{tokens:,} tokens a day"
 
 
 def _listed(values: list[str], otherwise: str) -> str:

@@ -3,6 +3,8 @@
 Shells only: partition in, one step called, report out. The steps are in `omni_pipeline.steps`.
 """
 
+from dataclasses import replace
+
 import dagster as dg
 
 from omni_pipeline.defs.config import EmbeddingsConfig, RawPagesConfig
@@ -12,6 +14,7 @@ from omni_pipeline.defs.run import RunningRefresh
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.embeddings import embed_and_publish
+from omni_pipeline.steps.model_builds import keep_others_current
 from omni_pipeline.steps.preflight import check_browser
 from omni_pipeline.steps.raw_pages import crawl
 
@@ -61,9 +64,13 @@ def chunks(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeRes
 def embeddings(
     context: dg.AssetExecutionContext, config: EmbeddingsConfig, refresh: Run
 ) -> dg.MaterializeResult[None]:
-    """One vector per published chunk; a page's old chunks leave as its new ones arrive."""
+    """One vector per published chunk; a page's old chunks leave as its new ones arrive.
+
+    First of the model that search answers from, then of those that are built or kept beside it.
+    """
     with refresh.working(context) as (claimed, tools):
         report = embed_and_publish(
             claimed, tools.stored_model, tools, force_reembed=config.force_reembed
         )
+        report = replace(report, notes=keep_others_current(claimed, tools))
     return materialized(report, rows=report.embeddings_live, table="embeddings")

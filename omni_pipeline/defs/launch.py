@@ -55,12 +55,13 @@ def run_refresh(
     )
     return RunOutcome(
         run_id=result.run_id,
-        error=None if result.success else _first_error(result),
+        error=None if result.success else first_error(result),
         reports=_reports(result),
     )
 
 
-def _first_error(result: dg.ExecuteInProcessResult) -> str:
+def first_error(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run that failed did, as one line."""
     for event in result.all_events:
         if event.is_step_failure:
             failure = event.step_failure_data

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +23,8 @@ from omni_pipeline.store.crawl_jobs import Request
 from omni_pipeline.store.database import Database, open_database
 from omni_pipeline.store.migrations import check_schema
 from omni_pipeline.store.session import Session
+
+WorkContext = dg.AssetExecutionContext | dg.OpExecutionContext
 
 PARTITION_TAG = "dagster/partition"
 RANGE_TAG = "dagster/asset_partition_range_start"
@@ -44,14 +47,14 @@ class RunningRefresh:
         self, instance: dg.DagsterInstance, run: dg.DagsterRun, listener: Listener | None
     ) -> None:
         self._instance = instance
-        self._run = run
+        self.run = run
         self._listener = listener
         self._resources = ExitStack()
         self._claimed: tuple[Refresh, Tools] | None = None
         self._error: BaseException | None = None
 
     @contextmanager
-    def working(self, context: dg.AssetExecutionContext) -> Iterator[tuple[Refresh, Tools]]:
+    def working(self, context: WorkContext) -> Iterator[tuple[Refresh, Tools]]:
         """The claimed refresh and its tools, for one asset.
 
         Raises:
@@ -80,7 +83,7 @@ class RunningRefresh:
 
     def look(self, check: Callable[[Connection, str], CountsReport]) -> CountsReport:
         """Run a check of this run's domain that a refresh may fail and still be complete."""
-        return self._session.run(lambda conn: check(conn, partition_of(self._run)))
+        return self._session.run(lambda conn: check(conn, partition_of(self.run)))
 
     def close(self) -> None:
         """Close the job, the doors and the sessions; safe when nothing was opened."""
@@ -91,16 +94,17 @@ class RunningRefresh:
             if raised is not error:
                 raise
 
-    def _claim(self, context: dg.AssetExecutionContext) -> tuple[Refresh, Tools]:
-        host = partition_of(self._run)
+    def _claim(self, context: WorkContext) -> tuple[Refresh, Tools]:
+        host = partition_of(self.run)
         session = self._session
         session.run(check_schema)
         fail_runs_of_lost_jobs(self._instance, session, self._settings)
         report = self._listener or log_progress(context)
         refresh = self._resources.enter_context(
-            open_refresh(self._database, self._settings, host, self._request(), report)
+            open_refresh(self._database, self._settings, host, self.request(), report)
         )
-        tools = Tools(self._settings, session, self._resources)
+        tools = self.choose_model(Tools(self._settings, session, self._resources))
+        refresh = replace(refresh, settings=tools.settings)
         self._announce(context, refresh, tools)
         check_embedding(tools, session)
         return refresh, tools
@@ -121,33 +125,47 @@ class RunningRefresh:
         self._resources.callback(session.close)
         return session
 
-    def _request(self) -> Request:
+    def request(self) -> Request:
+        """What the run was asked to do, for its job's row."""
         return Request(
-            run_id=self._run.run_id,
+            run_id=self.run.run_id,
             worker=this_worker(),
-            force_rescrape=_asked(
-                self._run.run_config, "raw_pages", "force_rescrape", default=False
-            ),
-            force_reembed=_asked(
-                self._run.run_config, "embeddings", "force_reembed", default=False
-            ),
-            page_limit=_asked(self._run.run_config, "raw_pages", "max_pages", default=None),
+            force_rescrape=self.asked("raw_pages", "force_rescrape", default=False),
+            force_reembed=self.asked("embeddings", "force_reembed", default=False),
+            page_limit=self.asked("raw_pages", "max_pages", default=None),
         )
 
-    def _announce(self, context: dg.AssetExecutionContext, refresh: Refresh, tools: Tools) -> None:
-        """Say in the first log line and in the run's tags what was asked for (A5)."""
+    def asked(self, op: str, name: str, *, default: Any) -> Any:
+        """What the run's configuration says of one field of an asset or op."""
+        config: Mapping[str, Any] = self.run.run_config
+        return config.get("ops", {}).get(op, {}).get("config", {}).get(name, default)
+
+    def choose_model(self, configured: Tools) -> Tools:
+        """The tools of the model that is written first: the one that search answers from."""
+        return configured.of_index()
+
+    def describe(self, refresh: Refresh) -> str:
+        """What the first line of the log says is done."""
         request = refresh.request
-        flags = {
-            "omni/force_rescrape": str(request.force_rescrape).lower(),
-            "omni/force_reembed": str(request.force_reembed).lower(),
-        }
-        context.log.info(
+        return (
             f"Refreshing {refresh.domain.host} as job {refresh.holding.job_id}: "
             f"force_rescrape={request.force_rescrape}, force_reembed={request.force_reembed}, "
-            f"max_pages={request.page_limit or 'domain default'}, model {tools.model.name}."
+            f"max_pages={request.page_limit or 'domain default'}"
         )
-        self._instance.add_run_tags(self._run.run_id, flags)
-        for note in (tools.model.announcement, tools.note_on_activation()):
+
+    def notes(self, tools: Tools) -> tuple[str | None, ...]:
+        """What a person should know of the model, before anything is done with it."""
+        return tools.model.announcement, tools.note_on_model()
+
+    def _announce(self, context: WorkContext, refresh: Refresh, tools: Tools) -> None:
+        """Say in the first log line and in the run's tags what was asked for (A5)."""
+        flags = {
+            "omni/force_rescrape": str(refresh.request.force_rescrape).lower(),
+            "omni/force_reembed": str(refresh.request.force_reembed).lower(),
+        }
+        context.log.info(f"{self.describe(refresh)}, model {tools.model.name}.")
+        self._instance.add_run_tags(self.run.run_id, flags)
+        for note in self.notes(tools):
             if note:
                 context.log.warning(note)
 
@@ -164,13 +182,15 @@ class CheckFailedError(OmniError):
     kind = "permanent.check_failed"
 
 
-def refresh_resource(listener: Listener | None = None) -> dg.ResourceDefinition:
+def refresh_resource(
+    listener: Listener | None = None, kind: type[RunningRefresh] = RunningRefresh
+) -> dg.ResourceDefinition:
     """The resource of one run; ``listener`` hears of progress instead of the run's log."""
 
     def open_run(context: dg.InitResourceContext) -> Iterator[RunningRefresh]:
         assert context.run is not None, "a refresh is a run"
         assert context.instance is not None
-        running = RunningRefresh(context.instance, context.run, listener)
+        running = kind(context.instance, context.run, listener)
         try:
             yield running
         finally:
@@ -221,9 +241,7 @@ def fail_runs_of_lost_jobs(
     return [job.host for job in lost]
 
 
-def log_progress(
-    context: dg.AssetExecutionContext, clock: Callable[[], float] = time.monotonic
-) -> Listener:
+def log_progress(context: WorkContext, clock: Callable[[], float] = time.monotonic) -> Listener:
     """A listener that writes to the run's log, at most a line every 15 s."""
     speedometer = Speedometer(clock)
     last = clock()
@@ -237,8 +255,3 @@ def log_progress(
         context.log.info(describe_progress(progress, pace))
 
     return listen
-
-
-def _asked(run_config: Mapping[str, Any], asset: str, name: str, *, default: Any) -> Any:
-    ops = run_config.get("ops", {})
-    return ops.get(asset, {}).get("config", {}).get(name, default)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -74,6 +75,7 @@ class Chromium:
         self._playwright = playwright
         self._browser = browser
         self._driver_pid = tree.parent_of(pid)
+        self._profile = tree.argument_of(pid, "--user-data-dir")
         self._limits = limits
         self._open_tab = open_tab
         self._pages = 0
@@ -131,6 +133,8 @@ class Chromium:
             tree.kill_process(self._driver_pid)
         for tab in list(self._closers):
             await self._close_tab(tab)
+        if self._profile is not None:  # which Playwright leaves behind when it was not asked
+            shutil.rmtree(self._profile, ignore_errors=True)
 
     async def _new_tab(self) -> Tab:
         from playwright.async_api import Error  # noqa: PLC0415 - slow, and seldom needed

@@ -17,12 +17,13 @@ _KIB = 1024
 
 def find_marked(mark: str) -> int | None:
     """The pid of the process that has this argument."""
-    wanted = mark.encode()
-    for pid in _pids():
-        with suppress(OSError):
-            if wanted in (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0"):
-                return pid
-    return None
+    return next((pid for pid in _pids() if mark in _arguments(pid)), None)
+
+
+def argument_of(pid: int, name: str) -> str | None:
+    """The value of ``name=value`` among the arguments of a process."""
+    values = (argument.partition("=") for argument in _arguments(pid))
+    return next((value for key, _, value in values if key == name), None)
 
 
 def parent_of(pid: int) -> int | None:
@@ -54,6 +55,12 @@ def kill_process(pid: int) -> None:
 
 def _pids() -> Iterator[int]:
     return (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+
+
+def _arguments(pid: int) -> list[str]:
+    with suppress(OSError):
+        return os.fsdecode((_PROC / str(pid) / "cmdline").read_bytes()).split("\0")
+    return []
 
 
 def _belongs(pid: int, group: int) -> bool:

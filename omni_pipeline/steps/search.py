@@ -1,5 +1,7 @@
 """Answers a question from the published chunks of the active model."""
 
+from functools import partial
+
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
 from omni_pipeline.steps.tools import Tools
 from omni_pipeline.store import embedding_models, search
@@ -36,14 +38,10 @@ def answer(
         )
     for _ in range(FLIPS):
         active = _find_active(session)
-        model_id = active.id
         vector = _of_active(tools, active).embedding.embed([question]).vectors[0]
-        answers = session.run(
-            lambda conn, vector=vector, model_id=model_id: search.search(
-                conn, vector, most=most, host=host, model_id=model_id
-            )
-        )
-        if answers or _find_active(session).id == model_id:
+        look = partial(search.search, vector=vector, most=most, host=host, model_id=active.id)
+        answers = session.run(look)
+        if answers or _find_active(session).id == active.id:
             return answers
     raise TemporaryError(
         f"Another embedding model became active {FLIPS} times while this was asked: ask again.",

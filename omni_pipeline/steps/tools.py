@@ -50,18 +50,28 @@ class Tools:
         active = self._session.run(embedding_models.find_active)
         return self if active is None else self.of(active)
 
+    def of_named(self, reference: str) -> "Tools":
+        """The tools of the model of that name, whose index is kept up to date from now on.
+
+        Raises:
+            PermanentError: There is no such model, or it was dropped.
+            SettingsError: The settings do not lead to that model.
+        """
+        return self.of(self._session.run(lambda conn: embedding_models.take_up(conn, reference)))
+
     def of(self, stored: StoredModel) -> "Tools":
         """The tools of another model, opened once.
 
         Raises:
             SettingsError: The settings do not lead to that model.
         """
-        configured = self._configured
-        if (stored.name, stored.dimensions) == (configured.model.name, configured.model.dimensions):
-            return configured
-        if stored.id not in configured._by_model_id:
-            configured._by_model_id[stored.id] = configured._make(stored)
-        return configured._by_model_id[stored.id]
+        if self._configured is not self:
+            return self._configured.of(stored)
+        if (stored.name, stored.dimensions) == (self.model.name, self.model.dimensions):
+            return self
+        if stored.id not in self._by_model_id:
+            self._by_model_id[stored.id] = self._make(stored)
+        return self._by_model_id[stored.id]
 
     def _make(self, stored: StoredModel) -> "Tools":
         embedding = settings_for(
@@ -71,7 +81,9 @@ class Tools:
             endpoint=stored.endpoint,
         )
         settings = replace(self.settings, embedding=embedding)
-        return Tools(settings, self._session, self._resources, configured=self)
+        other = Tools(settings, self._session, self._resources, configured=self)
+        other.stored_model = stored
+        return other
 
     @property
     def is_local(self) -> bool:

@@ -29,6 +29,7 @@ class NewDomain:
         delay_seconds: Between the starts of two requests; a robots.txt may ask for more.
         concurrency: Most requests under way at once.
         browser_hosts: Hosts beside the site's own that its pages may load from in a browser.
+        daily_token_budget: Most tokens that a day's embeddings may cost; None means no limit.
     """
 
     host: str
@@ -42,6 +43,7 @@ class NewDomain:
     include_patterns: tuple[str, ...] = ()
     exclude_patterns: tuple[str, ...] = ()
     browser_hosts: tuple[str, ...] = ()
+    daily_token_budget: int | None = None
 
 
 class CrawlOptions(TypedDict, total=False):
@@ -55,6 +57,7 @@ class CrawlOptions(TypedDict, total=False):
     include_patterns: tuple[str, ...]
     exclude_patterns: tuple[str, ...]
     browser_hosts: tuple[str, ...]
+    daily_token_budget: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,7 @@ class Domain:
     include_patterns: list[str]
     exclude_patterns: list[str]
     browser_hosts: list[str]
+    daily_token_budget: int | None
     moved_to: str | None
     last_success_at: datetime | None
 

@@ -91,9 +91,16 @@ def kept_beside(conn: Connection, model_id: int) -> list[StoredModel]:
     return fetch_all(conn, _SQL["kept"], {"model_id": model_id}, StoredModel)
 
 
-def resume(conn: Connection, model_id: int) -> None:
-    """Let refreshes keep a retired model's index up to date again."""
-    conn.execute(_SQL["resume"], {"model_id": model_id})
+def take_up(conn: Connection, reference: str) -> StoredModel:
+    """The model of that name; from now on refreshes keep its index up to date, retired or not.
+
+    Raises:
+        PermanentError: There is no such model, or it was dropped.
+    """
+    model = get(conn, reference)
+    _check_not_dropped(model, reference)
+    conn.execute(_SQL["resume"], {"model_id": model.id})
+    return model
 
 
 def was_probed_recently(conn: Connection, model_id: int) -> bool:
@@ -177,11 +184,7 @@ def roll_back(conn: Connection) -> StoredModel:
 
 
 def _check_complete(conn: Connection, model: StoredModel, reference: str) -> None:
-    if model.status == "dropped":
-        raise PermanentError(
-            f"The index of {reference} was dropped. `omni models add {reference}` begins it anew.",
-            kind="permanent.index_incomplete",
-        )
+    _check_not_dropped(model, reference)
     if lacking := lacking_pages(conn, model.id):
         hosts = ", ".join(f"{host} ({pages:,})" for host, pages in lacking.items())
         raise PermanentError(
@@ -189,6 +192,14 @@ def _check_complete(conn: Connection, model: StoredModel, reference: str) -> Non
             "first; search answers from the other model meanwhile. `omni failed` says which pages "
             "could not be built, if that does not help.",
             kind="permanent.index_incomplete",
+        )
+
+
+def _check_not_dropped(model: StoredModel, reference: str) -> None:
+    if model.status == "dropped":
+        raise PermanentError(
+            f"The index of {reference} was dropped: `omni models add {reference}` begins it anew.",
+            kind="permanent.unknown_model",
         )
 
 

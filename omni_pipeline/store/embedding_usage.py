@@ -12,7 +12,6 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from omni_pipeline.errors import UnknownDomainError
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.embedding_models import StoredModel
 from omni_pipeline.store.queries import load_queries
@@ -145,16 +144,6 @@ def settle(conn: Connection, holding: Claim, batch: Batch, bill: Bill) -> bool:
 def spent(conn: Connection, host: str | None, *, days: int) -> list[Spending]:
     """What every domain, or one host, paid and saved on the last ``days`` days, today included."""
     return fetch_all(conn, _SQL["spent"], {"host": host, "days": days}, Spending)
-
-
-def set_budget(conn: Connection, host: str, tokens: int | None) -> None:
-    """Set how many tokens the domain may pay for in a day; None is unlimited.
-
-    Raises:
-        UnknownDomainError: It is not registered.
-    """
-    if not conn.execute(_SQL["set_budget"], {"host": host, "tokens": tokens}).rowcount:
-        raise UnknownDomainError(f"{host!r} is not a registered domain: omni domains list")
 
 
 def _identity(holding: Claim, batch: Batch) -> dict[str, object]:

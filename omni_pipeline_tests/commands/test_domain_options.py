@@ -10,6 +10,7 @@ from omni_pipeline.store.domains import CrawlOptions
 
 NOTHING: dict[str, Any] = {
     "max_pages": None,
+    "daily_token_budget": None,
     "render": None,
     "delay": None,
     "concurrency": None,

@@ -14,7 +14,13 @@ import pytest
 
 from omni_pipeline.domain.outcomes import Fetched, Unreachable
 from omni_pipeline.gateways.browser import BrowserDoor
-from omni_pipeline.gateways.browser_tree import group_bytes, group_members, kill_group, parent_of
+from omni_pipeline.gateways.browser_tree import (
+    argument_of,
+    group_bytes,
+    group_members,
+    kill_group,
+    parent_of,
+)
 from omni_pipeline_tests.gateways.browser_doors import (
     IMPATIENT,
     QUICK,
@@ -172,10 +178,13 @@ def test_a_door_closes_a_browser_that_stands_still_e4(site: ScriptedSite) -> Non
         render(door, site.url)
         group = chromium_of(door).pid
         driver = parent_of(group)
+        profile = argument_of(group, "--user-data-dir")
+        assert profile is not None
         _stop(group)
         began = time.monotonic()
     assert time.monotonic() - began < 15
     assert _wait_until(lambda: not group_members(group))
+    assert not Path(profile).exists()
     assert driver is not None
     assert _wait_until(lambda: parent_of(driver) is None)
 

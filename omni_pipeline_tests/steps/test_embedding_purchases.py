@@ -20,7 +20,7 @@ from omni_pipeline.steps.embedding_turnstile import open_turnstile
 from omni_pipeline.steps.embeddings import EmbeddingsReport, embed_and_publish
 from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.refresh import Refresh
-from omni_pipeline.store import crawl_jobs, embedding_models, embedding_usage
+from omni_pipeline.store import crawl_jobs, domains, embedding_models
 from omni_pipeline.store.embedding_models import StoredModel
 from omni_pipeline.store.session import Session
 from omni_pipeline_tests import embedding_server as behave
@@ -53,7 +53,7 @@ def paid(pipeline: Pipeline) -> Pipeline:
 
 def set_budget(pipeline: Pipeline, tokens: int | None) -> None:
     with pipeline.database.connect() as conn:
-        embedding_usage.set_budget(conn, pipeline.host, tokens)
+        domains.configure(conn, pipeline.host, {"daily_token_budget": tokens})
 
 
 def tomorrow(pipeline: Pipeline) -> None:

@@ -9,7 +9,7 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.errors import UnknownDomainError
-from omni_pipeline.store import crawl_jobs, embedding_usage
+from omni_pipeline.store import crawl_jobs, domains, embedding_usage
 from omni_pipeline.store.database import Database
 from omni_pipeline.store.embedding_usage import Batch, Bill, Booking, Spending, total_of
 from omni_pipeline_tests.store.conftest import HOST, Run, count, start_run
@@ -105,7 +105,7 @@ def test_without_budgets_everything_may_be_booked(run: Run) -> None:
 def test_a_budget_is_used_to_its_end_and_not_beyond(run: Run, *, is_domains: bool) -> None:
     """S53"""
     of_all = None if is_domains else 100
-    embedding_usage.set_budget(run.conn, HOST, 100 if is_domains else None)
+    domains.configure(run.conn, HOST, {"daily_token_budget": 100 if is_domains else None})
     assert book(run, 60, of_all=of_all).is_booked
     refused = book(run, 41, of_all=of_all)
     assert (refused.is_booked, refused.left) == (False, 40)
@@ -117,19 +117,19 @@ def test_a_budget_is_used_to_its_end_and_not_beyond(run: Run, *, is_domains: boo
 
 def test_a_domains_budget_is_its_own_and_that_of_all_is_shared(run: Run) -> None:
     other = start_run(run.conn, "b.test")
-    embedding_usage.set_budget(run.conn, HOST, 100)
+    domains.configure(run.conn, HOST, {"daily_token_budget": 100})
     assert book(other, 500, of_all=550).is_booked
     assert book(run, 60, of_all=550).left == 50
     assert book(run, 60, of_all=1000).is_booked
 
 
 def test_a_budget_that_is_lifted_holds_no_longer(run: Run) -> None:
-    embedding_usage.set_budget(run.conn, HOST, 10)
+    domains.configure(run.conn, HOST, {"daily_token_budget": 10})
     assert not book(run, 11).is_booked
-    embedding_usage.set_budget(run.conn, HOST, None)
+    domains.configure(run.conn, HOST, {"daily_token_budget": None})
     assert book(run, 11).is_booked
     with pytest.raises(UnknownDomainError, match=r"nowhere\.test"):
-        embedding_usage.set_budget(run.conn, "nowhere.test", 1)
+        domains.configure(run.conn, "nowhere.test", {"daily_token_budget": 1})
 
 
 def test_ten_runs_at_once_do_not_overspend_the_budget_of_all(run: Run, shared: Database) -> None:

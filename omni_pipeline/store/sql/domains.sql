@@ -1,9 +1,9 @@
 -- name: add
 -- Registers a domain; no row means that it is registered already.
 INSERT INTO domains (organization_id, host, start_url, use_sitemap, page_limit, render_mode, delay_seconds,
-    concurrency, include_patterns, exclude_patterns, browser_hosts)
+    concurrency, include_patterns, exclude_patterns, browser_hosts, daily_token_budget)
 SELECT id, %(host)s, %(start_url)s, %(use_sitemap)s, %(page_limit)s, %(render_mode)s, %(delay_seconds)s,
-    %(concurrency)s, %(include_patterns)s, %(exclude_patterns)s, %(browser_hosts)s
+    %(concurrency)s, %(include_patterns)s, %(exclude_patterns)s, %(browser_hosts)s, %(daily_token_budget)s
 FROM organizations WHERE name = %(organization)s
 ON CONFLICT (host) DO NOTHING
 RETURNING id
@@ -13,8 +13,8 @@ SELECT FROM organizations WHERE name = %(organization)s
 
 -- name: find
 SELECT d.id, d.organization_id, o.name AS organization, d.host, d.start_url, d.status, d.use_sitemap, d.page_limit,
-    d.render_mode, d.delay_seconds, d.concurrency, d.include_patterns, d.exclude_patterns, d.browser_hosts, d.moved_to,
-    d.last_success_at
+    d.render_mode, d.delay_seconds, d.concurrency, d.include_patterns, d.exclude_patterns, d.browser_hosts,
+    d.daily_token_budget, d.moved_to, d.last_success_at
 FROM domains d JOIN organizations o ON o.id = d.organization_id WHERE d.host = %(host)s
 
 -- name: hosts
@@ -29,9 +29,9 @@ UPDATE domains SET status = %(status)s WHERE host = %(host)s RETURNING id
 -- name: configure
 -- Takes the columns that the JSON names, null among their values, and leaves the others as they are.
 UPDATE domains d SET (start_url, use_sitemap, page_limit, render_mode, delay_seconds, concurrency, include_patterns,
-    exclude_patterns, browser_hosts) = (
+    exclude_patterns, browser_hosts, daily_token_budget) = (
     SELECT c.start_url, c.use_sitemap, c.page_limit, c.render_mode, c.delay_seconds, c.concurrency, c.include_patterns,
-        c.exclude_patterns, c.browser_hosts
+        c.exclude_patterns, c.browser_hosts, c.daily_token_budget
     FROM jsonb_populate_record(d, %(changes)s) c)
 WHERE d.host = %(host)s
 

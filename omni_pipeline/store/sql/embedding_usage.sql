@@ -53,6 +53,3 @@ WHERE (%(host)s::text IS NULL OR host = %(host)s)
     AND used_at >= date_trunc('day', now(), 'UTC') - make_interval(days => %(days)s - 1)
 GROUP BY host, day
 ORDER BY host, day DESC
-
--- name: set_budget
-UPDATE domains SET daily_token_budget = %(tokens)s WHERE host = %(host)s
