@@ -271,9 +271,9 @@ class _Cl100kCounter(_OpenAiCounter):
     """
 
     _PIECES = re.compile(
-        r"'(?:[sdmt]|ll|ve|re)|(?:[^\r\n\w]|_)?[^\W\d_]+|\d{1,3}| ?(?:[^\s\w]|_)+[\r\n]*"
-        r"|\s*[\r\n]+|\s+(?!\S)|\s+",
-        re.IGNORECASE,
+        r" ?[^\W\d_]+"  # most are; what follows is the pattern, which says the same of them
+        r"|'(?:[sdmtSDMT\u017f]|[lL][lL]|[vV][eE]|[rR][eE])|(?:[^\r\n\w]|_)?[^\W\d_]+|\d{1,3}"
+        r"| ?(?:[^\s\w]|_)+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     )
 
     # White space for Python only; and lines of white space, which the splitter may cut.

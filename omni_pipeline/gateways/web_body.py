@@ -11,6 +11,7 @@ from io import BytesIO
 
 import httpcore2
 
+from omni_pipeline import faults
 from omni_pipeline.domain.inflate import InflateError, Inflater, TooMuchError
 from omni_pipeline.domain.outcomes import Unreachable, Unusable
 from omni_pipeline.gateways.web_limits import KIB, FetchLimits
@@ -59,6 +60,7 @@ async def read_body(
                 silence.reschedule(watch.count(len(chunk)))
                 data.writelines(inflater.feed(chunk))
                 watch.check_travelled()
+                faults.point("CP03")
         data.writelines(inflater.finish())
     except TooMuchError:
         if not wanted.takes_start:

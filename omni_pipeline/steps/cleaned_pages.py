@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
+from omni_pipeline import faults
 from omni_pipeline.domain.cleaning import CLEANER_VERSION, CleanedPage, Unreadable, clean
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.steps.refresh import Progress, Refresh
@@ -95,6 +96,7 @@ class _Cleaning:
             texts = {page_id: text for page_id, text in texts.items() if page_id not in shrunk}
         urls = [page.url for page in due]
         self._changed += self._refresh.write(_save, list(texts.values()), failures, urls)
+        faults.point("CP05")
         self._cleaned += len(due)
         self._failed += len(failures)
         self._refresh.report(

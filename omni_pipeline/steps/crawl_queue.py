@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
+from omni_pipeline import faults
 from omni_pipeline.steps.crawl_batch import CrawlBatch, save_batch
 from omni_pipeline.steps.link_gate import LinkGate
 from omni_pipeline.steps.refresh import Progress, Refresh
@@ -95,6 +96,7 @@ class CrawlQueue:
         added = self._refresh.write(
             save_batch, batch, links, is_forced=self._is_forced, page_limit=self._page_limit
         )
+        faults.point("CP04")
         self.is_truncated |= added.is_truncated
         self._known += added.added
         self._done += len(batch)

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from psycopg import Connection
 
+from omni_pipeline import faults
 from omni_pipeline.domain.embedding_batches import plan_batches
 from omni_pipeline.domain.embedding_prices import price_per_million
 from omni_pipeline.errors import OmniError, TemporaryError
@@ -77,6 +78,7 @@ class Purchases:
         batch = self.new_batch()
         affordable = texts if self._settings.is_local else self._book(batch, texts)
         answer = self._embed(batch, affordable)
+        faults.point("CP07")
         self._refresh.write(_keep, batch, affordable, answer)
         self.tokens += answer.tokens_billed
         refused = {affordable[one.index].text_hash: one for one in answer.refused}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
+from omni_pipeline import faults
 from omni_pipeline.gateways.embedding import Refusal
 from omni_pipeline.steps.embedding_purchases import EmbeddingDoor, Purchases
 from omni_pipeline.steps.refresh import Progress, Refresh
@@ -117,6 +118,7 @@ class _Work:
         asked = 0
         for texts in self.purchases.requests(missing):
             refused |= self.purchases.buy(texts)
+            faults.point("CP06")
             asked += len(texts)
             self._report(self._sums.chunks_done + asked)
         paid = [text.text_hash for text in missing if text.text_hash not in refused]
@@ -124,6 +126,7 @@ class _Work:
         published, reused = self._refresh.write(
             _publish, complete, failures, self.purchases.new_batch(), paid_hashes=paid
         )
+        faults.point("CP10")
         self._sums.pages += published.pages
         self._sums.embedded += len(paid)
         self._sums.reused += reused.chunks

@@ -41,6 +41,24 @@ class BuildReport:
     cost_usd: float | None
 
 
+def add_model(tools: Tools, name: str, dimensions: int | None) -> StoredModel:
+    """Register a model, once its endpoint has answered with vectors of its dimensions.
+
+    Args:
+        tools: As configured: the new model is asked at the same endpoint.
+        name: As the endpoint is asked for it.
+        dimensions: Of its vectors; None: those of a known model.
+
+    Raises:
+        SettingsError: The dimensions cannot be told.
+        OmniError: The endpoint does not answer, or not so.
+    """
+    added = tools.configure(name, dimensions)
+    if not added.is_local:
+        added.embedding.probe()
+    return added.stored_model
+
+
 def build_index(refresh: Refresh, tools: Tools) -> BuildReport:
     """Chunk, embed and publish every page whose text this model's index of the domain lacks.
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from omni_pipeline import faults
 from omni_pipeline.domain.outcomes import (
     Blocked,
     Fetched,
@@ -119,6 +120,7 @@ class _Crawl:
     def _open(self) -> None:
         """Fill the frontier: known pages, the start page, open failures, then the sitemap's."""
         rules = self._site.robots.of(self._site.start_url)
+        faults.point("CP02")
         if rules.unreachable:
             raise TemporaryError(
                 f"Crawling {self._domain.host} was not started: its robots.txt could not be read "
@@ -298,6 +300,7 @@ class _Crawl:
             )
         is_truncated = self._queue.is_truncated or bool(self._site.gate.cut_patterns)
         totals = self._refresh.read(crawl_frontier.count)
+        faults.point("CP13")
         self._refresh.write(crawl_frontier.close_crawl, is_truncated=is_truncated)
         return RawPagesReport(
             pages_discovered=totals.discovered,

@@ -4,6 +4,7 @@ import os
 import socket
 from pathlib import Path
 
+from omni_pipeline import faults
 from omni_pipeline.store import crawl_jobs
 from omni_pipeline.store.crawl_jobs import LostJob
 from omni_pipeline.store.session import Session
@@ -20,9 +21,11 @@ def reap_lost_jobs(session: Session, *, lease_seconds: float) -> list[LostJob]:
     """
     workers = session.run(crawl_jobs.workers)
     dead = [job_id for job_id, worker in workers.items() if is_dead_here(worker)]
-    return session.run(
+    lost = session.run(
         lambda conn: crawl_jobs.reap(conn, lease_seconds=lease_seconds, dead_job_ids=dead)
     )
+    faults.point("CP15")
+    return lost
 
 
 def this_worker() -> str:

@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from psycopg import Connection
 
+from omni_pipeline import faults
 from omni_pipeline.errors import LeaseLostError, OmniError
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.lease import Lease
@@ -105,10 +106,12 @@ def open_refresh(
         UnknownDomainError: The domain is not registered.
         DomainBusyError: Another run holds it.
     """
+    faults.arm(settings.faults)
     session = Session(database)
     try:
         domain = session.run(lambda conn: domains.get(conn, host))
         holding = session.run(lambda conn: crawl_jobs.claim(conn, domain.id, host, request))
+        faults.point("CP01")
         lease = Lease(
             database,
             holding,
@@ -153,6 +156,7 @@ def _finish(refresh: Refresh, error: tuple[str, str] | None) -> None:
     was_ours = refresh.session.run(
         lambda conn: crawl_jobs.finish(conn, refresh.holding, error=error, is_whole=is_whole)
     )
+    faults.point("CP14")
     if not was_ours and error is None:
         raise LeaseLostError(
             f"The refresh of {refresh.domain.host} (job {refresh.holding.job_id}) was ended by the "

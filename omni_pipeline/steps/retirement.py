@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from psycopg import Connection
 
+from omni_pipeline import faults
 from omni_pipeline.store import (
     chunks,
     cleaned_pages,
@@ -103,6 +104,7 @@ def _retire(
     settled: Mapping[str, Evidence],
 ) -> Retired:
     page_ids = raw_pages.retire(conn, holding, evidence)
+    faults.point("CP12")
     chunks.remove_pages(conn, page_ids)
     cleaned_pages.remove(conn, page_ids)
     failed_pages.resolve(conn, holding, evidence, "fetch", "clean", "chunk", "embed")

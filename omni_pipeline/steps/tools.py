@@ -45,6 +45,17 @@ class Tools:
         self._configured = configured or self
         self._by_model_id: dict[int, Tools] = {}
 
+    def configure(self, name: str, dimensions: int | None) -> "Tools":
+        """Tools as they would be if the settings named this model; no others are derived of them.
+
+        Raises:
+            SettingsError: The model's dimensions cannot be told.
+        """
+        embedding = replace(
+            self.settings.embedding, model=name, dimensions=dimensions, price_per_million=None
+        )
+        return Tools(replace(self.settings, embedding=embedding), self._session, self._resources)
+
     def of_index(self) -> "Tools":
         """The tools of the model that search answers from; these here while nothing is indexed."""
         active = self._session.run(embedding_models.find_active)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
+from omni_pipeline import faults
 from omni_pipeline.domain.chunking import Chunk
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
@@ -196,11 +197,13 @@ def publish(conn: Connection, holding: Claim, revision_ids: Sequence[int]) -> Pu
     # Not by cascade (A10): a delete that fails fails here, in the open.
     conn.execute(_SQL["remove_vectors"], {"chunk_ids": replaced})
     conn.execute(_SQL["remove"], {"chunk_ids": replaced})
+    faults.point("CP08")
     conn.execute(_SQL["move_kept"], parameters)
     inserted = conn.execute(_SQL["insert_new"], parameters).fetchone()
     conn.execute(_SQL["remove_live_revisions"], parameters)
     conn.execute(_SQL["make_live"], parameters)
     conn.execute(_SQL["empty_staged"], parameters)
+    faults.point("CP09")
     assert inserted is not None
     return Published(
         pages=len(revision_ids),

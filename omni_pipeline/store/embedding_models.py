@@ -154,6 +154,7 @@ def activate(conn: Connection, reference: str, *, accept_losses: bool = False) -
     with conn.transaction():
         conn.execute(_SQL["lock"])
         model = get(conn, reference)
+        _check_not_dropped(model, reference)
         if model.status != "active":
             conn.execute(_SQL["hold_publications"])
             if not accept_losses:
@@ -184,7 +185,6 @@ def roll_back(conn: Connection) -> StoredModel:
 
 
 def _check_complete(conn: Connection, model: StoredModel, reference: str) -> None:
-    _check_not_dropped(model, reference)
     if lacking := lacking_pages(conn, model.id):
         hosts = ", ".join(f"{host} ({pages:,})" for host, pages in lacking.items())
         raise PermanentError(
