@@ -1,5 +1,7 @@
 """Each page's text: what changed is said, and only that is due for chunking."""
 
+from dataclasses import replace
+
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.store import chunks, cleaned_pages, raw_pages
 from omni_pipeline.store.embedding_models import ensure
@@ -10,6 +12,7 @@ from omni_pipeline_tests.store.conftest import (
     Run,
     count,
     new_revision,
+    new_text,
     start_run,
 )
 
@@ -43,6 +46,18 @@ def test_saving_counts_the_texts_that_say_something_else(run: Run) -> None:
     assert clean(run, {first: "one", second: "two"}) == 2
     assert clean(run, {first: "one", second: "two"}) == 0
     assert clean(run, {first: "one", second: "three"}) == 1
+
+
+def test_a_text_that_says_the_same_stays_to_the_letter(run: Run) -> None:
+    """A11: the offsets of published chunks are counted in it."""
+    (page_id,) = run.save_pages("p")
+    before = new_text(page_id, "html", "Seen 5 minutes ago.")
+    after = replace(before, markdown="Seen 10 minutes ago.")
+    for text in (before, after):
+        with run.fenced():
+            cleaned_pages.save(run.conn, run.holding, [text], cleaner_version=1)
+    rows = run.conn.execute("SELECT markdown FROM cleaned_pages").fetchall()
+    assert rows == [(before.markdown,)]
 
 
 def test_a_saved_text_is_what_chunking_gets(run: Run) -> None:

@@ -1,4 +1,6 @@
 -- name: save
+-- A text that says the same (its hash leaves out noise, such as times and counters) stays to the letter: the offsets
+-- of its chunks are counted in it.
 INSERT INTO cleaned_pages AS cp (page_id, domain_id, body_hash, content_hash, cleaner_version, title, description,
     language, canonical_url, markdown, fence)
 SELECT page_id, %(domain_id)s, body_hash, content_hash, %(cleaner_version)s, title, description, language,
@@ -9,7 +11,8 @@ FROM unnest(%(page_ids)s::bigint[], %(body_hashes)s::bytea[], %(content_hashes)s
 ORDER BY page_id
 ON CONFLICT (page_id) DO UPDATE SET body_hash = excluded.body_hash, content_hash = excluded.content_hash,
     cleaner_version = excluded.cleaner_version, title = excluded.title, description = excluded.description,
-    language = excluded.language, canonical_url = excluded.canonical_url, markdown = excluded.markdown,
+    language = excluded.language, canonical_url = excluded.canonical_url,
+    markdown = CASE WHEN cp.content_hash = excluded.content_hash THEN cp.markdown ELSE excluded.markdown END,
     fence = excluded.fence, cleaned_at = now()
 
 -- name: held_hashes
