@@ -1,6 +1,7 @@
 """`omni models`: from which embedding model's index search answers, and how that is changed."""
 
 from contextlib import ExitStack
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -31,9 +32,7 @@ def list_models(
     with open_application() as application:
         models = application.session.run(embedding_models.overview)
         indexes = {
-            model.id: application.session.run(
-                lambda conn, id_=model.id: hnsw_indexes.find(conn, id_)
-            )
+            model.id: application.session.run(partial(hnsw_indexes.find, model_id=model.id))
             for model in models
         }
     if as_json:

@@ -1,30 +1,60 @@
 """`omni verify`: the standing invariants, checked on the rows."""
 
+from itertools import groupby
+from operator import attrgetter
 from typing import Annotated
 
 import typer
 
 from omni_pipeline.commands.application import open_application
 from omni_pipeline.commands.console import print_json, print_table, say
-from omni_pipeline.store import invariants
+from omni_pipeline.steps.verification import Verification
+from omni_pipeline.steps.verification import verify as look
+from omni_pipeline.store.invariants import Violation
+
+MOST_SHOWN = 20
 
 
 def verify(
+    is_complete: Annotated[
+        bool, typer.Option("--all", help="Check every domain, and read every text again.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the violations as JSON.")] = False,
 ) -> None:
-    """Check the standing invariants; lists what violates them and exits with 1 if anything does."""
+    """Check the standing invariants on what changed since the last check, or on everything.
+
+    Lists what violates them, and exits with 1 if anything does.
+    """
     with open_application() as app:
-        violations = app.session.run(
-            lambda conn: invariants.find_violations(conn, lease_seconds=app.settings.lease_seconds)
+        found = look(
+            app.session, lease_seconds=app.settings.lease_seconds, is_complete=is_complete
         )
     if as_json:
-        print_json(violations)
+        print_json(found)
     else:
-        if violations:
-            print_table(
-                ["invariant", "domain", "row", "violation"],
-                [(v.invariant, v.host, v.subject, v.detail) for v in violations],
-            )
-        say(f"{len(violations)} violations of {len(invariants.names())} invariants.")
-    if violations:
+        _print_violations(found.violations)
+        _say_what_was_checked(found, is_complete=is_complete)
+    if found.violations:
         raise typer.Exit(1)
+
+
+def _print_violations(violations: list[Violation]) -> None:
+    rows: list[tuple[object, ...]] = []
+    for invariant, group in groupby(violations, key=attrgetter("invariant")):
+        broken = list(group)
+        rows += [(invariant, v.host, v.subject, v.detail) for v in broken[:MOST_SHOWN]]
+        if len(broken) > MOST_SHOWN:
+            rows.append((invariant, "…", f"{len(broken) - MOST_SHOWN:,} more", "omni verify --json"))
+    if rows:
+        print_table(["invariant", "domain", "row", "violation"], rows)
+
+
+def _say_what_was_checked(found: Verification, *, is_complete: bool) -> None:
+    say(f"{len(found.violations):,} violations of {found.invariants} invariants.")
+    if is_complete:
+        say(f"All {found.domains_known:,} domains were checked.")
+    else:
+        say(
+            f"{found.domains_checked:,} of {found.domains_known:,} domains were checked: the "
+            "others were found whole and not refreshed since. Everything: omni verify --all"
+        )

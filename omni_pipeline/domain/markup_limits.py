@@ -52,6 +52,23 @@ _NAME = re.compile(
     r"|[!?/][^>]*+)",
     re.DOTALL,
 )
+# The name of every tag, and an empty one for comments and raw text: what `_TAG` and the scan see, in
+# one expression. A tag with too many attributes swallows the rest of the page, and is nameless too.
+_RAW_NAME = "|".join(_RAW_TEXT_END)
+_ANY_NAME = (
+    r"/?+(?![sS][cCtT]|[tT][eEiI]|[xX][mM]|[iI][fF]|[nN][oO])[a-zA-Z][^\s/>]*+"  # no raw text, surely
+    rf"|/[a-zA-Z][^\s/>]*+|(?!(?ai:{_RAW_NAME})(?:[\s/>]|\Z))[a-zA-Z][^\s/>]*+"
+)
+_RAW_TEXT = "|".join(
+    # Case as the scan has it: <\u017fcript> is no script, but </\u017fcript> ends one.
+    rf"(?ai:{name})(?=[\s/>]|\Z)(?:[\s/]++|{_ATTRIBUTE})*+.*?(?:(?i:</{name})|\Z)"
+    for name in _RAW_TEXT_END
+)
+_NAMES = re.compile(
+    rf"<(?:({_ANY_NAME})(?:[\s/]++|{_ATTRIBUTE}){{0,{MOST_ATTRIBUTES}}}+(?![^>])"
+    rf"|{_COMMENT.removeprefix('<')}|{_RAW_TEXT}|/?[a-zA-Z].*+|[!?/][^>]*+)",
+    re.DOTALL,
+)
 _VOID = (
     *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param"),
     *("source", "track", "wbr"),
@@ -61,6 +78,7 @@ _END_MAY_BE_OMITTED = (
 )
 _NOT_NESTING = frozenset(_VOID + _END_MAY_BE_OMITTED)
 _NOT_NESTING_NAMES = _NOT_NESTING | {""}
+_NAMES_NOT_NESTING = _NOT_NESTING | {""}
 _ALTERNATING = {"li": "item", "dt": "definition", "dd": "definition", "option": "option"}
 _FORMATTING = frozenset(
     (

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from psycopg import Connection
 
-from omni_pipeline.errors import LeaseLostError, OmniError
+from omni_pipeline.errors import LeaseLostError, OmniError, SettingsError
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.refresh import Listener, Progress, Refresh
@@ -54,6 +54,10 @@ def add_model(tools: Tools, name: str, dimensions: int | None) -> StoredModel:
         OmniError: The endpoint does not answer, or not so.
     """
     added = tools.configure(name, dimensions)
+    try:
+        added.model  # noqa: B018 - told from the settings, or not
+    except SettingsError as error:
+        raise SettingsError(f"{error} `omni models add` takes --dimensions instead.") from error
     if not added.is_local:
         added.embedding.probe()
     return added.stored_model

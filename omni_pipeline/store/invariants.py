@@ -1,13 +1,30 @@
 """The standing invariants: queries that find what no constraint could have kept out."""
 
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+from omni_pipeline.store import verifications
 from omni_pipeline.store.queries import load_queries
 
 _SQL = load_queries("invariants")
+
+# A refresh a day, and two hours for the one before it to have taken longer.
+FRESH_HOURS = 26
+
+# Nobody reads on; and a memory that holds a broken index whole would not hold it for long.
+MOST_OF_A_QUERY = 1000
+
+# For the length of one look: room to compare a million ids in memory, and time to read a large index.
+_RULES = b"SET LOCAL work_mem = '64MB'; SET LOCAL statement_timeout = '10min'"
+
+_SCOPE = re.compile(rb"^-- (?:(I\d\d_\w+), )?(always|quiet), (by domain|everywhere): ", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,18 +39,93 @@ class Violation:
 
 def names() -> list[str]:
     """All invariants, by name."""
-    return list(_SQL)
+    found = (
+        (invariant.decode() or name)
+        for name, query in _SQL.items()
+        for invariant, _, _ in _SCOPE.findall(query)
+    )
+    return sorted(set(found))
 
 
-def find_violations(conn: Connection, *, lease_seconds: float, most: int = 20) -> list[Violation]:
-    """What is wrong, at most ``most`` rows of each invariant, all read from one snapshot."""
-    violations = []
-    with conn.transaction(), conn.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        for name, query in _SQL.items():
-            cursor.execute(query, {"lease_seconds": lease_seconds})
-            for host, subject, detail in cursor.fetchmany(most):
-                violations.append(
-                    Violation(invariant=name, host=host, subject=subject, detail=detail)
-                )
-    return violations
+def fingerprint() -> str:
+    """Changes with every change to an invariant."""
+    return sha256(b"".join(_SQL.values())).hexdigest()[:16]
+
+
+def is_by_domain(name: str) -> bool:
+    """Whether a query looks only at the domains that it is given."""
+    return {where for _, _, where in _SCOPE.findall(_SQL[name])} == {b"by domain"}
+
+
+def find_violations(
+    conn: Connection,
+    *,
+    lease_seconds: float,
+    domain_ids: Sequence[int] | None = None,
+    since: str | None = None,
+    most: int = MOST_OF_A_QUERY,
+) -> list[Violation]:
+    """What is wrong, all read from one snapshot.
+
+    Args:
+        conn: An autocommit connection outside any transaction.
+        lease_seconds: How long a job may be silent.
+        domain_ids: Look only at these domains, and at the ledgers that are common to all; None
+            looks at everything.
+        since: Read no long text again that was written before this transaction began.
+        most: Violations of each query.
+    """
+    with _snapshot(conn):
+        return list(
+            look(
+                conn, lease_seconds=lease_seconds, domain_ids=domain_ids, since=since, most=most
+            )
+        )
+
+
+def find_domain_violations(
+    conn: Connection, domain_id: int, *, since: str | None = None
+) -> list[Violation]:
+    """What is wrong with one domain; the ledgers that are common to all are not looked at."""
+    only = [name for name in _SQL if is_by_domain(name)]
+    with _snapshot(conn):
+        return list(look(conn, only=only, domain_ids=[domain_id], since=since))
+
+
+@contextmanager
+def _snapshot(conn: Connection) -> Iterator[None]:
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        conn.execute(_RULES)
+        yield
+
+
+def look(
+    conn: Connection,
+    *,
+    only: Sequence[str] | None = None,
+    lease_seconds: float = 0.0,
+    domain_ids: Sequence[int] | None = None,
+    since: str | None = None,
+    most: int = MOST_OF_A_QUERY,
+) -> Iterator[Violation]:
+    """The same inside the caller's transaction; ``only`` names the queries to ask."""
+    domain_ids, quiet_ids = verifications.split_domains(conn, domain_ids)
+    parameters = {
+        "domain_ids": domain_ids,
+        "quiet_ids": quiet_ids,
+        "since": since,
+        "lease_seconds": lease_seconds,
+        "fresh_hours": FRESH_HOURS,
+    }
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        for name in only or _SQL:
+            # Planned for these very domains: a plan for any number of them reads whole tables.
+            for row in islice(cursor.execute(_SQL[name], parameters, prepare=False), most):
+                yield _violation(name, row)
+
+
+def _violation(query: str, row: Sequence[str]) -> Violation:
+    *named, host, subject, detail = row
+    invariant = named[0] if named else query
+    return Violation(invariant=invariant, host=host, subject=subject, detail=detail)

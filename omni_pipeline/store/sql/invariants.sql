@@ -132,7 +132,8 @@ WHERE p.domain_id = ANY (%(quiet_ids)s) AND p.status = 'live'
 -- quiet, by domain: what a person confirmed before a refresh is not held after it, unless more waits for a person
 SELECT d.host, h.url AS subject, format('still held as %%s', h.reason) AS detail
 FROM held_pages h JOIN domains d ON d.id = h.domain_id
-CROSS JOIN LATERAL (SELECT j.started_at FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.fence DESC LIMIT 1) j
+CROSS JOIN LATERAL (SELECT j.started_at FROM crawl_jobs j WHERE j.domain_id = d.id AND j.job_type = 'full'
+    ORDER BY j.fence DESC LIMIT 1) j
 WHERE h.domain_id = ANY (%(quiet_ids)s) AND h.confirmed_at < j.started_at
     AND NOT EXISTS (SELECT FROM held_pages o WHERE o.domain_id = d.id AND o.confirmed_at IS NULL)
 
@@ -236,7 +237,8 @@ FROM crawl_jobs WHERE status = 'completed'
 -- quiet, by domain: each page that the newest job says has failed left a record (older ones pass theirs on to the newest)
 SELECT d.host, format('job %%s', j.id) AS subject, format('says that %%s pages failed, left %%s records', j.pages_failed, f.pages) AS detail
 FROM domains d
-CROSS JOIN LATERAL (SELECT j.id, j.pages_failed FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.fence DESC LIMIT 1) j
+CROSS JOIN LATERAL (SELECT j.id, j.pages_failed FROM crawl_jobs j WHERE j.domain_id = d.id AND j.job_type = 'full'
+    ORDER BY j.fence DESC LIMIT 1) j
 CROSS JOIN LATERAL (SELECT count(DISTINCT f.url) AS pages FROM failed_pages f WHERE f.job_id = j.id AND f.stage = 'fetch') f
 WHERE d.id = ANY (%(quiet_ids)s) AND f.pages < j.pages_failed
 
@@ -284,12 +286,13 @@ WHERE length(a.text) >= 40 AND length(b.text) >= 40
         <> regexp_replace(lower(normalize(b.text, NFD)), '[\s\u0300-\u036F]', '', 'g')
 
 -- name: I34_one_chunking_per_domain
--- quiet, by domain: the published pages of a domain were cut by one chunker
+-- quiet, by domain: what search answers with of a domain was cut by one chunker
 SELECT d.host, format('%%s, %%s', min(r.chunker), max(r.chunker)) AS subject, 'several chunkings' AS detail
 FROM page_revisions r JOIN domains d ON d.id = r.domain_id JOIN raw_pages p ON p.id = r.page_id
+JOIN embedding_models m ON m.id = r.model_id AND m.status = 'active'
 WHERE r.domain_id = ANY (%(quiet_ids)s) AND r.state = 'live'
     AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = p.url AND f.resolved_at IS NULL)
-GROUP BY d.id, r.model_id HAVING min(r.chunker) <> max(r.chunker)
+GROUP BY d.id HAVING min(r.chunker) <> max(r.chunker)
 
 -- name: I39_active_domain_is_fresh
 -- always, everywhere: a domain that is not paused was refreshed within the window, or a job of that time says why not
@@ -303,7 +306,8 @@ WHERE d.status = 'active' AND greatest(d.created_at, d.last_success_at) < now() 
 -- quiet, by domain: the newest job did not retire 10 pages or more, and over 30 %% of the domain, that nobody confirmed
 SELECT d.host, format('job %%s', j.id) AS subject, format('%%s pages retired, %%s confirmed, %%s left', p.retired, j.pages_confirmed, p.live) AS detail
 FROM domains d
-CROSS JOIN LATERAL (SELECT j.id, j.fence, j.pages_confirmed FROM crawl_jobs j WHERE j.domain_id = d.id ORDER BY j.fence DESC LIMIT 1) j
+CROSS JOIN LATERAL (SELECT j.id, j.fence, j.pages_confirmed FROM crawl_jobs j WHERE j.domain_id = d.id AND j.job_type = 'full'
+    ORDER BY j.fence DESC LIMIT 1) j
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE p.status = 'live') AS live, count(*) FILTER (WHERE p.status = 'gone' AND p.fence = j.fence
         AND p.gone_because NOT IN ('moved', 'duplicate')) AS retired

@@ -1,0 +1,51 @@
+"""A site in two versions: what an editor did between them touches every kind of change."""
+
+from collections.abc import Mapping
+
+from omni_pipeline_tests.sites import Page, Script, redirect
+
+PAGES = 66
+_CHANGED = range(58)
+_MOVED = 58
+_MISSING = 59
+_GONE = (60, 61)
+
+_WORDS = "The garden is watered at dawn, when the soil is cool and the wind has not yet risen."
+
+
+def version_1() -> Mapping[str, Script]:
+    """A home page and the pages that it links to."""
+    return _site({number: 1 for number in range(PAGES)})
+
+
+def version_2() -> Mapping[str, Script]:
+    """Most pages are edited in part, one moved, one is missing, two are gone, two are new."""
+    versions = {number: 2 if number in _CHANGED else 1 for number in range(PAGES + 2)}
+    pages = dict(_site(versions))
+    pages["/moved"] = _page(PAGES + 2, 1)
+    pages[_path(_MOVED)] = redirect("/moved", 301)
+    pages[_path(_MISSING)] = Page(status=404)
+    return pages | dict.fromkeys(map(_path, _GONE), Page(status=410))
+
+
+def _path(number: int) -> str:
+    return f"/page-{number}"
+
+
+def _site(version_by_page: Mapping[int, int]) -> Mapping[str, Script]:
+    links = "".join(f'<a href="{_path(number)}">page {number}</a> ' for number in version_by_page)
+    home = f"<html><title>Home</title><main><h1>Home</h1><p>{_WORDS}</p>{links}</main></html>"
+    pages = {_path(number): _page(number, version) for number, version in version_by_page.items()}
+    return {"/": home, **pages}
+
+
+def _page(number: int, version: int) -> str:
+    """Two sections that stand in every version of the page, two that are of this version."""
+    titles = ("Tools", f"Sowing {version}", "Seeds", f"Harvest {version}")
+    sections = "".join(
+        f"<h2>{title}</h2><p>{title} of page {number}. {_WORDS * 2}</p>" for title in titles
+    )
+    return (
+        f"<html><title>Page {number}</title><main><h1>Page {number}</h1>{sections}"
+        '<a href="/">home</a></main></html>'
+    )
