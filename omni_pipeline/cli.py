@@ -14,6 +14,7 @@ from omni_pipeline.commands import (
     domains,
     env,
     failed,
+    jobs,
     migrate,
     models,
     refresh,
@@ -52,6 +53,7 @@ app.add_typer(domains.app, name="domains")
 app.command()(search.search)
 app.command()(status.status)
 app.command()(cost.cost)
+app.add_typer(jobs.app, name="jobs")
 app.command()(failed.failed)
 app.command()(discover.discover)
 app.command()(scrape.scrape)

@@ -39,8 +39,9 @@ def verify(
 
 
 def _print_violations(violations: list[Violation]) -> None:
+    by_name = attrgetter("invariant")
     rows: list[tuple[object, ...]] = []
-    for invariant, group in groupby(violations, key=attrgetter("invariant")):
+    for invariant, group in groupby(sorted(violations, key=by_name), key=by_name):
         broken = list(group)
         rows += [(invariant, v.host, v.subject, v.detail) for v in broken[:MOST_SHOWN]]
         if len(broken) > MOST_SHOWN:

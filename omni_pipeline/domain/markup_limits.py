@@ -8,7 +8,6 @@ refused before they are parsed (FAULTS D34, D35).
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Browsers flatten below 512; html-to-markdown silently returns nothing below 1,024.
@@ -39,25 +38,13 @@ _RAW_TEXT_END = {
     name: re.compile(rf"</{name}|\Z", re.IGNORECASE)
     for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
 }
-# All of these in one expression, for those who need no more than the names of the tags. The first
-# group is a name, the second is there where a tag has too many attributes to read them all.
-_RAW_TEXT = "|".join(
-    # Case as the scan has it: <\u017fcript> is no script, but </\u017fcript> ends one.
-    rf"(?ai:{name})(?=[\s/>]|\Z)(?:[\s/]++|{_ATTRIBUTE})*+.*?(?:(?i:</{name})|\Z)"
-    for name in _RAW_TEXT_END
-)
-_NAME = re.compile(
-    rf"{_COMMENT}|<(?:{_RAW_TEXT}"
-    rf"|(/?[a-zA-Z][^\s/>]*+)(?:[\s/]++|{_ATTRIBUTE}){{0,{MOST_ATTRIBUTES}}}+([^>]?)"
-    r"|[!?/][^>]*+)",
-    re.DOTALL,
-)
-# The name of every tag, and an empty one for comments and raw text: what `_TAG` and the scan see, in
-# one expression. A tag with too many attributes swallows the rest of the page, and is nameless too.
+# The name of every tag that the scan sees, in one expression; none for comments and raw text. A tag
+# with too many attributes is nameless, too, and swallows the rest of the page.
 _RAW_NAME = "|".join(_RAW_TEXT_END)
+_SURELY_NOT_RAW = "(?![sS][cCtT]|[tT][eEiI]|[xX][mM]|[iI][fF]|[nN][oO])"
 _ANY_NAME = (
-    r"/?+(?![sS][cCtT]|[tT][eEiI]|[xX][mM]|[iI][fF]|[nN][oO])[a-zA-Z][^\s/>]*+"  # no raw text, surely
-    rf"|/[a-zA-Z][^\s/>]*+|(?!(?ai:{_RAW_NAME})(?:[\s/>]|\Z))[a-zA-Z][^\s/>]*+"
+    rf"/?+{_SURELY_NOT_RAW}[a-zA-Z][^\s/>]*+|/[a-zA-Z][^\s/>]*+"
+    rf"|(?!(?ai:{_RAW_NAME})(?:[\s/>]|\Z))[a-zA-Z][^\s/>]*+"
 )
 _RAW_TEXT = "|".join(
     # Case as the scan has it: <\u017fcript> is no script, but </\u017fcript> ends one.
@@ -77,7 +64,6 @@ _END_MAY_BE_OMITTED = (
     *("p", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "li", "dt", "dd", "option"),
 )
 _NOT_NESTING = frozenset(_VOID + _END_MAY_BE_OMITTED)
-_NOT_NESTING_NAMES = _NOT_NESTING | {""}
 _NAMES_NOT_NESTING = _NOT_NESTING | {""}
 _ALTERNATING = {"li": "item", "dt": "definition", "dd": "definition", "option": "option"}
 _FORMATTING = frozenset(
@@ -100,54 +86,58 @@ def find_excess(html: str) -> Excess | None:
 
     Linear in any input: 3 ms for a page of 95 kB. The estimate errs towards too many.
     """
-    return None if _is_surely_safe(html) else _Census(html).excess()
+    return None if is_surely_safe(html) else _Census(html).excess()
 
 
-def _is_surely_safe(html: str) -> bool:
-    """Whether a rougher count, in half the time, shows that the census would find no excess.
+def is_surely_safe(html: str) -> bool:
+    """Whether a rougher count, in half the time, shows that there can be no excess.
 
-    It errs further towards too many, so it may doubt a safe page and never trusts an unsafe one:
-    every tag counts as if it stood at the deepest place, and every list item as an option.
+    It errs further towards too many, so it doubts some safe pages and trusts no other: all text
+    counts as if it stood at the deepest place, and every list item as an option.
     """
-    tags = _NAME.findall(html)
-    if any(unread for _, unread in tags):
-        return False
-    names = [name.lower() for name, _ in tags]
-    counted = Counter(names)
+    names = _NAMES.findall(html)
+    if not names or not names[-1]:
+        return False  # the end was not read, or may not have been
+    counted = Counter(map(str.lower, names))
     depth = _depth_at_most(names)
+    formatting = {name for name in {*names} if name.lower().removeprefix("/") in _FORMATTING}
+    reopened = _depth_at_most([name for name in names if name in formatting])
     return (
         depth <= MOST_DEPTH
         and depth * len(html) <= MOST_CHARACTER_LEVELS
         # An attribute has two characters at least.
-        and len(names) * (1 + depth) + len(html) // 2 <= MOST_NODES
+        and len(names) * (1 + reopened) + len(html) // 2 <= MOST_NODES
         and counted["blockquote"] <= MOST_NESTED_QUOTES
         and counted["table"] <= MOST_NESTED_TABLES
         and sum(counted[name] for name in _ALTERNATING) <= min(MOST_OPTIONS, MOST_ALTERNATIONS)
     )
 
 
-def _depth_at_most(names: Iterable[str]) -> int:
-    """The depth to which tags may nest; too much where names alone cannot tell.
+def _depth_at_most(names: list[str]) -> int:
+    """How deep tags with these names may nest; too deep where names alone cannot tell.
 
-    Inside SVG every tag nests, unless it is closed in itself, which is not seen here; and what is
-    raw text elsewhere is none there, so that tags may hide in it.
+    Inside SVG every tag nests unless it closes itself, which is not seen here; and what is raw
+    text elsewhere is none there, so that tags may hide in it.
     """
+    kinds = {name: name.lower() for name in {*names}}
+    ends = {name: kind[1:] for name, kind in kinds.items() if kind.startswith("/")}
+    opened = dict.fromkeys([*kinds.values(), *ends.values(), "svg", "math"], 0)
     depth = most_depth = 0
-    opened: defaultdict[str, int] = defaultdict(int)
     for name in names:
-        if name[:1] == "/":
-            if opened[name[1:]]:
-                opened[name[1:]] -= 1
+        if ended := ends.get(name):
+            if opened[ended]:
+                opened[ended] -= 1
                 depth -= 1
             continue
-        if name in _NOT_NESTING_NAMES:
+        kind = kinds[name]
+        if kind in _NAMES_NOT_NESTING:
             if not opened["svg"] and not opened["math"]:
                 continue
-            if not name:
+            if not kind:
                 return MOST_DEPTH + 1
-        opened[name] += 1
+        opened[kind] += 1
         depth += 1
-        if depth > most_depth:
+        if depth > most_depth:  # noqa: PLR1730 - max() would take a fifth of the time
             most_depth = depth
     return most_depth
 

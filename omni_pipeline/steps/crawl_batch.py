@@ -40,8 +40,8 @@ class CrawlBatch:
         read: Reads fetched documents.
         losses: What is certain about live pages that are gone.
         outcomes: How each URL ended, in the words of `crawl_frontier.outcome`; ``changed`` is
-            decided by the store, which knows the body held. ``missing`` is a live page that is
-            asked for once more before it is believed to be gone.
+            decided by the store, which knows the body held. ``missing`` is a page that may leave
+            when the crawl has seen all; one that takes over from a killed crawl asks for it again.
         links: Depth by URL of what the pages link to and redirect to.
         needs_browser: By URL pattern, what was found out.
     """
@@ -130,14 +130,15 @@ class CrawlBatch:
     def _add_copy(self, due: Due, own_url: str) -> None:
         """The page names another URL as its own: that one is indexed, once."""
         self.links.setdefault(own_url, due.depth)
-        self.outcomes[due.url] = "skipped"
+        self.outcomes[due.url] = "missing"
         evidence = Evidence(reason="duplicate", http_status=200)
         self.losses.moves[due.url] = Move(target=own_url, evidence=evidence)
 
     def _add_redirect(self, due: Due, target: str, *, is_permanent: bool) -> None:
         self.links.setdefault(target, due.depth)
-        self.outcomes[due.url] = "skipped"
-        if is_permanent and due.is_held:
+        is_move = is_permanent and due.is_held
+        self.outcomes[due.url] = "missing" if is_move else "skipped"
+        if is_move:
             evidence = Evidence(reason="moved", http_status=301)
             self.losses.moves[due.url] = Move(target=target, evidence=evidence)
 

@@ -1,5 +1,7 @@
 """Keeps a claimed domain: a thread beats on its own connection, and says when the lease is lost."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,12 +15,30 @@ from omni_pipeline.store.database import Database
 from omni_pipeline.store.session import Session
 
 
+# EX_TEMPFAIL of sysexits.h: what was asked for may succeed when it is asked for again.
+EXIT_LEASE_LOST = 75
+
+# For a run that noticed that its lease is lost to say so in its job, which it tries for half a
+# minute (``session.RETRY_SECONDS``), and in its log.
+GRACE_SECONDS = 45.0
+
+
 class Lease:
     """Beats while it is open.
 
     The holder trusts its lease only for two thirds of its length after the *start* of the last beat
     that succeeded: a slow round trip must not extend trust, or a paused holder would go on writing
     while the reaper gives its domain away (the fence would refuse it, but later than need be).
+
+    Args:
+        database: Where the beats go, on a connection of their own.
+        holding: The claim to keep.
+        lease_seconds: After so much silence the reaper ends the job.
+        heartbeat_seconds: Between two beats.
+        ends_process: Whether a process that does not notice that its lease is lost, because it
+            hangs in a request or a loop, is ended. Only for a process that does nothing else.
+        grace_seconds: How long it is given to notice.
+        clock: Seconds, monotonic.
     """
 
     def __init__(
@@ -28,6 +48,8 @@ class Lease:
         *,
         lease_seconds: float,
         heartbeat_seconds: float,
+        ends_process: bool = False,
+        grace_seconds: float = GRACE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = Session(database)
@@ -38,10 +60,16 @@ class Lease:
         self._trusted_until = clock() + self._trust_seconds
         self._was_ended = False
         self._stop = threading.Event()
+        self._grace_seconds = grace_seconds
         self._thread = threading.Thread(target=self._beat_until_stopped, name="lease", daemon=True)
+        # Beside the beat, which may hang itself: on a network that swallows it.
+        self._watch = threading.Thread(target=self._watch_process, name="lease watch", daemon=True)
+        self._ends_process = ends_process
 
     def __enter__(self) -> Self:
         self._thread.start()
+        if self._ends_process:
+            self._watch.start()
         return self
 
     def __exit__(
@@ -75,6 +103,25 @@ class Lease:
         while not self._stop.wait(self._heartbeat_seconds) and not self._was_ended:
             self._beat()
         self._session.close()
+
+    def _watch_process(self) -> None:
+        while not self._stop.wait(max(0.0, self._trusted_until - self._clock())):
+            if not self._is_untrusted():
+                continue  # a beat has come meanwhile
+            if not self._stop.wait(self._grace_seconds) and self._is_untrusted():
+                self._end_process()
+
+    def _is_untrusted(self) -> bool:
+        return self._clock() >= self._trusted_until
+
+    def _end_process(self) -> None:
+        """At once, whatever hangs: the successor may be at work, and a slot of the queue is held."""
+        sys.stderr.write(
+            f"The refresh of {self._holding.host} (job {self._holding.job_id}) lost its lease and "
+            f"did not stop within {self._grace_seconds:.0f} s: its process ends itself.\n"
+        )
+        sys.stderr.flush()
+        os._exit(EXIT_LEASE_LOST)
 
     def _beat(self) -> None:
         started = self._clock()

@@ -264,7 +264,8 @@ class _Crawl:
 
         A page that called another URL its own is fetched for itself when that one gave no page.
         """
-        missing = {url for url in self._queue.missing() if url not in self._losses.evidence}
+        explained = self._losses.evidence.keys() | self._losses.moves.keys()
+        missing = set(self._queue.missing()) - explained
         again = [
             Due.asked_again(url, is_held=url in missing)
             for url in (*sorted(missing), *self._orphaned_copies())

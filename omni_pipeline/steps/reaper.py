@@ -2,12 +2,17 @@
 
 import os
 import socket
+import time
 from pathlib import Path
 
 from omni_pipeline import faults
 from omni_pipeline.store import crawl_jobs
 from omni_pipeline.store.crawl_jobs import LostJob
 from omni_pipeline.store.session import Session
+
+# What a process had locked when it died is free again when the server notices: within a second.
+_TRIES = 10
+_SECONDS_BETWEEN_TRIES = 0.2
 
 _COLONS = 3
 _START_TIME_FIELD = 19  # of the fields that follow the command name in /proc/PID/stat
@@ -19,13 +24,24 @@ def reap_lost_jobs(session: Session, *, lease_seconds: float) -> list[LostJob]:
     Returns:
         The jobs ended here; the Dagster runs they name are still to be failed.
     """
-    workers = session.run(crawl_jobs.workers)
-    dead = [job_id for job_id, worker in workers.items() if is_dead_here(worker)]
-    lost = session.run(
-        lambda conn: crawl_jobs.reap(conn, lease_seconds=lease_seconds, dead_job_ids=dead)
-    )
-    faults.point("CP15")
+    lost: list[LostJob] = []
+    for _ in range(_TRIES):
+        dead = _dead_jobs(session)
+        lost += session.run(
+            lambda conn, dead=dead: crawl_jobs.reap(
+                conn, lease_seconds=lease_seconds, dead_job_ids=dead
+            )
+        )
+        faults.point("CP15")
+        if not set(dead) - {job.job_id for job in lost}:
+            break
+        time.sleep(_SECONDS_BETWEEN_TRIES)
     return lost
+
+
+def _dead_jobs(session: Session) -> list[int]:
+    workers = session.run(crawl_jobs.workers)
+    return [job_id for job_id, worker in workers.items() if is_dead_here(worker)]
 
 
 def this_worker() -> str:

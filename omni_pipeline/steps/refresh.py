@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from psycopg import Connection
 
 from omni_pipeline import faults
+from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import LeaseLostError, OmniError
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.lease import Lease
@@ -19,6 +20,9 @@ from omni_pipeline.store.session import Session
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+
+# A database driver quotes whole statements; nobody reads them in a ledger.
+MOST_OF_AN_ERROR = 1000
 
 STAGES = ("raw_pages", "cleaned_pages", "chunks", "embeddings")
 
@@ -99,8 +103,18 @@ def open_refresh(
     host: str,
     request: Request,
     report: Listener = ignore_progress,
+    *,
+    ends_process: bool = False,
 ) -> Iterator[Refresh]:
     """Claim the domain, keep the lease while the caller works, and close the job whatever happens.
+
+    Args:
+        database: Where.
+        settings: The lease's length, among others.
+        host: The domain.
+        request: What the job row remembers of what was asked for.
+        report: Hears of progress.
+        ends_process: End this process when it hangs after the lease was lost; see ``Lease``.
 
     Raises:
         UnknownDomainError: The domain is not registered.
@@ -117,6 +131,7 @@ def open_refresh(
             holding,
             lease_seconds=settings.lease_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
+            ends_process=ends_process,
         )
         with lease:
             yield from _closing(
@@ -138,16 +153,18 @@ def _closing(refresh: Refresh) -> Iterator[Refresh]:
     try:
         yield refresh
     except BaseException as error:
-        _finish(refresh, describe(error))
+        _finish(refresh, describe(error, Redactor.of_settings(refresh.settings)))
         raise
     _finish(refresh, None)
 
 
-def describe(error: BaseException) -> tuple[str, str]:
-    """The kind and the message under which an error is stored."""
+def describe(error: BaseException, redactor: Redactor) -> tuple[str, str]:
+    """The kind and the message under which an error is stored: one line, without secrets (S71)."""
     if isinstance(error, OmniError):
-        return error.kind, str(error)
-    return f"permanent.{type(error).__name__}", f"{type(error).__name__}: {error}"
+        return error.kind, redactor.line(str(error), most=MOST_OF_AN_ERROR)
+    unforeseen = f"{type(error).__name__}: {error}"
+    kind = f"permanent.{type(error).__name__}"
+    return kind, redactor.line(unforeseen, most=MOST_OF_AN_ERROR)
 
 
 def _finish(refresh: Refresh, error: tuple[str, str] | None) -> None:

@@ -55,6 +55,7 @@ class Retired:
 
 def retire(conn: Connection, holding: Claim, losses: Losses, *, start_url: str) -> Retired:
     """Take pages out of the index with their evidence, or hold them when they are too many."""
+    crawl_frontier.settle(conn, holding, dict.fromkeys(losses.moves, "skipped"))
     moved = _settled(conn, holding, losses.moves)
     same = raw_pages.same_bodies(conn, holding, fewest=FEWEST_SAME_BODIES, start_url=start_url)
     soft = dict.fromkeys(same, Evidence(reason="soft_404", http_status=200))

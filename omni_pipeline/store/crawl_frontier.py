@@ -68,6 +68,7 @@ def open_crawl(
     parameters = {**vars(holding), "is_forced": is_forced, "recency_seconds": recency_seconds}
     conn.execute(_SQL["forget_stale"], parameters)
     conn.execute(_SQL["forget_failed"], parameters)
+    conn.execute(_SQL["requeue_missing"], parameters)
     if is_forced:
         conn.execute(_SQL["requeue_unforced"], parameters)
     conn.execute(_SQL["seed_known"], parameters)

@@ -10,10 +10,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from psycopg import Connection
+from psycopg.rows import dict_row
 
-from omni_pipeline.errors import DomainBusyError, LeaseLostError, UnknownDomainError
+from omni_pipeline.errors import (
+    DomainBusyError,
+    LeaseLostError,
+    PermanentError,
+    UnknownDomainError,
+)
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all, fetch_one
 
@@ -35,7 +42,8 @@ class Claim:
 class Request:
     """What a refresh was asked to do, as its job row remembers it.
 
-    ``job_type`` is ``full`` for a refresh, ``model_build`` for the build of a model's index.
+    ``job_type`` is ``full`` for a refresh, ``model_build`` for the build of a model's index;
+    ``scheduled_for`` the time of the schedule that asked for it, None where a person did.
     """
 
     run_id: str | None
@@ -44,6 +52,7 @@ class Request:
     force_rescrape: bool = False
     force_reembed: bool = False
     page_limit: int | None = None
+    scheduled_for: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +77,40 @@ class LostJob:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Job:
+    """A line of the ledger.
+
+    Attributes:
+        ended_by: ``worker``, ``reaper`` or ``removal``; None while it runs.
+        seconds: How long it took, or takes so far.
+        beat_age_seconds: Since its last sign of life; None once it has ended.
+    """
+
+    job_id: int
+    host: str
+    job_type: str
+    status: str
+    ended_by: str | None
+    stage: str | None
+    run_id: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    seconds: float | None
+    beat_age_seconds: float | None
+    pages_discovered: int
+    pages_changed: int
+    pages_gone: int
+    pages_failed: int
+    pages_published: int
+    chunks_embedded: int
+    chunks_reused: int
+    tokens_embedded: int
+    tokens_reused: int
+    error_kind: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Counters:
     """What one batch adds to a job's counters."""
 
@@ -80,21 +123,41 @@ class Counters:
     tokens_reused: int = 0
 
 
+class TickDoneError(PermanentError):
+    """What was scheduled for this time has been done by another run."""
+
+    kind = "permanent.tick_done"
+
+
 def claim(conn: Connection, domain_id: int, host: str, request: Request) -> Claim:
     """Take the domain for one run.
 
     Raises:
         DomainBusyError: Another run holds it; the message names that run.
+        TickDoneError: Another run has completed what was scheduled for ``request.scheduled_for``.
         UnknownDomainError: The domain was removed meanwhile.
     """
     with conn.transaction():
         if not conn.execute(_SQL["lock_domain"], {"domain_id": domain_id}).rowcount:
             raise UnknownDomainError(f"The domain {host!r} was removed before it could be claimed.")
         parameters = {"domain_id": domain_id, **vars(request)}
+        if request.scheduled_for is not None:
+            _take_tick(conn, host, parameters)
         claimed = fetch_one(conn, _SQL["claim"], parameters, Claim)
         if claimed is None:
             raise DomainBusyError(_busy(host, find_holder(conn, domain_id)))
         return claimed
+
+
+def _take_tick(conn: Connection, host: str, parameters: dict[str, Any]) -> None:
+    done = conn.execute(_SQL["completed_tick"], parameters).fetchone()
+    if done is not None:
+        job_id, run_id, finished_at = done
+        raise TickDoneError(
+            f"{host} was already refreshed for {parameters['scheduled_for']:%Y-%m-%d %H:%M %Z} by "
+            f"run {run_id} (job {job_id}, done at {finished_at:%H:%M:%S}): nothing is left to do."
+        )
+    conn.execute(_SQL["pass_tick_on"], parameters)
 
 
 def _busy(host: str, holder: Holder | None) -> str:
@@ -126,8 +189,9 @@ def fenced(conn: Connection, holding: Claim) -> Iterator[None]:
     with conn.transaction():
         if not conn.execute(_SQL["hold_fence"], vars(holding)).rowcount:
             raise LeaseLostError(
-                f"This run (job {holding.job_id}) no longer holds {holding.host}: its lease ran "
-                "out or the domain was removed. It stops here and has written nothing since."
+                f"This run (job {holding.job_id}) no longer holds {holding.host}: its job was ended, "
+                "its lease ran out or the domain was removed. It stops here and has written nothing "
+                "since."
             )
         yield
 
@@ -159,7 +223,8 @@ def finish(
         is_whole: Whether all stages ran, so that the domain counts as refreshed.
 
     Returns:
-        False when the job had been ended by a reaper or a removal; their word stands.
+        False when the job had been ended by a reaper or a removal; their word stands. So does the
+        worker's own first word.
     """
     kind, message = error or (None, None)
     outcome = {
@@ -176,6 +241,8 @@ def reap(
 ) -> list[LostJob]:
     """End every running job whose lease has run out. Any number of reapers may run.
 
+    None is waited for: a domain with a transaction in progress is left to the next look.
+
     Args:
         conn: An autocommit connection.
         lease_seconds: How long a job may be silent, by the database's clock.
@@ -190,7 +257,26 @@ def workers(conn: Connection) -> dict[int, str]:
     return dict(conn.execute(_SQL["running"]).fetchall())
 
 
+def unfinished_ticks(conn: Connection, scheduled_for: datetime) -> list[str]:
+    """The active domains that still wait for their refresh of ``scheduled_for``, in order."""
+    rows = conn.execute(_SQL["unfinished_ticks"], {"scheduled_for": scheduled_for})
+    return [host for (host,) in rows]
+
+
 def newest_crawl(conn: Connection, domain_id: int) -> tuple[int, int]:
     """How many pages the domain's newest job asked for, and how many of them failed."""
     row = conn.execute(_SQL["newest_crawl"], {"domain_id": domain_id}).fetchone()
     return (row[0], row[1]) if row else (0, 0)
+
+
+def list_jobs(
+    conn: Connection, *, host: str | None = None, status: str | None = None, most: int = 20
+) -> list[Job]:
+    """The newest jobs, of a host or of all of them."""
+    return fetch_all(conn, _SQL["list"], {"host": host, "status": status, "most": most}, Job)
+
+
+def read_job(conn: Connection, job_id: int) -> dict[str, Any] | None:
+    """Everything that the ledger has of one job, by column."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_SQL["read"], {"job_id": job_id}).fetchone()

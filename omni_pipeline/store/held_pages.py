@@ -54,6 +54,7 @@ def release_others(
     """Forget the held pages of one kind but these."""
     parameters = {
         "domain_id": holding.domain_id,
+        "job_id": holding.job_id,
         "urls": list(still_held),
         "is_shrinkage": is_shrinkage,
     }

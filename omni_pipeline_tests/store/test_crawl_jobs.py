@@ -298,7 +298,57 @@ def test_finishing_twice_is_said_and_changes_nothing(run: Run) -> None:
 
 def test_a_finished_domain_can_be_claimed_at_once(run: Run) -> None:
     run.finish()
-    assert claim(run.conn).fence == run.holding.fence + 1
+    assert claim(run.conn).fence > run.holding.fence
+
+
+@pytest.mark.parametrize("error", [None, ("transient.timeout", "It took too long.")])
+def test_a_run_that_finished_has_closed_the_door_behind_itself(
+    run: Run, error: tuple[str, str] | None
+) -> None:
+    """A19: a thread that was forgotten writes nothing, also before the next claim."""
+    assert run.finish(error)
+    with pytest.raises(LeaseLostError, match="its job was ended"):
+        write_page(run.conn, run.holding)
+    assert count_pages(run.conn) == 0
+
+
+@pytest.mark.parametrize("error", [None, ("transient.timeout", "It took too long.")])
+def test_the_same_end_told_again_is_the_end_that_it_was(
+    run: Run, error: tuple[str, str] | None
+) -> None:
+    """The answer to a COMMIT may be lost: what asks again must not learn that it was robbed."""
+    assert run.finish(error)
+    before, fence = read_job(run.conn, run.holding), fence_of(run.conn)
+    assert run.finish(error)
+    assert read_job(run.conn, run.holding) == before
+    assert fence_of(run.conn) == fence
+
+
+def test_the_ledger_is_read_newest_first_by_host_and_by_status(conn: Connection) -> None:
+    """B1: also of a domain that was removed."""
+    first = start_run(conn, "a.test")
+    crawl_jobs.add_to_counters(conn, first.holding, Counters(chunks_embedded=3, tokens_embedded=9))
+    first.finish(("transient.timeout", "It took too long."))
+    second = start_run(conn, "b.test")
+    silence(conn, second.holding, 12)
+    domains.remove(conn, "a.test")
+    running, failed = crawl_jobs.list_jobs(conn)
+    assert (running.host, running.status, running.ended_by) == ("b.test", "running", None)
+    assert running.beat_age_seconds == pytest.approx(12, abs=2)
+    assert running.seconds == pytest.approx(12, abs=2)
+    assert (failed.host, failed.ended_by, failed.error) == ("a.test", "worker", "It took too long.")
+    assert (failed.chunks_embedded, failed.tokens_embedded) == (3, 9)
+    assert failed.beat_age_seconds is None
+    assert crawl_jobs.list_jobs(conn, host="a.test") == [failed]
+    assert [job.host for job in crawl_jobs.list_jobs(conn, status="running")] == ["b.test"]
+    assert [job.host for job in crawl_jobs.list_jobs(conn, most=1)] == ["b.test"]
+
+
+def test_one_job_is_read_with_everything_that_is_known_of_it(run: Run) -> None:
+    job = crawl_jobs.read_job(run.conn, run.holding.job_id)
+    assert job is not None
+    assert job.keys() > read_job(run.conn, run.holding).keys()
+    assert crawl_jobs.read_job(run.conn, run.holding.job_id + 1) is None
 
 
 def test_finishing_after_the_reaper_leaves_its_word(run: Run) -> None:

@@ -224,12 +224,16 @@ def test_where_a_model_is_asked_is_remembered(conn: Connection) -> None:
 
 
 def rows_of(conn: Connection, model: StoredModel) -> list[int]:
+    staged: LiteralString = (
+        "SELECT count(*) FROM staged_chunks WHERE revision_id IN "
+        "(SELECT id FROM page_revisions WHERE model_id = %s)"
+    )
     queries: tuple[LiteralString, ...] = (
         "SELECT count(*) FROM page_revisions WHERE model_id = %s",
         "SELECT count(*) FROM chunks WHERE model_id = %s",
         "SELECT count(*) FROM embeddings WHERE model_id = %s",
         "SELECT count(*) FROM staged_embeddings WHERE model_id = %s",
-        "SELECT count(*) FROM page_revisions r, staged_chunks WHERE revision_id = r.id AND model_id = %s",
+        staged,
     )
     return [count(conn, query, model.id) for query in queries]
 

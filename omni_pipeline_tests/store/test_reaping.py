@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import LiteralString
 
 import pytest
 from psycopg import Connection
@@ -105,36 +106,72 @@ def test_a_reaped_domain_is_free_at_once_and_its_old_worker_is_refused(run: Run)
     assert claim(run.conn).fence > run.holding.fence + 1
 
 
-def test_a_write_in_progress_is_committed_whole_before_the_reaper_takes_the_domain(
+def test_a_write_in_progress_is_passed_by_and_its_job_ended_after_it(
     run: Run, other_connection: Connection
 ) -> None:
-    """A19: the reaper never cuts a transaction in two."""
+    """A19: the reaper neither waits for a transaction nor cuts it in two."""
     silence(run.conn, run.holding, LEASE_SECONDS + 1)
-    with ThreadPoolExecutor() as pool:
-        with run.fenced():
-            lost = pool.submit(reap, other_connection)
-            wait_until_blocked(run.conn, other_connection)
-            raw_pages.save(run.conn, run.holding, [new_body(f"https://{HOST}/", "text")])
-        assert len(lost.result()) == 1
+    with run.fenced():
+        assert reap(other_connection) == []
+        raw_pages.save(run.conn, run.holding, [new_body(f"https://{HOST}/", "text")])
+    assert len(reap(other_connection)) == 1
     assert count(run.conn, "SELECT count(*) FROM raw_pages") == 1
     with pytest.raises(LeaseLostError), run.fenced():
         pass
 
 
-def test_a_beat_that_lands_between_the_reapers_look_and_its_update_saves_the_job(
-    run: Run, shared: Database, other_connection: Connection
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "SELECT FROM domains WHERE host = 'stuck.test' FOR SHARE",
+        "SELECT FROM crawl_jobs WHERE host = 'stuck.test' FOR UPDATE",
+    ],
+    ids=["domain", "job"],
+)
+def test_one_stuck_domain_does_not_keep_the_reaper_from_the_others(
+    conn: Connection, other_connection: Connection, lock: LiteralString
 ) -> None:
-    """B2: the interleaving, forced: the reaper has read the old beat and waits for the domain."""
+    """B2: whoever holds its lock, however long."""
+    for host in ("a.test", "stuck.test", "z.test"):
+        silence(conn, start_run(conn, host).holding, LEASE_SECONDS + 1)
+    other_connection.execute("SET lock_timeout = '1s'")
+    with conn.transaction():
+        conn.execute(lock)
+        assert [job.host for job in reap(other_connection)] == ["a.test", "z.test"]
+    assert [job.host for job in reap(other_connection)] == ["stuck.test"]
+
+
+def test_a_beat_that_is_under_way_while_the_reaper_looks_saves_the_job(
+    run: Run, other_connection: Connection
+) -> None:
+    """B2: the interleaving, forced: the reaper sees the old beat, the new one is not committed."""
     silence(run.conn, run.holding, LEASE_SECONDS + 1)
-    with ThreadPoolExecutor() as pool, shared.connect() as heartbeat:
-        with run.fenced():
-            lost = pool.submit(reap, other_connection)
-            wait_until_blocked(run.conn, other_connection)
-            assert crawl_jobs.beat(heartbeat, run.holding)
-        assert lost.result() == []
+    with run.conn.transaction():
+        assert crawl_jobs.beat(run.conn, run.holding)
+        assert reap(other_connection) == []
+    assert reap(other_connection) == []
     assert read_job(run.conn, run.holding)["status"] == "running"
     with run.fenced():
         raw_pages.save(run.conn, run.holding, [new_body(f"https://{HOST}/", "text")])
+
+
+def test_a_beat_that_lands_between_the_reapers_look_and_its_lock_saves_the_job(
+    run: Run, shared: Database, other_connection: Connection
+) -> None:
+    """B2: the reaper has read the old beat and is held up before it locks the job."""
+    silence(run.conn, run.holding, LEASE_SECONDS + 1)
+    held_up = crawl_jobs._SQL["reap"].replace(
+        b"WHERE j.status = 'running' AND (", b"WHERE pg_advisory_lock(7) IS NOT NULL AND (", 1
+    )
+    with ThreadPoolExecutor() as pool, shared.connect() as heartbeat:
+        run.conn.execute("SELECT pg_advisory_lock(7)")
+        parameters = {"lease_seconds": LEASE_SECONDS, "dead_job_ids": []}
+        lost = pool.submit(other_connection.execute, held_up, parameters)
+        wait_until_blocked(run.conn, other_connection)
+        assert crawl_jobs.beat(heartbeat, run.holding)
+        run.conn.execute("SELECT pg_advisory_unlock(7)")
+        assert lost.result().fetchall() == []
+    assert read_job(run.conn, run.holding)["status"] == "running"
 
 
 # The same as races

@@ -107,5 +107,14 @@ def test_only_the_active_model_answers(run: Run) -> None:
     assert found(run.conn, "two") == ["two", "one"]
 
 
+def test_a_vector_of_a_model_that_is_not_active_any_more_finds_nothing(run: Run) -> None:
+    """C5: rather than what another model's vectors happen to lie near."""
+    (page,) = run.save_pages("p")
+    run.publish({page: ["one"]})
+    second = ensure(run.conn, name="second", dimensions=DIMENSIONS, is_lexical=False)
+    for model, expected in ((run.model, 1), (second, 0)):
+        assert len(search(run.conn, vector_of("one"), most=5, model_id=model.id)) == expected
+
+
 def test_an_empty_index_answers_nothing(conn: Connection) -> None:
     assert found(conn, "one") == []

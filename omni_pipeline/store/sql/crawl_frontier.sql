@@ -8,6 +8,10 @@ DELETE FROM crawl_frontier WHERE domain_id = %(domain_id)s AND outcome IS NOT NU
 -- What failed in a crawl that did not end is asked for again: when it is known, or linked, or due for a retry.
 DELETE FROM crawl_frontier WHERE domain_id = %(domain_id)s AND outcome = 'failed'
 
+-- name: requeue_missing
+-- Why a page was to leave (gone, moved, a copy) was known to the crawl alone that did not end.
+UPDATE crawl_frontier SET outcome = NULL WHERE domain_id = %(domain_id)s AND outcome = 'missing'
+
 -- name: requeue_unforced
 -- A forced crawl that takes over an unforced one looks again at what that one had finished with.
 UPDATE crawl_frontier SET outcome = NULL, is_forced = true WHERE domain_id = %(domain_id)s AND NOT is_forced

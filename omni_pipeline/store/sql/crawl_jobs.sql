@@ -3,6 +3,16 @@
 -- a running job in its old snapshot, miss the winner's, and raise the fence under the winner's feet.
 SELECT FROM domains WHERE id = %(domain_id)s FOR UPDATE
 
+-- name: completed_tick
+-- The job that did what was scheduled for this time, if one did.
+SELECT id AS job_id, run_id, finished_at FROM crawl_jobs
+WHERE domain_id = %(domain_id)s AND scheduled_for = %(scheduled_for)s AND status = 'completed'
+
+-- name: pass_tick_on
+-- A failed attempt leaves its time to the next one: of all attempts, one job at most is the day's refresh.
+UPDATE crawl_jobs SET scheduled_for = NULL
+WHERE domain_id = %(domain_id)s AND scheduled_for = %(scheduled_for)s AND status = 'failed'
+
 -- name: claim
 -- Takes the locked domain for one run: a new fence and a running job, or no row when another job runs.
 WITH taken AS (
@@ -13,9 +23,9 @@ WITH taken AS (
 )
 INSERT INTO crawl_jobs (
     domain_id, host, job_type, status, fence, run_id, worker, target_url, force_rescrape, force_reembed, page_limit,
-    started_at, heartbeat_at)
+    scheduled_for, started_at, heartbeat_at)
 SELECT id, host, %(job_type)s, 'running', fence, %(run_id)s, %(worker)s, start_url, %(force_rescrape)s, %(force_reembed)s,
-    %(page_limit)s, clock_timestamp(), clock_timestamp()
+    %(page_limit)s, %(scheduled_for)s, clock_timestamp(), clock_timestamp()
 FROM taken
 RETURNING id AS job_id, domain_id, host, fence, (SELECT organization_id FROM taken) AS organization_id
 
@@ -50,7 +60,9 @@ UPDATE crawl_jobs SET
 WHERE id = %(job_id)s AND status = 'running'
 
 -- name: finish
--- Closes the running job as its own worker; no row means that it was ended by someone else.
+-- Closes the running job as its own worker; no row means that it was ended by someone else. The raised fence closes
+-- the door behind it, or a thread that was forgotten could write until the next claim. Told twice, because the answer
+-- to the first time was lost, the same end is an end.
 WITH held AS (
     SELECT id FROM domains WHERE id = %(domain_id)s AND fence = %(fence)s FOR UPDATE
 ), ended AS (
@@ -60,27 +72,32 @@ WITH held AS (
     WHERE j.id = %(job_id)s AND j.status = 'running'
     RETURNING j.domain_id, j.status, j.finished_at
 ), marked AS (
-    UPDATE domains d SET last_success_at = ended.finished_at
-    FROM ended WHERE d.id = ended.domain_id AND ended.status = 'completed' AND %(is_whole)s
+    UPDATE domains d SET fence = d.fence + 1, last_success_at = CASE
+        WHEN ended.status = 'completed' AND %(is_whole)s THEN ended.finished_at ELSE d.last_success_at END
+    FROM ended WHERE d.id = ended.domain_id
 )
 SELECT status FROM ended
+UNION ALL
+SELECT status FROM crawl_jobs WHERE id = %(job_id)s AND ended_by = 'worker' AND status = %(status)s
+    AND error IS NOT DISTINCT FROM %(error)s
 
 -- name: reap
 -- Ends the running jobs whose lease ran out, in one statement: a beat that lands first saves its job. A job
 -- whose process is known to be dead need not be waited for.
--- Raising the fence refuses whatever the lost worker still tries to write.
+-- Raising the fence refuses whatever the lost worker still tries to write. Who holds a lock is at work or about to
+-- be cut off: it is passed by until the next look, so that one stuck domain does not keep the others.
 WITH expired AS (
-    SELECT d.id FROM domains d JOIN crawl_jobs j ON j.domain_id = d.id
+    SELECT d.id AS domain_id, j.id AS job_id FROM domains d JOIN crawl_jobs j ON j.domain_id = d.id
     WHERE j.status = 'running' AND (j.id = ANY (%(dead_job_ids)s)
         OR j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s))
     ORDER BY d.id
-    FOR UPDATE OF d
+    FOR UPDATE OF d, j SKIP LOCKED
 ), lost AS (
     UPDATE crawl_jobs j SET status = 'failed', ended_by = 'reaper', finished_at = clock_timestamp(),
         error_kind = 'transient.worker_lost',
         error = format('The worker %%s stopped beating: its last sign of life was at %%s.', j.worker, j.heartbeat_at)
     FROM expired
-    WHERE j.domain_id = expired.id AND j.status = 'running' AND (j.id = ANY (%(dead_job_ids)s)
+    WHERE j.id = expired.job_id AND j.status = 'running' AND (j.id = ANY (%(dead_job_ids)s)
         OR j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s))
     RETURNING j.id, j.domain_id, j.host, j.fence, j.run_id
 ), fenced AS (
@@ -88,8 +105,35 @@ WITH expired AS (
 )
 SELECT id AS job_id, host, run_id FROM lost ORDER BY id
 
+-- name: list
+-- The newest jobs first. Rows outlive their domain, so they are found by the host that they were for.
+SELECT id AS job_id, host, job_type, status, ended_by, stage, run_id, started_at, finished_at,
+    extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8 AS seconds,
+    CASE WHEN status = 'running' THEN extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 END AS beat_age_seconds,
+    pages_discovered, pages_changed, pages_gone, pages_failed, pages_published, chunks_embedded, chunks_reused,
+    tokens_embedded, tokens_reused, error_kind, error
+FROM crawl_jobs
+WHERE (%(host)s::text IS NULL OR host = %(host)s) AND (%(status)s::text IS NULL OR status = %(status)s)
+ORDER BY id DESC
+LIMIT %(most)s
+
+-- name: read
+SELECT *,
+    extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8 AS seconds,
+    CASE WHEN status = 'running' THEN extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 END AS beat_age_seconds
+FROM crawl_jobs WHERE id = %(job_id)s
+
 -- name: running
 SELECT id AS job_id, worker FROM crawl_jobs WHERE status = 'running' AND worker IS NOT NULL
+
+-- name: unfinished_ticks
+-- The active domains whose refresh of this time is neither done nor under way, those that waited longest first.
+-- What was registered later waits for the next time; an error that a person must act on is not worth a retry.
+SELECT d.host FROM domains d
+LEFT JOIN crawl_jobs j ON j.domain_id = d.id AND j.scheduled_for = %(scheduled_for)s
+WHERE d.status = 'active' AND d.created_at <= %(scheduled_for)s
+    AND (j.id IS NULL OR j.status = 'failed' AND j.error_kind NOT LIKE 'permanent.%%')
+ORDER BY d.last_success_at NULLS FIRST, d.host
 
 -- name: newest_crawl
 SELECT pages_discovered - pages_skipped AS asked, pages_failed AS failed FROM crawl_jobs

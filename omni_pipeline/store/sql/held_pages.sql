@@ -7,9 +7,16 @@ ON CONFLICT (domain_id, url) DO UPDATE SET reason = excluded.reason,
     confirmed_at = CASE WHEN h.reason = excluded.reason THEN h.confirmed_at END
 
 -- name: release_others
--- Pages that are no longer lost, or not shrunk any more, are held no longer.
-DELETE FROM held_pages
-WHERE domain_id = %(domain_id)s AND url <> ALL (%(urls)s) AND (reason = 'shrunk') = %(is_shrinkage)s
+-- Pages that are no longer lost, or not shrunk any more, are held no longer. The job remembers how many of the losses
+-- a person had confirmed: so many pages may leave at once.
+WITH released AS (
+    DELETE FROM held_pages
+    WHERE domain_id = %(domain_id)s AND url <> ALL (%(urls)s) AND (reason = 'shrunk') = %(is_shrinkage)s
+    RETURNING reason, confirmed_at
+)
+UPDATE crawl_jobs SET pages_confirmed = pages_confirmed + released.pages
+FROM (SELECT count(*) AS pages FROM released WHERE confirmed_at IS NOT NULL AND reason <> 'shrunk') released
+WHERE id = %(job_id)s AND released.pages > 0
 
 -- name: confirmed
 SELECT url FROM held_pages
