@@ -22,7 +22,7 @@ demo: setup
 	@$(PYTHON) -m omni_pipeline.cli demo $${SITE:+--site "$$SITE"}
 
 test: lint
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 setup:
 	@sh tools/setup.sh

@@ -53,12 +53,12 @@ class Contender:
         """Crawl, or do all four steps; what it did and what it cost."""
         wal, writes = self._count_wal(), self._count_writes()
         with PeakMemory(os.getpid()) as tree, ExitStack() as resources:
-            watch = Stopwatch(); own = time.process_time()
+            watch = Stopwatch()
             report = self._run(resources, is_whole=is_whole)
             cost = watch.read()
         return {
             **report,
-            **cost._asdict(), "own_cpu": time.process_time() - own,
+            **cost._asdict(),
             "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "peak_tree_megabytes": tree.megabytes,
             "wal_bytes": self._count_wal() - wal,

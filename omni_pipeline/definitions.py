@@ -2,14 +2,20 @@
 
 import dagster as dg
 
-from omni_pipeline.defs import assets, checks, jobs, sensors
+from omni_pipeline.defs import assets, checks, freshness, jobs, schedules, sensors
 from omni_pipeline.defs.run import refresh_resource
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([assets]),
-    asset_checks=dg.load_asset_checks_from_modules([checks]),
+    asset_checks=dg.load_asset_checks_from_modules([checks, freshness]),
     jobs=[jobs.refresh_domain, jobs.confirm_removals],
-    sensors=[sensors.reap_lost_jobs],
+    schedules=[schedules.daily_refresh],
+    sensors=[
+        sensors.reap_lost_jobs,
+        sensors.sync_domain_partitions,
+        sensors.feed_daily_refresh,
+        sensors.report_stale_domains,
+    ],
     resources={"refresh": refresh_resource()},
     executor=dg.in_process_executor,
-)
+).map_asset_specs(func=freshness.with_badge)

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from omni_pipeline.defs.freshness import STALE_DOMAINS
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.domain.urls import check_partition_key
 from omni_pipeline.settings import read_settings
@@ -13,7 +14,8 @@ from omni_pipeline.store.session import Session
 # killed run and goes on writing.
 refresh_domain = dg.define_asset_job(
     "refresh_domain",
-    selection=dg.AssetSelection.groups("content"),
+    # Without the check over all domains: it would judge each refresh by the state of the others.
+    selection=dg.AssetSelection.groups("content") - dg.AssetSelection.checks(STALE_DOMAINS),
     executor_def=dg.in_process_executor,
     description="Crawl, clean, chunk, embed and publish one domain.",
 )

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,7 @@ import dagster as dg
 from psycopg import Connection
 
 from omni_pipeline.domain.urls import check_partition_key
-from omni_pipeline.errors import OmniError
+from omni_pipeline.errors import OmniError, SettingsError
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.counts import CountsReport
 from omni_pipeline.steps.preflight import check_embedding
@@ -19,7 +20,7 @@ from omni_pipeline.steps.progress import Speedometer, describe_progress
 from omni_pipeline.steps.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.refresh import Listener, Progress, Refresh, open_refresh
 from omni_pipeline.steps.tools import Tools
-from omni_pipeline.store.crawl_jobs import Request
+from omni_pipeline.store.crawl_jobs import Request, TickDoneError
 from omni_pipeline.store.database import Database, open_database
 from omni_pipeline.store.migrations import check_schema
 from omni_pipeline.store.session import Session
@@ -28,6 +29,10 @@ WorkContext = dg.AssetExecutionContext | dg.OpExecutionContext
 
 PARTITION_TAG = "dagster/partition"
 RANGE_TAG = "dagster/asset_partition_range_start"
+SCHEDULED_FOR_TAG = "omni/scheduled_for"
+# On every re-execution; the second only where Dagster restarted a crashed worker by itself.
+PARENT_TAG = "dagster/parent_run_id"
+RESTART_TAG = "dagster/retry_number"
 
 SECONDS_BETWEEN_LOG_LINES = 15.0
 
@@ -59,11 +64,16 @@ class RunningRefresh:
 
         Raises:
             dagster.Failure: Whatever of ours went wrong, as one line for the run page.
+            dagster.DagsterExecutionInterruptedError: Another run has done what this one was
+                scheduled for; it ends as cancelled, not as failed.
         """
         try:
             if self._claimed is None:
                 self._claimed = self._claim(context)
             yield self._claimed
+        except TickDoneError as done:
+            self._instance.report_run_canceling(self.run, message=str(done))
+            raise dg.DagsterExecutionInterruptedError(str(done)) from done
         except OmniError as error:
             self._error = self._error or error
             raise dg.Failure(description=str(error), metadata={"kind": error.kind}) from error
@@ -133,6 +143,7 @@ class RunningRefresh:
             force_rescrape=self.asked("raw_pages", "force_rescrape", default=False),
             force_reembed=self.asked("embeddings", "force_reembed", default=False),
             page_limit=self.asked("raw_pages", "max_pages", default=None),
+            scheduled_for=scheduled_time(self.run),
         )
 
     def asked(self, op: str, name: str, *, default: Any) -> Any:
@@ -162,6 +173,9 @@ class RunningRefresh:
         flags = {
             "omni/force_rescrape": str(refresh.request.force_rescrape).lower(),
             "omni/force_reembed": str(refresh.request.force_reembed).lower(),
+            # Restarted after a crash, a run is a whole refresh again; by default Dagster leaves
+            # out the steps that were done, and the domain would not count as refreshed.
+            "dagster/retry_strategy": "ALL_STEPS",
         }
         context.log.info(f"{self.describe(refresh)}, model {tools.model.name}.")
         self._instance.add_run_tags(self.run.run_id, flags)
@@ -215,6 +229,25 @@ def partition_of(run: dg.DagsterRun) -> str:
             "backfill policy does), so that the queue admits one run per domain."
         )
     return check_partition_key(run.tags[PARTITION_TAG])
+
+
+def scheduled_time(run: dg.DagsterRun) -> datetime | None:
+    """The time of the schedule that asked for the run; None for what a person launched.
+
+    Who re-executes a scheduled run by hand wants it done again, whatever the schedule has seen; a
+    crashed worker that Dagster restarts goes on for its schedule.
+    """
+    stamp = run.tags.get(SCHEDULED_FOR_TAG)
+    is_by_hand = PARENT_TAG in run.tags and RESTART_TAG not in run.tags
+    if stamp is None or is_by_hand:
+        return None
+    try:
+        return datetime.fromisoformat(stamp).astimezone(UTC)
+    except ValueError as error:
+        raise SettingsError(
+            f"The run's tag {SCHEDULED_FOR_TAG}={stamp[:40]!r} is no time: it is set by the daily "
+            "refresh alone. Launch the run without it."
+        ) from error
 
 
 class OneDomainError(OmniError):

@@ -112,6 +112,15 @@ class DomainOverview:
     beat_age_seconds: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class StaleDomain:
+    """A domain and the hours since its last success, or since it was registered."""
+
+    host: str
+    last_success_at: datetime | None
+    hours: float
+
+
 def add(conn: Connection, domain: NewDomain) -> bool:
     """Register a domain; False means that it is registered already, and nothing changed.
 
@@ -158,6 +167,11 @@ def unknown(host: str) -> str:
 def list_hosts(conn: Connection, *, only_active: bool = False) -> list[str]:
     """The hosts of all domains, or of the active ones, sorted."""
     return [host for (host,) in conn.execute(_SQL["active_hosts" if only_active else "hosts"])]
+
+
+def list_stale(conn: Connection, *, limit_hours: float) -> list[StaleDomain]:
+    """The active domains without a success in the last ``limit_hours``, the oldest first."""
+    return fetch_all(conn, _SQL["list_stale"], {"limit_hours": limit_hours}, StaleDomain)
 
 
 def set_status(conn: Connection, host: str, status: str) -> None:

@@ -61,26 +61,18 @@ def test_from_one_model_to_the_next_and_back(indexed: CommandLine) -> None:
     assert "1 of 1:" in built
     assert f"is complete: omni models activate {NEXT}" in built
     assert "omni models rollback" in run(indexed, "models", "activate", NEXT)
-    found = json.loads(run(indexed, "search", "watering", "--json"))
-    assert found
+    assert "is built" in run(indexed, "models", "index", NEXT, "--m", "8")
+    assert json.loads(run(indexed, "search", "watering", "--json"))
     listed = models(indexed)
     assert (listed[NEXT]["status"], listed[MODEL]["status"]) == ("active", "previous")
     assert listed[NEXT]["pages_lacking"] == 0
+    index = listed[NEXT]["hnsw"]
+    assert isinstance(index, dict)
+    assert (index["is_valid"], index["options"]) == (True, ["m=8", "ef_construction=64"])
     run(indexed, "models", "rollback")
-    assert models(indexed)[MODEL]["status"] == "active"
     assert "is removed" in run(indexed, "models", "drop", NEXT, "--yes")
     assert list(models(indexed)) == [MODEL]
     assert indexed.run("models", "drop", MODEL, "--yes").returncode == 1
-
-
-def test_an_hnsw_index_is_built_listed_and_removed(indexed: CommandLine) -> None:
-    assert "is built" in run(indexed, "models", "index", MODEL, "--m", "8")
-    index = models(indexed)[MODEL]["hnsw"]
-    assert isinstance(index, dict)
-    assert (index["is_valid"], index["options"]) == (True, ["m=8", "ef_construction=64"])
-    assert json.loads(run(indexed, "search", "watering", "--json"))
-    assert "any more" in run(indexed, "models", "index", MODEL, "--drop")
-    assert models(indexed)[MODEL]["hnsw"] is None
 
 
 def test_a_build_killed_in_the_middle_goes_on_without_paying_twice(

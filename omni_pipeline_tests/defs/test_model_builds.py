@@ -24,6 +24,8 @@ def server(console: Console, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embedd
     console.refresh()
     with EmbeddingServer() as server, ExitStack() as resources:
         monkeypatch.setenv("OMNI_EMBEDDING_BASE_URL", server.base_url)
+        monkeypatch.setenv("OMNI_EMBEDDING_MODEL", MODEL)
+        monkeypatch.setenv("OMNI_EMBEDDING_DIMENSIONS", str(DIMENSIONS))
         session = Session(console.database)
         resources.callback(session.close)
         add_model(Tools(read_settings(), session, resources), MODEL, DIMENSIONS)

@@ -23,6 +23,13 @@ SELECT host FROM domains ORDER BY host
 -- name: active_hosts
 SELECT host FROM domains WHERE status = 'active' ORDER BY host
 
+-- name: list_stale
+-- Active domains by the age of their last success, or of their registration where there was none.
+SELECT d.host, d.last_success_at, extract(epoch FROM a.age)::float8 / 3600 AS hours
+FROM domains d CROSS JOIN LATERAL (SELECT now() - coalesce(d.last_success_at, d.created_at) AS age) a
+WHERE d.status = 'active' AND a.age > make_interval(secs => %(limit_hours)s::float8 * 3600)
+ORDER BY a.age DESC, d.host
+
 -- name: set_status
 UPDATE domains SET status = %(status)s WHERE host = %(host)s RETURNING id
 

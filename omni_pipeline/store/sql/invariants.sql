@@ -292,7 +292,7 @@ FROM page_revisions r JOIN domains d ON d.id = r.domain_id JOIN raw_pages p ON p
 JOIN embedding_models m ON m.id = r.model_id AND m.status = 'active'
 WHERE r.domain_id = ANY (%(quiet_ids)s) AND r.state = 'live'
     AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = p.url AND f.resolved_at IS NULL)
-GROUP BY d.id HAVING min(r.chunker) <> max(r.chunker)
+GROUP BY d.host HAVING min(r.chunker) <> max(r.chunker)
 
 -- name: I39_active_domain_is_fresh
 -- always, everywhere: a domain that is not paused was refreshed within the window, or a job of that time says why not

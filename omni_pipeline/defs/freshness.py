@@ -1,0 +1,79 @@
+"""Freshness per domain: one check over all of them, since Dagster's own looks at no partition."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from omni_pipeline.defs.assets import embeddings
+from omni_pipeline.settings import read_settings
+from omni_pipeline.steps.freshness import STALE_AFTER_HOURS, FreshnessReport, check_freshness
+from omni_pipeline.store.database import open_database
+from omni_pipeline.store.session import Session
+
+STALE_DOMAINS = dg.AssetCheckKey(embeddings.key, "stale_domains")
+
+MOST_LISTED = 100
+
+# For the badge of an asset as a whole: "Passing" with one domain 72 h stale, but red where nothing
+# was refreshed at all.
+ASSET_FRESHNESS = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(hours=STALE_AFTER_HOURS), warn_window=timedelta(hours=25)
+)
+
+
+def with_badge(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """The asset with the freshness of its newest materialization, of whichever domain."""
+    badged: dg.AssetSpec = dg.apply_freshness_policy(spec, ASSET_FRESHNESS)
+    return badged
+
+
+@dg.asset_check(asset=embeddings, name=STALE_DOMAINS.name)
+def stale_domains() -> dg.AssetCheckResult:
+    """Every active domain was refreshed within 26 hours; the metadata lists those that were not."""
+    with open_database(read_settings(), application_name="omni freshness") as database:
+        session = Session(database)
+        try:
+            return describe_freshness(session.run(check_freshness))
+        finally:
+            session.close()
+
+
+def describe_freshness(report: FreshnessReport) -> dg.AssetCheckResult:
+    """The report as the result of the check, with the stale domains as a table."""
+    oldest = max((domain.hours for domain in report.stale), default=0.0)
+    records = [
+        dg.TableRecord(
+            {
+                "domain": domain.host,
+                "hours": round(domain.hours, 1),
+                "last success": str(domain.last_success_at or "never"),
+            }
+        )
+        for domain in report.stale[:MOST_LISTED]
+    ]
+    columns = [
+        dg.TableColumn("domain", "string"),
+        dg.TableColumn("hours", "float"),
+        dg.TableColumn("last success", "string"),
+    ]
+    return dg.AssetCheckResult(
+        passed=not report.stale,
+        description=_summary(report),
+        metadata={
+            "domains_active": report.active,
+            "domains_stale": len(report.stale),
+            "oldest_hours": round(oldest, 1),
+            "limit_hours": report.limit_hours,
+            "stale_domains": dg.MetadataValue.table(records, dg.TableSchema(columns)),
+        },
+    )
+
+
+def _summary(report: FreshnessReport) -> str:
+    if not report.stale:
+        return f"All {report.active} active domains were refreshed within {report.limit_hours:g} h."
+    named = ", ".join(f"{domain.host} ({domain.hours:.0f} h)" for domain in report.stale[:5])
+    return (
+        f"{len(report.stale)} of {report.active} active domains were not refreshed for "
+        f"{report.limit_hours:g} h: {named}{', ...' if report.stale[5:] else ''}"
+    )
