@@ -57,9 +57,7 @@ BEGIN
         RETURN;
     END IF;
     -- The model's number and dimensions stand in the text, not in parameters: only so does its partial index fit.
-    IF only_host IS NULL AND EXISTS (
-        SELECT FROM pg_index i WHERE i.indexrelid = to_regclass(format('embeddings_hnsw_%s', model.id)) AND i.indisvalid)
-    THEN
+    IF only_host IS NULL AND to_regclass(format('embeddings_hnsw_%s', model.id)) IS NOT NULL THEN
         nearest := format(
             'SELECT e.chunk_id, e.embedding::halfvec(%1$s) <=> $1 AS distance FROM embeddings e'
             ' WHERE e.model_id = %2$s ORDER BY e.embedding::halfvec(%1$s) <=> $1 LIMIT $2 * 2', model.dimensions, model.id);

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
+from omni_pipeline.errors import UnknownDomainError
 from omni_pipeline.steps.counts import CountsReport
 from omni_pipeline.store import domains, invariants, verifications
 from omni_pipeline.store.invariants import Violation
@@ -52,8 +53,7 @@ def verify(session: Session, *, lease_seconds: float, is_complete: bool = False)
             since=since if all(found_whole_since) else None,
         )
     )
-    whole = _whole(due, violations)
-    session.run(lambda conn: verifications.note_whole(conn, basis, whole))
+    session.run(lambda conn: _remember(conn, basis, due, violations))
     return Verification(
         violations=violations,
         domains_checked=len(due),
@@ -62,23 +62,31 @@ def verify(session: Session, *, lease_seconds: float, is_complete: bool = False)
     )
 
 
-def _whole(due: list[DueDomain], violations: list[Violation]) -> list[DueDomain]:
-    """The domains of which nothing is wrong; none, where more may be wrong than was told."""
+def _remember(
+    conn: Connection, basis: str, looked_at: list[DueDomain], violations: list[Violation]
+) -> None:
+    """Which domains are whole; none is, where more may be wrong than was told."""
     broken = {violation.host for violation in violations}
     if None in broken or len(violations) >= invariants.MOST_OF_A_QUERY:
-        return []
-    return [domain for domain in due if domain.host not in broken]
+        broken = {domain.host for domain in looked_at}
+    verifications.note_whole(conn, basis, [d for d in looked_at if d.host not in broken])
+    verifications.forget(conn, [d for d in looked_at if d.host in broken])
 
 
 def check_domain(conn: Connection, host: str) -> CountsReport:
-    """No invariant is broken in this domain, as far as it can be told while its refresh runs."""
+    """No invariant is broken in this domain, as far as it can be told while its refresh runs.
+
+    Raises:
+        UnknownDomainError: It is not registered.
+    """
     basis = verifications.basis(conn, invariants.fingerprint())
-    [domain] = verifications.due(
-        conn, basis, host=domains.get(conn, host).host, only_changed=False
+    found = verifications.due(conn, basis, host=host, only_changed=False)
+    if not found:
+        raise UnknownDomainError(domains.unknown(host))
+    violations = invariants.find_domain_violations(
+        conn, found[0].domain_id, since=found[0].since
     )
-    violations = invariants.find_domain_violations(conn, domain.domain_id, since=domain.since)
-    if not violations:
-        verifications.note_whole(conn, basis, [domain])
+    _remember(conn, basis, found, violations)
     return CountsReport(
         passed=not violations,
         summary=_summary(violations) or f"Every invariant holds in {host}.",

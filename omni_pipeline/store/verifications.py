@@ -67,3 +67,8 @@ def note_whole(conn: Connection, basis: str, whole: Sequence[DueDomain]) -> None
         "seen": [domain.seen for domain in whole],
     }
     conn.execute(_SQL["note"], parameters)
+
+
+def forget(conn: Connection, broken: Sequence[DueDomain]) -> None:
+    """These domains are not whole, whatever was found before; they are due until they are."""
+    conn.execute(_SQL["forget"], {"domain_ids": [domain.domain_id for domain in broken]})

@@ -71,8 +71,6 @@ def test_from_one_model_to_the_next_and_back(indexed: CommandLine) -> None:
     assert (index["is_valid"], index["options"]) == (True, ["m=8", "ef_construction=64"])
     run(indexed, "models", "rollback")
     assert "is removed" in run(indexed, "models", "drop", NEXT, "--yes")
-    assert list(models(indexed)) == [MODEL]
-    assert indexed.run("models", "drop", MODEL, "--yes").returncode == 1
 
 
 def test_a_build_killed_in_the_middle_goes_on_without_paying_twice(

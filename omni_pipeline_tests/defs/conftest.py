@@ -64,6 +64,13 @@ class Console:
 
 
 @pytest.fixture
+def instance(enterable_dir: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance in memory, for what needs no daemon: much cheaper than one in Postgres."""
+    with dg.DagsterInstance.local_temp(str(enterable_dir)) as instance:
+        yield instance
+
+
+@pytest.fixture
 def console(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Console]:

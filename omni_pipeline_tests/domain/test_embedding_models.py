@@ -1,12 +1,21 @@
 """Which model the settings mean (A13, C5), and what is said when they mean none (A16)."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
-from omni_pipeline.domain.embedding_models import CL100K, LEXICAL, MINILM, choose_model
+from omni_pipeline.domain.embedding_models import (
+    CL100K,
+    IN_PROCESS,
+    LEXICAL,
+    MINILM,
+    choose_model,
+    endpoint_address,
+    settings_for,
+)
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.settings import EmbeddingSettings
+from omni_pipeline.settings import OPENAI_URL, EmbeddingSettings
 
 LOCAL = EmbeddingSettings()
 OPENAI = EmbeddingSettings(api_key="k")
@@ -97,3 +106,40 @@ def test_chunks_longer_than_the_model_reads_are_refused() -> None:
     assert model.chunk_capacity(100) == 100
     with pytest.raises(SettingsError, match=r"OMNI_CHUNK_TOKENS=512.*254"):
         model.chunk_capacity(512)
+
+
+# Other models than the configured one
+
+REMOTE = EmbeddingSettings(
+    base_url="https://user:secret@a.test/v1", api_key="sk-1", model="mine", dimensions=8
+)
+
+
+def test_where_models_are_asked_is_told_without_credentials() -> None:
+    assert endpoint_address(EmbeddingSettings()) == IN_PROCESS
+    assert endpoint_address(EmbeddingSettings(api_key="sk-1")) == OPENAI_URL
+    assert "secret" not in endpoint_address(REMOTE)
+
+
+def test_another_model_is_asked_where_it_was_asked_before() -> None:
+    here = endpoint_address(REMOTE)
+    other = settings_for(REMOTE, name="other", dimensions=16, endpoint=here)
+    assert (other.model, other.dimensions) == ("other", 16)
+    assert (other.base_url, other.api_key) == (REMOTE.base_url, REMOTE.api_key)
+    with pytest.raises(SettingsError, match=r"was asked at https://b\.test/v1 so far"):
+        settings_for(REMOTE, name="other", dimensions=16, endpoint="https://b.test/v1")
+    with pytest.raises(SettingsError, match="an endpoint unknown"):
+        settings_for(REMOTE, name="other", dimensions=16, endpoint=None)
+
+
+def test_a_price_that_was_set_for_one_model_is_not_that_of_another() -> None:
+    priced = replace(REMOTE, price_per_million=Decimal(1))
+    here = endpoint_address(priced)
+    other = settings_for(priced, name="other", dimensions=16, endpoint=here)
+    assert other.price_per_million is None
+
+
+def test_a_model_in_this_process_is_never_asked_elsewhere() -> None:
+    lexical = settings_for(REMOTE, name=LEXICAL, dimensions=384, endpoint=IN_PROCESS)
+    assert lexical.is_local
+    assert lexical.model == LEXICAL

@@ -396,9 +396,16 @@ def test_a_change_from_the_model_in_this_process_to_an_endpoint_has_no_gap(bare:
     assert bare.refresh() == ()
     assert bare.paid() == {}
     bare.change("first")
+    bare.edit("vinegar", "lemonade")
+    bare.refresh()
     assert bare.models_of(bare.ask()) == {"first"}
     bare.roll_back()
     assert bare.models_of(bare.ask()) == {"lexical-hash-384"}
+    prices = bare.pipeline.query(
+        b"SELECT DISTINCT m.name, u.price_per_million FROM embedding_usage u "
+        b"JOIN embedding_models m ON m.id = u.model_id ORDER BY m.name"
+    )
+    assert prices == [("first", None), ("lexical-hash-384", 0)]
 
 
 def test_a_question_embedded_before_a_flip_and_searched_after_it_is_asked_again(

@@ -1,7 +1,7 @@
 """Pages held until a person confirms: what is held, what is released, what is confirmed."""
 
 from omni_pipeline.store import held_pages
-from omni_pipeline_tests.store.conftest import Run
+from omni_pipeline_tests.store.conftest import Run, read_job
 
 
 def hold(run: Run, reason: str, *urls: str) -> None:
@@ -47,3 +47,23 @@ def test_confirming_twice_confirms_once(run: Run) -> None:
     hold(run, "missing", "a")
     assert held_pages.confirm(run.conn, run.holding.domain_id) == 1
     assert held_pages.confirm(run.conn, run.holding.domain_id) == 0
+
+
+def test_the_job_that_lets_confirmed_losses_go_remembers_how_many(run: Run) -> None:
+    """I40: a person's mark outlives the pages that it was put on."""
+    hold(run, "missing", "a", "b", "c")
+    hold(run, "shrunk", "d")
+    held_pages.confirm(run.conn, run.holding.domain_id)
+    hold(run, "missing", "a", "b")
+    for is_shrinkage in (True, False, False):
+        with run.fenced():
+            held_pages.release_others(run.conn, run.holding, {}, is_shrinkage=is_shrinkage)
+    assert held(run) == {}
+    assert read_job(run.conn, run.holding)["pages_confirmed"] == 3
+
+
+def test_losses_that_nobody_confirmed_are_not_counted(run: Run) -> None:
+    hold(run, "missing", "a")
+    with run.fenced():
+        held_pages.release_others(run.conn, run.holding, {}, is_shrinkage=False)
+    assert read_job(run.conn, run.holding)["pages_confirmed"] == 0

@@ -10,6 +10,7 @@ import pytest
 from psycopg import Connection, sql
 
 from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.steps.retirement import FEWEST_GONE_FOR_GUARD, MOST_GONE_SHARE
 from omni_pipeline.store import (
     crawl_frontier,
     crawl_jobs,
@@ -251,16 +252,25 @@ MUTANTS = {
 UNREFUSED = {
     "I11_published_text_is_current",
     "I12_cleaned_from_current_body",
+    "I14_confirmed_losses_are_believed",
     "I15_gone_page_is_not_searchable",
     "I18_canonical_urls",
     "I21_running_job_beats",
     "I24_fences_unique_and_issued",
     "I25_nobody_wrote_with_unissued_fence",
+    "I26_nobody_wrote_after_the_end",
     "I28_pages_are_accounted_for",
+    "I29_failures_are_on_record",
     "I31_no_secret_in_errors",
     "I33_different_texts_have_different_vectors",
     "I34_one_chunking_per_domain",
+    "I39_active_domain_is_fresh",
+    "I40_no_mass_loss_without_a_person",
     "I42_chunk_fits_the_model",
+    "I43_staged_chunk_has_revision",
+    "I46_held_page_is_live",
+    "I47_nothing_is_left_to_crawl",
+    "I49_publications_were_checked",
 }
 
 
@@ -385,6 +395,32 @@ def test_an_invariant_reports_its_mutant(defenceless: Connection, name: str) -> 
     assert all(detail for _, _, detail in found)
 
 
+@pytest.mark.parametrize(
+    ("name", "corruption", "subjects"),
+    [
+        ("I08", "UPDATE cleaned_pages SET domain_id = 2 WHERE page_id = 1", {PAGE_1}),
+        ("I08", "UPDATE page_revisions SET domain_id = 2 WHERE page_id = 2", {PAGE_2, *"456"}),
+        ("I26", "UPDATE raw_pages SET checked_at = now() + interval '1 h' WHERE id = 1", {PAGE_1}),
+        ("I26", "UPDATE page_revisions SET published_at = 'tomorrow' WHERE page_id = 1", {PAGE_1}),
+        ("I32", "UPDATE embeddings SET embedding = '[1,2,3]' WHERE chunk_id = 1", {"1"}),
+        ("I48", "DELETE FROM domains WHERE id = 1", {"domain 1"}),
+        (
+            "I31",
+            "INSERT INTO provider_breakers (endpoint, state, error_kind, error) "
+            "VALUES ('https://e.test', 'closed', 'x', 'Bearer abcdefghijklmnop')",
+            {"https://e.test"},
+        ),
+    ],
+)
+def test_an_invariant_about_several_tables_looks_at_each(
+    defenceless: Connection, name: str, corruption: LiteralString, subjects: set[str]
+) -> None:
+    with defenceless.transaction(force_rollback=True):
+        defenceless.execute(corruption)
+        found = {v.subject for v in find_all(defenceless) if v.invariant.startswith(name)}
+    assert found == subjects
+
+
 # A look at some domains is the look at all of them, restricted
 
 
@@ -454,7 +490,6 @@ def is_refused(conn: Connection, corruption: LiteralString) -> bool:
 def test_the_database_itself_refuses_all_but_these_corruptions(healthy: Connection) -> None:
     """Corruption is made impossible where it can be; a constraint that is lost shows up here."""
     refused = {name for name, mutant in MUTANTS.items() if is_refused(healthy, mutant.corruption)}
-    print(sorted(set(MUTANTS) - refused - UNREFUSED), UNREFUSED & refused)
     assert set(MUTANTS) - refused == UNREFUSED
 
 
@@ -638,6 +673,54 @@ def test_a_secret_in_a_job_is_reported_too(defenceless: Connection, error: str) 
         defenceless.execute("UPDATE crawl_jobs SET error = %s WHERE id = 2", [error])
         found = find(defenceless, "I31_no_secret_in_errors")
     assert [(host, subject) for host, subject, _ in found] == [("b.test", "job 2")]
+
+
+def test_a_loss_that_a_person_confirmed_is_no_mass_loss(defenceless: Connection) -> None:
+    """I40"""
+    name = "I40_no_mass_loss_without_a_person"
+    with defenceless.transaction(force_rollback=True):
+        defenceless.execute(MUTANTS[name].corruption)
+        defenceless.execute("UPDATE crawl_jobs SET pages_confirmed = 3 WHERE id = 1")
+        assert find(defenceless, name) == []
+
+
+def test_the_mass_loss_that_is_reported_is_the_one_that_is_held_back() -> None:
+    """I40: the same numbers stand in the rule and in its witness."""
+    query = load_queries("invariants")["I40_no_mass_loss_without_a_person"].decode()
+    assert f">= {FEWEST_GONE_FOR_GUARD}" in query
+    assert f"> {MOST_GONE_SHARE} *" in query
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "UPDATE domains SET status = 'paused' WHERE id = 3",
+        "UPDATE crawl_jobs SET domain_id = 3, host = 'c.test' WHERE id = 2",
+        "UPDATE crawl_jobs SET domain_id = 3, host = 'c.test' WHERE id = 1",
+        "UPDATE domains SET last_success_at = now() - interval '25 hours' WHERE id = 3",
+    ],
+    ids=["paused", "at work", "tried", "fresh"],
+)
+def test_an_old_domain_with_a_visible_reason_is_not_reported(
+    defenceless: Connection, reason: LiteralString
+) -> None:
+    """I39"""
+    name = "I39_active_domain_is_fresh"
+    with defenceless.transaction(force_rollback=True):
+        defenceless.execute(MUTANTS[name].corruption)
+        defenceless.execute(reason)
+        assert find(defenceless, name) == []
+
+
+def test_a_confirmed_loss_may_stay_held_while_more_waits(defenceless: Connection) -> None:
+    """I14: together they are still too many to be believed."""
+    name = "I14_confirmed_losses_are_believed"
+    with defenceless.transaction(force_rollback=True):
+        defenceless.execute(MUTANTS[name].corruption)
+        defenceless.execute(
+            "INSERT INTO held_pages (domain_id, url, reason) VALUES (1, 'https://a.test/q', 'moved')"
+        )
+        assert find(defenceless, name) == []
 
 
 # The question as a whole

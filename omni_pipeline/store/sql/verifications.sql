@@ -33,3 +33,6 @@ ORDER BY d.id
 FOR KEY SHARE OF d
 ON CONFLICT (domain_id) DO UPDATE SET fence = excluded.fence, basis = excluded.basis, since = excluded.since,
     verified_at = now()
+
+-- name: forget
+DELETE FROM verifications WHERE domain_id = ANY (%(domain_ids)s)

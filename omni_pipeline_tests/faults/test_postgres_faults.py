@@ -1,0 +1,306 @@
+"""Postgres is restarted, killed, cut off, full, locked and read-only under a refresh at work.
+
+On a server of these tests' own. What the store does with each single failure is in the tests of
+`store`; here a whole refresh meets it, at the worst place.
+"""
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from psycopg import Connection
+
+from omni_pipeline.domain.chunking import Chunk
+from omni_pipeline.store import chunks, crawl_jobs
+from omni_pipeline.store.chunks import NewRevision
+from omni_pipeline.store.database import Database
+from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.migrations import migrate
+from omni_pipeline.store.session import Session
+from omni_pipeline_tests.conftest import CARELESS, execute, make_enterable_dir
+from omni_pipeline_tests.faults.conftest import SEEDED, Case, Twin, World, cloned, edited, seed
+from omni_pipeline_tests.faults.relays import Relay
+from omni_pipeline_tests.faults.test_crash_points import COMPLETED, LOST, assert_recovered
+from omni_pipeline_tests.store.conftest import CHUNKER, count, new_revision, start_run
+
+SESSIONS = 40
+
+
+@pytest.fixture(scope="module")
+def server(world: World) -> Iterator[EmbeddedPostgres]:
+    """A server to be mistreated, with the seeded domain."""
+    settings = {**CARELESS, "max_connections": str(SESSIONS)}
+    with (
+        make_enterable_dir() as directory,
+        EmbeddedPostgres(directory, settings=settings) as own,
+    ):
+        execute(own, "CREATE DATABASE {}", SEEDED)
+        database = Database(url=own.url(SEEDED))
+        with database.connect() as conn:
+            migrate(conn)
+        seed(world, database)
+        yield own
+
+
+@pytest.fixture
+def case(server: EmbeddedPostgres, world: World, twin: Twin) -> Iterator[Case]:
+    with cloned(server, SEEDED) as database:
+        yield edited(world, database, twin)
+
+
+def restart_fast(server: EmbeddedPostgres, _: Case) -> None:
+    server.cluster.stop()
+    server.cluster.start()
+
+
+def restart_immediately(server: EmbeddedPostgres, _: Case) -> None:
+    """No goodbye to anyone, and crash recovery at the start."""
+    pid = server.cluster.postmaster_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGQUIT)
+    while server.cluster.postmaster_pid() is not None:
+        time.sleep(0.01)
+    server.cluster.start()
+
+
+def kill_a_backend(server: EmbeddedPostgres, case: Case) -> None:
+    """The server then resets the sessions of all others."""
+    with case.database.connect() as conn:
+        os.kill(conn.info.backend_pid, signal.SIGKILL)
+        while server.cluster.is_answering() and not conn.closed:
+            time.sleep(0.01)
+            if not is_open(conn):
+                break
+    server.cluster.start()
+
+
+def is_open(conn: Connection) -> bool:
+    try:
+        conn.execute("SELECT 1")
+    except Exception:  # whatever way it broke
+        return False
+    return True
+
+
+def cut_all_sessions(_: EmbeddedPostgres, case: Case) -> None:
+    case.query(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
+@pytest.mark.parametrize("name", ["CP06", "CP08"])
+@pytest.mark.parametrize(
+    "disturb", [restart_fast, restart_immediately, kill_a_backend, cut_all_sessions]
+)
+def test_a_refresh_outlives_its_server(
+    server: EmbeddedPostgres,
+    case: Case,
+    name: str,
+    disturb: Callable[[EmbeddedPostgres, Case], None],
+) -> None:
+    """Faults B1-B3: what was cut is repeated as a whole, and nothing is paid for twice."""
+    worker = case.start(f"{name}:1:STOP")
+    worker.await_freeze()
+    disturb(server, case)
+    worker.wake()
+    assert worker.outcome() is None
+    assert case.jobs() == [COMPLETED]
+    assert_recovered(case)
+    texts = case.world.endpoint.texts
+    assert len(texts) == len(set(texts))
+
+
+class CutOffHalfway(tuple[Chunk, ...]):
+    """Chunks whose reader loses its session before the last of them."""
+
+    cut: Callable[[], None]
+    has_cut = False
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for number, chunk in enumerate(super().__iter__()):
+            if number == len(self) - 1 and not self.has_cut:
+                self.has_cut = True
+                self.cut()
+            yield chunk
+
+
+def test_a_copy_that_is_cut_leaves_nothing_and_is_repeated(case: Case) -> None:
+    """Fault B4: the session ends between two rows of a COPY."""
+    revision = new_revision(1, [f"text {number} " + "x" * 2000 for number in range(200)])
+    pieces = CutOffHalfway(revision.chunks)
+    left: list[int] = []
+    session = Session(case.database)
+    with case.database.connect() as conn:
+        run = start_run(conn, "b4.test")
+        [page] = run.save_pages("p")
+        cut_off = NewRevision(**{**vars(revision), "page_id": page, "chunks": pieces})
+
+        def stage(writer: Connection) -> int:
+            def cut() -> None:
+                pid = writer.info.backend_pid
+                conn.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+                left.append(count(conn, "SELECT count(*) FROM staged_chunks"))
+
+            pieces.cut = cut
+            with crawl_jobs.fenced(writer, run.holding):
+                return chunks.stage(
+                    writer, run.holding, [cut_off], model_id=run.model.id, chunker=CHUNKER
+                )
+
+        assert session.run(stage) == 200
+        assert left == [0]
+        assert count(conn, "SELECT count(*) FROM staged_chunks") == 200
+        run.finish()
+    session.close()
+
+
+def with_options(case: Case, options: str) -> None:
+    url = f"{case.database.url}&options={quote(options)}"
+    case.settings = replace(case.settings, database_url=url)
+
+
+def test_someone_who_alters_a_table_is_waited_for(case: Case) -> None:
+    """Fault B6: each attempt gives up after its lock timeout; the run outlasts them."""
+    with_options(case, "-c lock_timeout=300ms")
+    worker = case.start("CP07:1:STOP")
+    worker.await_freeze()
+    with case.database.connect() as conn, conn.transaction():
+        conn.execute("LOCK TABLE chunks IN ACCESS EXCLUSIVE MODE")
+        worker.wake()
+        time.sleep(1.5)
+    assert worker.outcome() is None
+    assert_recovered(case)
+
+
+@contextmanager
+def failing_inserts(case: Case, condition: str) -> Iterator[None]:
+    """Every insert of chunks fails as the server itself would."""
+    case_statement = (
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN {condition}; RETURN NULL; END $$"
+    )
+    with case.database.connect() as conn:
+        conn.execute(case_statement.encode())
+        conn.execute("CREATE TRIGGER fail BEFORE INSERT ON chunks EXECUTE FUNCTION fail()")
+        yield
+        conn.execute("DROP FUNCTION fail CASCADE")
+
+
+def test_a_full_disk_stops_the_refresh_at_once_and_is_told(case: Case) -> None:
+    """Fault B8: no storm of retries; what is published is still served."""
+    full = "RAISE 'could not extend file: No space left on device' USING ERRCODE = '53100'"
+    with failing_inserts(case, full):
+        started = time.monotonic()
+        assert case.start().outcome() == "transient.disk_full"
+        assert time.monotonic() - started < 25
+    assert case.jobs() == [("failed", "worker", "transient.disk_full")]
+    assert {url for url in case.published() if url in case.twin.before} >= set(case.twin.after) & set(
+        case.twin.before
+    )
+    assert case.start().outcome() is None
+    assert_recovered(case)
+
+
+def test_a_read_only_server_stops_the_refresh_and_nothing_is_partial(
+    server: EmbeddedPostgres, case: Case
+) -> None:
+    """Fault B9: as after a failover to a standby."""
+    worker = case.start("CP07:1:STOP")
+    worker.await_freeze()
+    with Database(url=server.url("postgres")).connect() as conn:
+        conn.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        conn.execute("SELECT pg_reload_conf()")
+        time.sleep(0.2)
+        worker.wake()
+        assert worker.outcome() == "transient.readonly"
+        conn.execute("SET default_transaction_read_only = off")
+        conn.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        conn.execute("SELECT pg_reload_conf()")
+        time.sleep(0.2)
+    assert case.violations() == []
+    assert case.start().outcome() is None
+    assert case.jobs() == [LOST, COMPLETED]
+    assert_recovered(case)
+
+
+def test_a_refresh_waits_for_a_free_session(case: Case) -> None:
+    """Fault B10: the server is full for a second."""
+    with ExitStack() as held:
+        for _ in range(SESSIONS):
+            try:
+                held.enter_context(case.database.connect())
+            except Exception:  # full
+                break
+        worker = case.start()
+        time.sleep(1.0)
+        assert worker.is_alive()
+    assert worker.outcome() is None
+    assert case.jobs() == [COMPLETED]
+
+
+@pytest.mark.parametrize("name", ["CP05", "CP08"])
+def test_a_commit_whose_answer_is_lost_counts_once(case: Case, name: str, tmp_path: Path) -> None:
+    """Fault B11: the rows are there, the client was told nothing, and repeats its work."""
+    with make_enterable_dir() as directory, Relay(case.database, directory) as relay:
+        case.settings = replace(case.settings, database_url=relay.database.url)
+        worker = case.start(f"{name}:1:STOP")
+        worker.await_freeze()
+        relay.cuts = 3
+        worker.wake()
+        assert worker.outcome() is None
+        assert relay.cuts == 0
+    assert case.jobs() == [COMPLETED]
+    assert_recovered(case)
+    [sums] = case.query(
+        "SELECT pages_published, chunks_embedded FROM crawl_jobs ORDER BY id DESC LIMIT 1"
+    )
+    assert sums == (60, len(set(case.world.endpoint.texts)))
+
+
+def test_an_outage_of_seconds_is_waited_for(server: EmbeddedPostgres, case: Case) -> None:
+    """Fault B12: the run goes on when the server is back, and nobody else was let in."""
+    worker = case.start("CP07:1:STOP")
+    worker.await_freeze()
+    server.cluster.stop()
+    worker.wake()
+    time.sleep(2.0)
+    assert worker.is_alive()
+    used = resource_seconds(worker.pid)
+    assert used < 30
+    server.cluster.start()
+    assert worker.outcome() is None
+    assert case.jobs() == [COMPLETED]
+    assert_recovered(case)
+
+
+def resource_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_column_that_is_added_meanwhile_is_no_business_of_a_run(case: Case) -> None:
+    """Fault B16: migrations only add; a run that is under way does not notice."""
+    worker = case.start("CP06:1:STOP")
+    worker.await_freeze()
+    case.query("ALTER TABLE page_revisions ADD COLUMN note text; SELECT")
+    worker.wake()
+    assert worker.outcome() is None
+    assert_recovered(case)
+
+
+def test_ids_beyond_32_bits_go_everywhere(case: Case) -> None:
+    """Fault B17"""
+    case.query("SELECT setval(sequencename::regclass, 2::bigint ^ 33) FROM pg_sequences "
+               "WHERE data_type = 'bigint'::regtype")
+    assert case.start().outcome() is None
+    assert_recovered(case)
+    [(highest,)] = case.query("SELECT max(id) FROM chunks")
+    assert int(str(highest)) > 2**33
