@@ -57,7 +57,10 @@ def run_ours(url: str, *options: str, model: str = "lexical-hash-384") -> list[R
 
 def run_peer(python: Path, script: str, *arguments: str) -> Report:
     command = [str(python), str(ROOT / "benchmarks" / "peers" / script), *arguments]
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    told = os.environ | {"PYTHONPATH": str(ROOT)}
+    printed = subprocess.run(
+        command, env=told, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     return read_report(printed.splitlines()[-1])
 
 

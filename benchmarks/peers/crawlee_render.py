@@ -1,8 +1,9 @@
-"""Crawlee's PlaywrightCrawler on a site: one shared browser context, as its documentation advises.
+"""Crawlee's PlaywrightCrawler on a site: one shared browser context, which is its default.
 
-    python crawlee_render.py http://127.0.0.1:8000/ 100 2 [/usr/bin/chromium]
+    PYTHONPATH=. python benchmarks/peers/crawlee_render.py http://127.0.0.1:8000/ 100 2 [CHROMIUM]
 
-Prints one line of JSON: pages.
+Prints one line of JSON: pages, wall and CPU seconds of the whole process tree without the imports,
+and the tree's peak memory.
 """
 
 import asyncio
@@ -13,14 +14,16 @@ import tempfile
 
 from crawlee import ConcurrencySettings
 from crawlee.configuration import Configuration
-from crawlee.crawlers import PlaywrightCrawler, PlaywrightCrawlingContext
+from crawlee.crawlers import PlaywrightCrawler
+
+from benchmarks.process_tree import PeakMemory, Stopwatch, adopt_orphans
 
 
-async def main(start_url: str, most_pages: int, concurrency: int, executable: str | None) -> None:
-    """Render pages and follow links until there are enough."""
-    options: dict[str, object] = {"executable_path": executable} if executable else {}
+async def crawl(start_url, most_pages, concurrency, executable):
+    """Render pages and follow links until there are enough; how many there were."""
+    options = {"executable_path": executable} if executable else {}
     if os.geteuid() == 0:
-        options["args"] = ["--no-sandbox"]
+        options["args"] = ["--no-sandbox"]  # Chromium has none for root
     with tempfile.TemporaryDirectory() as storage:
         crawler = PlaywrightCrawler(
             configuration=Configuration(storage_dir=storage, purge_on_start=True),
@@ -36,21 +39,24 @@ async def main(start_url: str, most_pages: int, concurrency: int, executable: st
         pages = 0
 
         @crawler.router.default_handler
-        async def handle(context: PlaywrightCrawlingContext) -> None:
+        async def handle(context):
             nonlocal pages
             pages += bool(await context.page.content())
             await context.enqueue_links()
 
         await crawler.run([start_url])
-    sys.stdout.write(json.dumps({"pages": pages}) + "\n")
+    return pages
+
+
+def main(start_url, most_pages, concurrency, executable=None):
+    adopt_orphans()
+    with PeakMemory(os.getpid()) as tree:
+        watch = Stopwatch()
+        pages = asyncio.run(crawl(start_url, int(most_pages), int(concurrency), executable))
+        cost = watch.read()
+    report = {"pages": pages, **cost._asdict(), "peak_tree_megabytes": tree.megabytes}
+    sys.stdout.write(json.dumps(report) + "\n")
 
 
 if __name__ == "__main__":
-    asyncio.run(
-        main(
-            sys.argv[1],
-            int(sys.argv[2]),
-            int(sys.argv[3]),
-            sys.argv[4] if len(sys.argv) > 4 else None,
-        )
-    )
+    main(*sys.argv[1:])

@@ -114,10 +114,13 @@ def _model(settings: Settings) -> str:
         session = Session(database)
         resources.callback(session.close)
         tools = Tools(settings, session, resources)
+        is_migrated = not session.run(pending)
+        tools = tools.of_index() if is_migrated else tools
         if not tools.is_local:
             tools.embedding.probe()
-            if not session.run(pending):
+            if is_migrated:
                 tools.reopen_endpoint()
+        settings = tools.settings
         place = settings.embedding.base_url or ("in this process" if tools.is_local else "OpenAI")
         size = tools.chunker.version
         note = f". {tools.model.announcement}" if tools.model.announcement else ""

@@ -113,10 +113,10 @@ def _print_report(host: str, reports: dict[str, dict[str, object]]) -> None:
 
 
 def _print_trouble(host: str, reports: dict[str, dict[str, object]]) -> None:
-    crawl = reports.get("raw_pages", {})
     failed = sum(int(str(report.get("pages_failed", 0))) for report in reports.values())
     if failed:
         warn(f"{failed} pages failed and are tried again later: omni failed {host}")
-    notes = crawl.get("notes")
-    for note in notes if isinstance(notes, list) else []:
-        warn(str(note))
+    for report in reports.values():
+        notes = report.get("notes")
+        for note in notes if isinstance(notes, list) else []:
+            warn(str(note))

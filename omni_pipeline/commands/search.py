@@ -38,8 +38,8 @@ def ask(app: Application, question: str, *, host: str | None, most: int) -> list
 
     with ExitStack() as resources:
         tools = Tools(app.settings, app.session, resources)
-        if tools.model.announcement:
-            warn(tools.model.announcement)
+        if announcement := tools.of_index().model.announcement:
+            warn(announcement)
         return answer(app.session, tools, question, most=most, host=host)
 
 

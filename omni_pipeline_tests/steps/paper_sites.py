@@ -50,6 +50,8 @@ class PaperSite:
         for path in EVERY:
             self.pages[path] = PaperPage(links=self._some(6), target=self.chance.choice(ANCHORS))
         self.pages["/"].links += ANCHORS
+        for anchor in ANCHORS:
+            self.pages[anchor].kind = self.chance.choice(("page", "page", "broken"))
         self._list()
 
     def change(self) -> None:
@@ -125,7 +127,9 @@ def judge(site: PaperSite, before: set[str], retried: Iterable[str] = ()) -> Ver
         before: What was live.
         retried: Failed pages that are asked for in any case.
     """
-    asked = set(_reach(site, {*before, "/", *retried} | {p for p in site.listed if site.may_ask(p)}))
+    asked = set(
+        _reach(site, {*before, "/", *retried} | {p for p in site.listed if site.may_ask(p)})
+    )
     of_kind = {path: site.pages[path].kind for path in asked}
     copies = asked & COPIES.keys()
     shown = before | {path for path in asked - copies if of_kind[path] == "page"}

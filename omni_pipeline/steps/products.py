@@ -1,0 +1,227 @@
+"""Reads products and company profiles from pages; the list of products follows what pages show.
+
+Runs beside the content lineage, on the same bodies. Prices are the next step's: see
+``price_snapshots``.
+"""
+
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from psycopg import Connection
+
+from omni_pipeline.domain.company import extract_company
+from omni_pipeline.domain.hygiene import storable
+from omni_pipeline.domain.product_extraction import EXTRACTOR_VERSION, extract_products
+from omni_pipeline.domain.product_identity import identities_of
+from omni_pipeline.domain.product_matching import Matcher
+from omni_pipeline.domain.products import PageKind, Product
+from omni_pipeline.errors import PermanentError
+from omni_pipeline.steps.refresh import Progress, Refresh
+from omni_pipeline.steps.retirement import is_implausible
+from omni_pipeline.store import companies, extracted_pages, failed_pages, products
+from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.domains import Domain
+from omni_pipeline.store.extracted_pages import DueBody, NewExtraction
+from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store.products import NewProduct, Sighting
+
+# Bodies are up to 10 MB each, so a batch is small.
+BATCH_PAGES = 20
+
+# Longer ones are no addresses of pages; the crawler has none either.
+MOST_URL_BYTES = 2048
+
+# What reading a page made by somebody else may raise: one page costs one page, never the refresh.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductsReport:
+    """What was read, and the list of products after it.
+
+    Attributes:
+        products_held: Vanished, and so many at once that a person has to confirm it.
+    """
+
+    pages_extracted: int
+    pages_failed: int
+    products_seen: int
+    products_listed: int
+    products_delisted: int
+    products_held: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    page: DueBody
+    products: tuple[Product, ...]
+    company: dict[str, Any] | None
+
+
+def extract(refresh: Refresh) -> ProductsReport:
+    """Read every live page whose body, or whose extractor, changed; then settle the list.
+
+    A page that cannot be read keeps what it showed; the failure is on the ledger.
+    """
+    extractor = extractor_of(refresh.domain)
+    done = failed = seen = after_id = 0
+    with refresh.stage("products"):
+        known = _count_due(refresh, extractor)
+        while done < known and (due := _due(refresh, extractor, after_id)):
+            read, failures = _read_batch(due, currency=refresh.domain.default_currency)
+            refresh.write(_save, read, failures, extractor=extractor)
+            done, failed = done + len(due), failed + len(failures)
+            seen += sum(len(one.products) for one in read)
+            after_id = due[-1].page_id
+            refresh.report(Progress(stage="products", done=done, known=known, failed=failed))
+        refresh.write(_settle)
+        numbers = refresh.read(lambda conn, holding: products.count(conn, holding.domain_id))
+    return ProductsReport(
+        pages_extracted=done - failed,
+        pages_failed=failed,
+        products_seen=seen,
+        products_listed=numbers.listed,
+        products_delisted=numbers.delisted,
+        products_held=numbers.held,
+    )
+
+
+def extractor_of(domain: Domain) -> str:
+    """What decides about an extraction beside the body: another value means another reading."""
+    return f"products-{EXTRACTOR_VERSION}/{domain.default_currency or '-'}"
+
+
+def _count_due(refresh: Refresh, extractor: str) -> int:
+    """How many pages are to be read; none of a domain that has no products by configuration."""
+    if not refresh.domain.has_products:
+        return 0
+    return refresh.read(extracted_pages.count_due, extractor=extractor)
+
+
+def _due(refresh: Refresh, extractor: str, after_id: int) -> list[DueBody]:
+    return refresh.read(
+        extracted_pages.due, extractor=extractor, after_id=after_id, most=BATCH_PAGES
+    )
+
+
+def _read_batch(due: list[DueBody], *, currency: str | None) -> tuple[list[_Read], list[Failure]]:
+    read: list[_Read] = []
+    failures: list[Failure] = []
+    for page in due:
+        try:
+            read.append(_read(page, currency=currency))
+        except PermanentError as error:
+            failures.append(Failure(url=page.url, kind=error.kind, reason=str(error)))
+        except _UNREADABLE as error:
+            reason = f"{page.url} could not be read for products: {error!r}"
+            failures.append(Failure(url=page.url, kind="permanent.unreadable", reason=reason))
+    return read, failures
+
+
+def _read(page: DueBody, *, currency: str | None) -> _Read:
+    found = extract_products(page.html, url=page.url, default_currency=currency)
+    company = extract_company(page.html, page.url)
+    return _Read(
+        page=page,
+        products=tuple(one for one in found if len(one.url.encode()) <= MOST_URL_BYTES),
+        company=_clean(companies.as_json(company)) if company.evidence else None,
+    )
+
+
+def _save(
+    conn: Connection,
+    holding: Claim,
+    read: list[_Read],
+    failures: list[Failure],
+    *,
+    extractor: str,
+) -> None:
+    """Write a batch whole: what was read, what it shows, and the products behind it."""
+    extracted = [
+        NewExtraction(page_id=one.page.page_id, body_hash=one.page.body_hash, company=one.company)
+        for one in read
+    ]
+    extracted_pages.save(conn, holding, extracted, extractor=extractor)
+    before = products.forget_sightings(conn, [one.page.page_id for one in read])
+    sightings = _identify(conn, holding, read)
+    products.save_sightings(conn, holding, sightings)
+    products.show(conn, list(before | {one.product_id for one in sightings}))
+    failed_pages.resolve(conn, holding, [one.page.url for one in read], "extract")
+    failed_pages.record(conn, holding, "extract", failures)
+
+
+def _identify(conn: Connection, holding: Claim, read: list[_Read]) -> list[Sighting]:
+    """Find the product of each extraction: add the new ones, merge those that are one."""
+    keys = {key for one in read for product in one.products for key in identities_of(product)}
+    matcher = Matcher(products.load_known(conn, holding, list(keys)))
+    matched = [
+        (one.page, position, product, matcher.match(identities_of(product), product.name))
+        for one in read
+        for position, product in enumerate(one.products)
+    ]
+    new = [number for number in matcher.new_ids if number not in matcher.absorbed]
+    ids = dict(zip(new, products.reserve_ids(conn, len(new)), strict=True))
+
+    def stored(number: int) -> int:
+        settled = matcher.settled(number)
+        return ids.get(settled, settled)
+
+    owners = {key: stored(owner) for key, owner in matcher.owners.items()}
+    sightings = [
+        _sighting(page, position, product, stored(number))
+        for page, position, product, number in matched
+    ]
+    merged = {number: stored(number) for number in matcher.absorbed if number > 0}
+    products.merge(conn, merged)
+    products.add(conn, holding, _new_products(set(ids.values()), owners, sightings))
+    products.keep_keys(conn, holding, owners)
+    return sightings
+
+
+def _new_products(
+    ids: set[int], owners: dict[str, int], sightings: list[Sighting]
+) -> list[NewProduct]:
+    identity = {owner: key for key, owner in sorted(owners.items(), reverse=True)}
+    first = {one.product_id: one for one in reversed(sightings) if one.product_id in ids}
+    return [
+        NewProduct(
+            product_id=number,
+            identity=identity[number],
+            page_id=one.page_id,
+            url=one.shown["url"],
+        )
+        for number, one in first.items()
+    ]
+
+
+def _sighting(page: DueBody, position: int, product: Product, product_id: int) -> Sighting:
+    return Sighting(
+        page_id=page.page_id,
+        position=position,
+        product_id=product_id,
+        is_detail=product.page_kind is PageKind.DETAIL,
+        shown=_clean(asdict(product)),
+    )
+
+
+def _clean(value: Any) -> Any:
+    """Make JSON of dataclasses and amounts, without characters that Postgres refuses."""
+    if isinstance(value, dict):
+        return {name: _clean(one) for name, one in value.items() if one is not None}
+    if isinstance(value, list | tuple):
+        return [_clean(one) for one in value]
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return storable(value) if isinstance(value, str) else value
+
+
+def _settle(conn: Connection, holding: Claim) -> None:
+    """Delist what no page shows any more, or hold it when it is too much to be believed."""
+    products.note_seen(conn, holding)
+    vanished = products.vanished(conn, holding)
+    doubtful = [one.product_id for one in vanished if not one.is_confirmed]
+    if is_implausible(len(doubtful), products.count(conn, holding.domain_id).listed):
+        products.hold(conn, doubtful)
+        vanished = [one for one in vanished if one.is_confirmed]
+    products.delist(conn, holding, [one.product_id for one in vanished])
