@@ -10,14 +10,13 @@ sitemaps, the frontier, the rows and the lease in Postgres; only the delay betwe
 import argparse
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 
-from benchmarks.process_tree import PeakMemory, Stopwatch, adopt_orphans
+from benchmarks.process_tree import PeakMemory, Stopwatch, adopt_orphans, peak_megabytes
 from omni_pipeline.domain.urls import parse_site
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.chunks import stage_chunks
@@ -61,7 +60,7 @@ class Contender:
             **report,
             **cost._asdict(),
             "peak_tree_megabytes": tree.megabytes if tree else None,
-            "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_megabytes": peak_megabytes(),
             "wal_bytes": self._count_wal() - wal,
             "chunk_writes": self._count_writes() - writes,
         }

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 _PROC = Path("/proc")
+_OWN_STATUS = Path("/proc/self/status")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PR_SET_CHILD_SUBREAPER = 36
 SAMPLE_SECONDS = 0.5
@@ -36,6 +37,15 @@ def cpu_seconds(root: int) -> float:
     A process that ends hands its time to the one that reaps it, so this never goes down.
     """
     return sum(process.ticks for process in _tree(root)) / _TICKS
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process ever held.
+
+    Not ``ru_maxrss``: that starts at what the parent held when it started this process.
+    """
+    (line,) = (line for line in _OWN_STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
 
 
 class PeakMemory:

@@ -16,3 +16,6 @@ CREATE UNLOGGED TABLE verifications (
 
 -- Of the removals held back before, how many a person had confirmed when this job let them go.
 ALTER TABLE crawl_jobs ADD COLUMN pages_confirmed integer NOT NULL DEFAULT 0 CHECK (pages_confirmed >= 0);
+
+-- A domain's resolved failures are looked through when it is checked, and found when it is removed.
+CREATE INDEX failed_pages_by_domain ON failed_pages (domain_id, last_failed_at);

@@ -7,6 +7,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from omni_pipeline.commands import (
+    alerts,
     cost,
     demo,
     discover,
@@ -17,6 +18,8 @@ from omni_pipeline.commands import (
     jobs,
     migrate,
     models,
+    prices,
+    products,
     refresh,
     scrape,
     search,
@@ -52,6 +55,9 @@ app.command()(refresh.refresh)
 app.add_typer(domains.app, name="domains")
 app.command()(search.search)
 app.command()(status.status)
+app.command()(products.products)
+app.command()(prices.prices)
+app.command()(alerts.alerts)
 app.command()(cost.cost)
 app.add_typer(jobs.app, name="jobs")
 app.command()(failed.failed)

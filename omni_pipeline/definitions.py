@@ -2,12 +2,24 @@
 
 import dagster as dg
 
-from omni_pipeline.defs import assets, checks, freshness, jobs, model_builds, schedules, sensors
+from omni_pipeline.defs import (
+    alerts,
+    assets,
+    checks,
+    freshness,
+    health,
+    jobs,
+    model_builds,
+    product_assets,
+    product_checks,
+    schedules,
+    sensors,
+)
 from omni_pipeline.defs.run import refresh_resource
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([assets]),
-    asset_checks=dg.load_asset_checks_from_modules([checks, freshness]),
+    assets=dg.load_assets_from_modules([assets, product_assets, health]),
+    asset_checks=dg.load_asset_checks_from_modules([checks, freshness, product_checks]),
     jobs=[jobs.refresh_domain, jobs.confirm_removals, model_builds.build_model],
     schedules=[schedules.daily_refresh],
     sensors=[
@@ -15,6 +27,9 @@ defs = dg.Definitions(
         sensors.sync_domain_partitions,
         sensors.feed_daily_refresh,
         sensors.report_stale_domains,
+        alerts.watch_runs_and_checks,
+        alerts.send_alerts,
+        health.watch_health,
     ],
     resources={"refresh": refresh_resource()},
     executor=dg.in_process_executor,

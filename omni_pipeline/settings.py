@@ -61,6 +61,8 @@ class Settings:
         contact_url: Where a site's owner learns who crawls; part of the User-Agent.
         lease_seconds: A running job is dead when it has not beaten for this long.
         heartbeat_seconds: How often a running job beats.
+        alert_urls: Where alerts go: apprise URLs, and https URLs for signed webhooks.
+        alert_webhook_secret: What those webhooks are signed with.
         recency_hours: A page fetched this recently is not fetched again unless forced.
         chunk_tokens: Most tokens of the embedding model in one chunk; None is the model's own.
         daily_token_budget: Most tokens that all domains together pay for in a day (UTC).
@@ -75,6 +77,7 @@ class Settings:
     contact_url: str | None = None
     browser_path: Path | None = None
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    alert_webhook_secret: str | None = field(default=None, repr=False)
     faults: str | None = None
     lease_seconds: float = 90.0
     heartbeat_seconds: float = 15.0
@@ -108,6 +111,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         contact_url=env.get("OMNI_CONTACT_URL") or None,
         browser_path=Path(env["OMNI_BROWSER_PATH"]) if env.get("OMNI_BROWSER_PATH") else None,
         alert_urls=tuple(env.get("OMNI_ALERT_URLS", "").split()),
+        alert_webhook_secret=env.get("OMNI_ALERT_WEBHOOK_SECRET") or None,
         faults=env.get("OMNI_FAULTS") or None,
         lease_seconds=lease_seconds,
         heartbeat_seconds=heartbeat_seconds,

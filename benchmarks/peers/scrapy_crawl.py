@@ -1,6 +1,6 @@
 """Scrapy on a site: links by selectolax, bodies discarded, politeness off, as fast as it goes.
 
-    python scrapy_crawl.py http://127.0.0.1:8000/ 8 [unique]
+    PYTHONPATH=. python benchmarks/peers/scrapy_crawl.py http://127.0.0.1:8000/ 8 [unique]
 
 Each link is yielded as Scrapy's documentation does it, and Scrapy drops those it has seen; with
 ``unique`` those that a page repeats are dropped before, as `omni_pipeline` does. Its LinkExtractor
@@ -9,7 +9,6 @@ without the imports, and the process's peak memory.
 """
 
 import json
-import resource
 import sys
 import time
 from urllib.parse import urldefrag, urljoin, urlsplit
@@ -17,6 +16,8 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import scrapy
 from scrapy.crawler import CrawlerProcess
 from selectolax.lexbor import LexborHTMLParser
+
+from benchmarks.process_tree import peak_megabytes
 
 
 class Site(scrapy.Spider):
@@ -63,7 +64,7 @@ def main(start_url, concurrency, is_unique):
         "pages": Site.pages,
         "seconds": time.perf_counter() - wall,
         "cpu_seconds": time.process_time() - cpu,
-        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_megabytes": peak_megabytes(),
     }
     sys.stdout.write(json.dumps(report) + "\n")
 

@@ -31,7 +31,14 @@ def _plain(value: object) -> Any:
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()
 ) -> None:
-    """A table; the columns named in ``right`` hold numbers."""
+    """Print a table; the columns named in ``right`` hold numbers."""
+    out.print(make_table(columns, rows, right=right))
+
+
+def make_table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()
+) -> Table:
+    """A table, for whoever shows it; the columns named in ``right`` hold numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         justify: JustifyMethod = "right" if column in right else "left"
@@ -39,7 +46,7 @@ def print_table(
         table.add_column(column, justify=justify, overflow="fold", no_wrap=column == columns[0])
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    out.print(table)
+    return table
 
 
 def _cell(value: object) -> str:

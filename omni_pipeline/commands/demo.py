@@ -1,7 +1,7 @@
 """`omni demo`: the whole way once, on the bundled site or on a real one."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ import typer
 
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import out, say, warn
+from omni_pipeline.commands.products import show_products
 from omni_pipeline.commands.refresh import run
 from omni_pipeline.commands.search import ask, print_answers
 from omni_pipeline.gateways.sample_server import SampleServer, read_questions
@@ -26,18 +27,18 @@ def demo(
         str | None, typer.Option(help="A real site instead of the bundled one.")
     ] = None,
 ) -> None:
-    """Register a site, refresh it, ask it three questions, and refresh again for nothing."""
+    """Register a site, refresh it, ask it questions, follow its prices, refresh for nothing."""
     if site:
         with open_application(prepare=False) as app:
             _show(app, site, _questions_for_any_site(), max_pages=PAGES_OF_A_REAL_SITE)
         return
-    with _sample_site() as url, open_application(prepare=False) as app:
+    with _sample_site() as server, open_application(prepare=False) as app:
         questions = [sample.question for sample in read_questions()]
-        _show(app, url, questions, max_pages=None)
+        _show(app, server.url, questions, max_pages=None, change=lambda: _sell_off(server))
 
 
 @contextmanager
-def _sample_site() -> Iterator[str]:
+def _sample_site() -> Iterator[SampleServer]:
     """Serve the bundled site on loopback, and let the crawler reach that one address."""
     try:
         server = SampleServer(port=SAMPLE_PORT)
@@ -47,10 +48,26 @@ def _sample_site() -> Iterator[str]:
     with server:
         allowed = os.environ.get("OMNI_ALLOW_ADDRESSES", "")
         os.environ["OMNI_ALLOW_ADDRESSES"] = f"{allowed} {urlsplit(server.url).netloc}".strip()
-        yield server.url
+        yield server
 
 
-def _show(app: Application, url: str, questions: list[str], *, max_pages: int | None) -> None:
+def _sell_off(server: SampleServer) -> None:
+    """Lower a price of the bundled shop, and take a product out of it."""
+    motor, lamp = "/shop/vent-motor.html", "/shop/frost-lamp.html"
+    server.pages[motor] = server.read(motor).replace("129.00", "119.00")
+    cards = server.read("/shop/").splitlines(keepends=True)
+    server.pages["/shop/"] = "".join(line for line in cards if lamp not in line)
+    server.remove(lamp)
+
+
+def _show(
+    app: Application,
+    url: str,
+    questions: list[str],
+    *,
+    max_pages: int | None,
+    change: Callable[[], None] | None = None,
+) -> None:
     app.session.run(migrate)
     app.prepare_schema()
     found, _ = app.find_domain(url)
@@ -69,6 +86,11 @@ def _show(app: Application, url: str, questions: list[str], *, max_pages: int | 
         print_answers(ask(app, question, host=found.key, most=2))
     _step("4. Refresh again, every page: nothing changed, so nothing is paid for")
     run(app, found.key, force_rescrape=True, max_pages=max_pages)
+    if change is not None:
+        _step("5. A price falls and a product leaves: refresh, and look at the shop")
+        change()
+        run(app, found.key, force_rescrape=True)
+    show_products(app, found.key)
     _step("What next")
     omni = f"{os.path.relpath(os.environ.get('VIRTUAL_ENV', '.venv'))}/bin/omni"
     say(f"{omni} up                                   Dagster's UI on http://127.0.0.1:3000")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from omni_pipeline.domain.currencies import iso_code
 from omni_pipeline.domain.hosts import BadHostError, canonical_host
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.store.domains import DEFAULT_PAGE_LIMIT, CrawlOptions
@@ -62,6 +63,18 @@ DailyTokenBudget = Annotated[
     str | None,
     typer.Option(metavar="N|none", help="Most tokens a day for this domain's embeddings."),
 ]
+Products = Annotated[
+    bool | None,
+    typer.Option("--products/--no-products", help="Read pages for products and prices."),
+]
+Currency = Annotated[
+    str | None,
+    typer.Option(metavar="ISO|none", help="Of prices whose page tells no currency, such as EUR."),
+]
+DailyPrices = Annotated[
+    bool | None,
+    typer.Option("--daily-prices/--no-daily-prices", help="A point a day for unchanged prices."),
+]
 
 
 def read_options(  # noqa: PLR0913 - an option is a parameter
@@ -75,6 +88,9 @@ def read_options(  # noqa: PLR0913 - an option is a parameter
     exclude: list[str] | None,
     browser_hosts: list[str] | None,
     daily_token_budget: str | None,
+    products: bool | None = None,
+    currency: str | None = None,
+    daily_prices: bool | None = None,
 ) -> CrawlOptions:
     """Those that were given. A list replaces the old one, and one empty value empties it.
 
@@ -102,6 +118,19 @@ def read_options(  # noqa: PLR0913 - an option is a parameter
         options["daily_token_budget"] = _number_or_none(
             "--daily-token-budget", daily_token_budget, most=MOST_TOKENS
         )
+    return options | _product_options(products, currency, daily_prices)
+
+
+def _product_options(
+    products: bool | None, currency: str | None, daily_prices: bool | None
+) -> CrawlOptions:
+    options: CrawlOptions = {}
+    if products is not None:
+        options["has_products"] = products
+    if currency is not None:
+        options["default_currency"] = _currency_or_none(currency)
+    if daily_prices is not None:
+        options["daily_price_points"] = daily_prices
     return options
 
 
@@ -114,6 +143,18 @@ def _number_or_none(option: str, text: str, *, most: int) -> int | None:
             f"give, for example, {option} 20000, or {option} {UNLIMITED} for no limit."
         )
     return int(text)
+
+
+def _currency_or_none(text: str) -> str | None:
+    if text.lower() == UNLIMITED:
+        return None
+    code = iso_code(text)
+    if code is None:
+        raise SettingsError(
+            f"--currency {text!r} is no currency of ISO 4217: give its three letters, such as EUR, "
+            f"or {UNLIMITED} to take it back."
+        )
+    return code
 
 
 def _patterns(option: str, patterns: list[str]) -> tuple[str, ...]:

@@ -11,11 +11,14 @@ from omni_pipeline.commands.console import ago, print_json, print_table, say
 from omni_pipeline.commands.domain_options import (
     BrowserHosts,
     Concurrency,
+    Currency,
+    DailyPrices,
     DailyTokenBudget,
     Delay,
     Exclude,
     Include,
     MaxPages,
+    Products,
     Render,
     Sitemap,
     read_options,
@@ -62,6 +65,9 @@ def add(  # noqa: PLR0913 - an option is a parameter
     exclude: Exclude = None,
     browser_host: BrowserHosts = None,
     daily_token_budget: DailyTokenBudget = None,
+    products: Products = None,
+    currency: Currency = None,
+    daily_prices: DailyPrices = None,
 ) -> None:
     """Register a domain; the daily refresh and the Dagster UI know it from then on."""
     options = read_options(
@@ -74,6 +80,9 @@ def add(  # noqa: PLR0913 - an option is a parameter
         exclude=exclude,
         browser_hosts=browser_host,
         daily_token_budget=daily_token_budget,
+        products=products,
+        currency=currency,
+        daily_prices=daily_prices,
     )
     with open_application() as application:
         found, _ = application.find_domain(site)
@@ -107,6 +116,9 @@ def configure(  # noqa: PLR0913 - an option is a parameter
     exclude: Exclude = None,
     browser_host: BrowserHosts = None,
     daily_token_budget: DailyTokenBudget = None,
+    products: Products = None,
+    currency: Currency = None,
+    daily_prices: DailyPrices = None,
 ) -> None:
     """Change how a domain is crawled, from its next refresh on."""
     options = read_options(
@@ -119,6 +131,9 @@ def configure(  # noqa: PLR0913 - an option is a parameter
         exclude=exclude,
         browser_hosts=browser_host,
         daily_token_budget=daily_token_budget,
+        products=products,
+        currency=currency,
+        daily_prices=daily_prices,
     )
     with open_application() as application:
         host = application.get_domain(name).host
@@ -173,6 +188,7 @@ def _print_domain(d: Domain) -> None:
         ("exclude", _listed(d.exclude_patterns, "none")),
         ("browser hosts", _listed(d.browser_hosts, "only the site's own")),
         ("token budget", _budget(d.daily_token_budget)),
+        ("products", _products(d)),
         ("last success", "never" if d.last_success_at is None else ago(d.last_success_at)),
     ):
         say(f"  {label:<14} {value}")
@@ -182,6 +198,13 @@ def _print_domain(d: Domain) -> None:
 
 def _budget(tokens: int | None) -> str:
     return "no limit" if tokens is None else f"{tokens:,} tokens a day"
+
+
+def _products(d: Domain) -> str:
+    if not d.has_products:
+        return "not read"
+    points = ", a point a day" if d.daily_price_points else ""
+    return f"read, in {d.default_currency or 'the currency that pages tell'}{points}"
 
 
 def _listed(values: list[str], otherwise: str) -> str:

@@ -23,6 +23,7 @@ class Stage(StrEnum):
     CLEAN = "clean"
     CHUNK = "chunk"
     EMBED = "embed"
+    EXTRACT = "extract"
 
 
 def failed(

@@ -93,16 +93,14 @@ def _print_products(listed: list[StoredProduct], host: str) -> None:
         say(f"No products of {host} to show: they come with its refreshes, omni refresh {host}")
         return
     print_table(
-        ["product", "name", "price", "availability", "changed", "status", "page"],
+        ["product", "name", "price", "availability", "changed"],
         [
             (
                 str(one.product_id),
                 one.name,
                 price_text(one),
-                one.current_availability,
+                one.current_availability if one.status == "listed" else one.status,
                 one.price_changed_at,
-                one.status,
-                one.url,
             )
             for one in listed[:MOST_SHOWN]
         ],

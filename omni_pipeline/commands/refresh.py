@@ -109,6 +109,13 @@ def _print_report(host: str, reports: dict[str, dict[str, object]]) -> None:
             )
         }
     )
+    if numbers.get("products_listed"):
+        print_counts(
+            {
+                "products listed": int(str(numbers["products_listed"])),
+                "prices new or changed": int(str(numbers.get("prices_added", 0))),
+            }
+        )
     _print_trouble(host, reports)
 
 
@@ -116,6 +123,8 @@ def _print_trouble(host: str, reports: dict[str, dict[str, object]]) -> None:
     failed = sum(int(str(report.get("pages_failed", 0))) for report in reports.values())
     if failed:
         warn(f"{failed} pages failed and are tried again later: omni failed {host}")
+    if held := reports.get("products", {}).get("products_held"):
+        warn(f"{held} products vanished at once and are held: see omni products {host}")
     for report in reports.values():
         notes = report.get("notes")
         for note in notes if isinstance(notes, list) else []:

@@ -1,22 +1,38 @@
 """`omni status`: every domain at one look, or one domain in detail."""
 
+import time
+from contextlib import suppress
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
-from omni_pipeline.commands.application import open_application
-from omni_pipeline.commands.console import ago, print_json, print_table, say, warn
+from omni_pipeline.commands.application import Application, open_application
+from omni_pipeline.commands.console import ago, make_table, out, print_json, say, warn
+from omni_pipeline.errors import SettingsError, TemporaryError
+from omni_pipeline.steps.health import describe_job
 from omni_pipeline.store import domains, failed_pages
 from omni_pipeline.store.domains import DomainOverview
+
+SECONDS_BETWEEN_PICTURES = 2.0
 
 
 def status(
     domain: Annotated[str | None, typer.Argument(help="Only this domain, in detail.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it anew every 2 s, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Show each domain's state, freshness, size, failures and newest job."""
     with open_application() as app:
         found = app.get_domain(domain) if domain else None
+        if watch:
+            _watch(app, found.host if found else None, as_json=as_json)
+            return
         overview = app.session.run(
             lambda conn: domains.overview(conn, found.host if found else None)
         )
@@ -39,8 +55,32 @@ def status(
         _print_held(overview)
 
 
+def _watch(app: Application, host: str | None, *, as_json: bool) -> None:
+    if as_json or not out.is_terminal:
+        raise SettingsError(
+            "omni status --watch redraws a terminal: leave out --json and pipes, or ask for "
+            "omni status --json as often as you need it."
+        )
+    with suppress(KeyboardInterrupt), Live(console=out, auto_refresh=False) as screen:
+        while True:
+            screen.update(_picture(app, host), refresh=True)
+            time.sleep(SECONDS_BETWEEN_PICTURES)
+
+
+def _picture(app: Application, host: str | None) -> RenderableType:
+    """What is so now; a database that is away may come back."""
+    try:
+        return _table(app.session.run(lambda conn: domains.overview(conn, host)))
+    except TemporaryError as error:
+        return Text(str(error), style="yellow")
+
+
 def _print_overview(overview: list[DomainOverview]) -> None:
-    print_table(
+    out.print(_table(overview))
+
+
+def _table(overview: list[DomainOverview]) -> Table:
+    return make_table(
         ["domain", "status", "refreshed", "pages", "chunks", "failures", "tokens today", "job"],
         [
             (
@@ -61,7 +101,7 @@ def _print_overview(overview: list[DomainOverview]) -> None:
 
 def _job(d: DomainOverview) -> str:
     if d.job_status == "running":
-        return f"running {d.job_stage or ''}, last beat {d.beat_age_seconds:.0f} s ago"
+        return f"{describe_job(d)}, last beat {d.beat_age_seconds:.0f} s ago"
     if d.job_status == "failed" and d.job_finished_at:
         return f"{d.job_status} {ago(d.job_finished_at)}"
     return d.job_status or "none yet"

@@ -15,9 +15,10 @@ from omni_pipeline.store.session import Session
 refresh_domain = dg.define_asset_job(
     "refresh_domain",
     # Without the check over all domains: it would judge each refresh by the state of the others.
-    selection=dg.AssetSelection.groups("content") - dg.AssetSelection.checks(STALE_DOMAINS),
+    selection=dg.AssetSelection.groups("content", "products")
+    - dg.AssetSelection.checks(STALE_DOMAINS),
     executor_def=dg.in_process_executor,
-    description="Crawl, clean, chunk, embed and publish one domain.",
+    description="Crawl, clean, chunk, embed and publish one domain; follow its prices.",
 )
 
 

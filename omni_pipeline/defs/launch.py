@@ -92,5 +92,7 @@ def _reports(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
 
 def _plain(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:
     return {
-        name: value.value for name, value in metadata.items() if not name.startswith("dagster/")
+        name: value.value
+        for name, value in metadata.items()
+        if not (name.startswith("dagster/") or isinstance(value, dg.TableMetadataValue))
     }

@@ -9,6 +9,9 @@ from omni_pipeline.domain.product_lists import listed_products, shown_list
 from omni_pipeline.domain.products import Product, Source
 from omni_pipeline.domain.schema_products import product_claims
 
+# Stored with what is extracted. Raise it with every change of the rules: pages are read again.
+EXTRACTOR_VERSION = 1
+
 _LEAST_LIKENESS = 0.6
 _LEAST_LISTED = 3
 

@@ -63,7 +63,8 @@ class Redactor:
         """Knows every secret that the process was told."""
         urls = (settings.database_url, settings.dagster_database_url)
         passwords = (urlsplit(url).password for url in urls if url)
-        return cls(secrets=_known([settings.embedding.api_key, *passwords, *settings.alert_urls]))
+        keys = (settings.embedding.api_key, settings.alert_webhook_secret)
+        return cls(secrets=_known([*keys, *passwords, *settings.alert_urls]))
 
     def redact(self, text: str) -> str:
         """``text`` without secrets, otherwise as it was."""

@@ -108,7 +108,7 @@ def _retire(
     faults.point("CP12")
     chunks.remove_pages(conn, page_ids)
     cleaned_pages.remove(conn, page_ids)
-    failed_pages.resolve(conn, holding, evidence, "fetch", "clean", "chunk", "embed")
+    failed_pages.resolve(conn, holding, evidence, "fetch", "clean", "chunk", "embed", "extract")
     # A move was counted as skipped already: its new place is the URL that counts.
     crawl_frontier.settle(conn, holding, dict.fromkeys(evidence.keys() - settled.keys(), "gone"))
     return Retired(pages_gone=len(page_ids), pages_held=0)

@@ -30,6 +30,9 @@ class NewDomain:
         concurrency: Most requests under way at once.
         browser_hosts: Hosts beside the site's own that its pages may load from in a browser.
         daily_token_budget: Most tokens that a day's embeddings may cost; None means no limit.
+        has_products: Whether its pages are read for products, prices and the company.
+        default_currency: ISO 4217, for prices whose page tells none.
+        daily_price_points: Whether an unchanged price gets a snapshot a day.
     """
 
     host: str
@@ -44,6 +47,9 @@ class NewDomain:
     exclude_patterns: tuple[str, ...] = ()
     browser_hosts: tuple[str, ...] = ()
     daily_token_budget: int | None = None
+    has_products: bool = True
+    default_currency: str | None = None
+    daily_price_points: bool = False
 
 
 class CrawlOptions(TypedDict, total=False):
@@ -58,6 +64,9 @@ class CrawlOptions(TypedDict, total=False):
     exclude_patterns: tuple[str, ...]
     browser_hosts: tuple[str, ...]
     daily_token_budget: int | None
+    has_products: bool
+    default_currency: str | None
+    daily_price_points: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +88,9 @@ class Domain:
     exclude_patterns: list[str]
     browser_hosts: list[str]
     daily_token_budget: int | None
+    has_products: bool
+    default_currency: str | None
+    daily_price_points: bool
     moved_to: str | None
     last_success_at: datetime | None
 
@@ -104,6 +116,7 @@ class DomainOverview:
     job_error: str | None
     job_started_at: datetime | None
     job_finished_at: datetime | None
+    pages_discovered: int | None
     pages_changed: int | None
     pages_unchanged: int | None
     pages_gone: int | None

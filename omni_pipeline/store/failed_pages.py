@@ -27,7 +27,7 @@ class OpenFailure:
     """A failure that no later success has resolved.
 
     Attributes:
-        stage: ``fetch``, ``clean``, ``chunk`` or ``embed``.
+        stage: ``fetch``, ``clean``, ``chunk``, ``embed`` or ``extract``.
         next_try_at: When its fetch is due again; None waits for a person. Pages that failed at a
             later stage are taken up by every refresh, whatever this says.
     """

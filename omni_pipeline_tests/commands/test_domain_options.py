@@ -32,6 +32,16 @@ def test_only_what_was_said_is_an_option() -> None:
     assert read(max_pages="20000", concurrency=2) == {"page_limit": 20_000, "concurrency": 2}
 
 
+def test_a_currency_is_one_of_iso_4217_or_none() -> None:
+    assert read(currency="chf") == {"default_currency": "CHF"}
+    assert read(currency="none", products=False) == {
+        "default_currency": None,
+        "has_products": False,
+    }
+    with pytest.raises(SettingsError, match="--currency 'Taler'"):
+        read(currency="Taler")
+
+
 @pytest.mark.parametrize("text", ["none", "None"])
 def test_no_limit_is_something_else_than_nothing_said(text: str) -> None:
     assert read(max_pages=text) == {"page_limit": None}

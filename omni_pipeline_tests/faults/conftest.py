@@ -102,7 +102,8 @@ class Case:
 
     def query(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with self.database.connect() as conn:
-            return conn.execute(query.encode(), values).fetchall()
+            found = conn.execute(query.encode(), values)
+            return found.fetchall() if found.description else []
 
     def jobs(self) -> list[tuple[object, ...]]:
         """Status, who ended it and the kind of error of each job since the seeding, oldest first."""

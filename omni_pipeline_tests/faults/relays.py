@@ -67,9 +67,10 @@ class Relay:
     def cut_all(self) -> None:
         """Cut every line that is open now."""
         with self._lock:
-            for end in self._open:
-                with suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
+            lines, self._open = self._open, set()
+        for end in lines:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def go_down(self) -> None:
         self.is_down = True
@@ -87,8 +88,7 @@ class Relay:
                 with self._lock:
                     self._open |= {client, server}
                 line = _Line(self, client, server, self._delay_seconds)
-                threading.Thread(target=line.pass_questions, daemon=True).start()
-                threading.Thread(target=line.pass_answers, daemon=True).start()
+                threading.Thread(target=line.run, daemon=True).start()
 
     def take_cut(self, message: bytes) -> bool:
         """Whether the answer to this message is to be lost."""
@@ -110,7 +110,14 @@ class _Line:
         self._delay_seconds = delay_seconds
         self._is_cut = False
 
-    def pass_questions(self) -> None:
+    def run(self) -> None:
+        with self._client, self._server:
+            questions = threading.Thread(target=self._pass_questions, daemon=True)
+            questions.start()
+            self._pass_answers()
+            questions.join()
+
+    def _pass_questions(self) -> None:
         with suppress(OSError):
             while message := self._client.recv(65536):
                 time.sleep(self._delay_seconds)
@@ -118,7 +125,7 @@ class _Line:
                 self._server.sendall(message)
         self._hang_up()
 
-    def pass_answers(self) -> None:
+    def _pass_answers(self) -> None:
         with suppress(OSError):
             while answer := self._server.recv(65536):
                 if self._is_cut:

@@ -36,7 +36,8 @@ SESSIONS = 40
 @pytest.fixture(scope="module")
 def server(world: World) -> Iterator[EmbeddedPostgres]:
     """A server to be mistreated, with the seeded domain."""
-    settings = {**CARELESS, "max_connections": str(SESSIONS)}
+    # Whoever crashes it must not lose what was committed.
+    settings = {**CARELESS, "synchronous_commit": "on", "max_connections": str(SESSIONS)}
     with (
         make_enterable_dir() as directory,
         EmbeddedPostgres(directory, settings=settings) as own,
@@ -52,6 +53,9 @@ def server(world: World) -> Iterator[EmbeddedPostgres]:
 @pytest.fixture
 def case(server: EmbeddedPostgres, world: World, twin: Twin) -> Iterator[Case]:
     with cloned(server, SEEDED) as database:
+        # A clone's sequences go back in a crash before the next checkpoint: Postgres copies them
+        # with the numbers that it takes for logged, and the log has those of the original.
+        execute(server, "CHECKPOINT")
         yield edited(world, database, twin)
 
 
@@ -262,7 +266,9 @@ def test_a_commit_whose_answer_is_lost_counts_once(case: Case, name: str, tmp_pa
     [sums] = case.query(
         "SELECT pages_published, chunks_embedded FROM crawl_jobs ORDER BY id DESC LIMIT 1"
     )
-    assert sums == (60, len(set(case.world.endpoint.texts)))
+    twin = case.twin
+    changed = [url for url, texts in twin.after.items() if texts != twin.before.get(url)]
+    assert sums == (len(changed), len(set(case.world.endpoint.texts)))
 
 
 def test_an_outage_of_seconds_is_waited_for(server: EmbeddedPostgres, case: Case) -> None:
@@ -290,7 +296,7 @@ def test_a_column_that_is_added_meanwhile_is_no_business_of_a_run(case: Case) ->
     """Fault B16: migrations only add; a run that is under way does not notice."""
     worker = case.start("CP06:1:STOP")
     worker.await_freeze()
-    case.query("ALTER TABLE page_revisions ADD COLUMN note text; SELECT")
+    case.query("ALTER TABLE page_revisions ADD COLUMN note text")
     worker.wake()
     assert worker.outcome() is None
     assert_recovered(case)
@@ -298,8 +304,10 @@ def test_a_column_that_is_added_meanwhile_is_no_business_of_a_run(case: Case) ->
 
 def test_ids_beyond_32_bits_go_everywhere(case: Case) -> None:
     """Fault B17"""
-    case.query("SELECT setval(sequencename::regclass, 2::bigint ^ 33) FROM pg_sequences "
-               "WHERE data_type = 'bigint'::regtype")
+    case.query(
+        "SELECT setval(sequencename::regclass, 1::bigint << 33) FROM pg_sequences "
+        "WHERE data_type = 'bigint'::regtype"
+    )
     assert case.start().outcome() is None
     assert_recovered(case)
     [(highest,)] = case.query("SELECT max(id) FROM chunks")

@@ -102,7 +102,9 @@ class PaperSite:
                 own = f'<link rel="canonical" href="{COPIES[path]}">' if path in COPIES else ""
                 title = f"{path} in version {now.version}"
                 body = page(*now.links, title=title, head=noindex + own)
-                etag = f'"{hash(body)}"' if self.has_etags else None
+                # A copy that stays the same to the byte would be "not modified" for ever.
+                has_etag = self.has_etags and path not in COPIES
+                etag = f'"{hash(body)}"' if has_etag else None
                 return Page(body=body.encode(), headers={"content-type": "text/html"}, etag=etag)
 
     def may_ask(self, path: str) -> bool:

@@ -288,7 +288,9 @@ def test_a_closed_crawl_moves_its_totals_to_the_job_and_leaves_no_frontier(run: 
         settle(run, outcome, *paths)
     totals = Totals(discovered=15, queued=0, changed=5, unchanged=4, gone=3, failed=2, skipped=1)
     assert crawl_frontier.count(run.conn, run.holding) == totals
+    failures = [Failure(url=ROOT + path, kind="transient.x", reason="r") for path in "mn"]
     with run.fenced():
+        failed_pages.record(run.conn, run.holding, "fetch", failures)
         crawl_frontier.close_crawl(run.conn, run.holding, is_truncated=True)
     job = read_job(run.conn, run.holding)
     names = ("discovered", "changed", "unchanged", "gone", "failed", "skipped")

@@ -1,9 +1,11 @@
 -- name: add
 -- Registers a domain; no row means that it is registered already.
 INSERT INTO domains (organization_id, host, start_url, use_sitemap, page_limit, render_mode, delay_seconds,
-    concurrency, include_patterns, exclude_patterns, browser_hosts, daily_token_budget)
+    concurrency, include_patterns, exclude_patterns, browser_hosts, daily_token_budget, has_products,
+    default_currency, daily_price_points)
 SELECT id, %(host)s, %(start_url)s, %(use_sitemap)s, %(page_limit)s, %(render_mode)s, %(delay_seconds)s,
-    %(concurrency)s, %(include_patterns)s, %(exclude_patterns)s, %(browser_hosts)s, %(daily_token_budget)s
+    %(concurrency)s, %(include_patterns)s, %(exclude_patterns)s, %(browser_hosts)s, %(daily_token_budget)s,
+    %(has_products)s, %(default_currency)s, %(daily_price_points)s
 FROM organizations WHERE name = %(organization)s
 ON CONFLICT (host) DO NOTHING
 RETURNING id
@@ -14,7 +16,7 @@ SELECT FROM organizations WHERE name = %(organization)s
 -- name: find
 SELECT d.id, d.organization_id, o.name AS organization, d.host, d.start_url, d.status, d.use_sitemap, d.page_limit,
     d.render_mode, d.delay_seconds, d.concurrency, d.include_patterns, d.exclude_patterns, d.browser_hosts,
-    d.daily_token_budget, d.moved_to, d.last_success_at
+    d.daily_token_budget, d.has_products, d.default_currency, d.daily_price_points, d.moved_to, d.last_success_at
 FROM domains d JOIN organizations o ON o.id = d.organization_id WHERE d.host = %(host)s
 
 -- name: hosts
@@ -36,9 +38,9 @@ UPDATE domains SET status = %(status)s WHERE host = %(host)s RETURNING id
 -- name: configure
 -- Takes the columns that the JSON names, null among their values, and leaves the others as they are.
 UPDATE domains d SET (start_url, use_sitemap, page_limit, render_mode, delay_seconds, concurrency, include_patterns,
-    exclude_patterns, browser_hosts, daily_token_budget) = (
+    exclude_patterns, browser_hosts, daily_token_budget, has_products, default_currency, daily_price_points) = (
     SELECT c.start_url, c.use_sitemap, c.page_limit, c.render_mode, c.delay_seconds, c.concurrency, c.include_patterns,
-        c.exclude_patterns, c.browser_hosts, c.daily_token_budget
+        c.exclude_patterns, c.browser_hosts, c.daily_token_budget, c.has_products, c.default_currency, c.daily_price_points
     FROM jsonb_populate_record(d, %(changes)s) c)
 WHERE d.host = %(host)s
 
@@ -70,7 +72,7 @@ SELECT d.host, d.status, o.name AS organization, d.start_url, d.last_success_at,
         WHERE u.domain_id = d.id AND u.used_at >= date_trunc('day', now())) AS tokens_today,
     j.id AS job_id, j.status AS job_status, j.stage AS job_stage, j.run_id AS job_run_id, j.error AS job_error,
     j.started_at AS job_started_at, j.finished_at AS job_finished_at,
-    j.pages_changed, j.pages_unchanged, j.pages_gone, j.pages_failed, j.chunks_embedded,
+    j.pages_discovered, j.pages_changed, j.pages_unchanged, j.pages_gone, j.pages_failed, j.chunks_embedded,
     CASE WHEN j.status = 'running' THEN extract(epoch FROM clock_timestamp() - j.heartbeat_at)::float8 END AS beat_age_seconds
 FROM domains d
 JOIN organizations o ON o.id = d.organization_id

@@ -8,85 +8,61 @@
 -- What reads long texts may be told `since` when: no row that was written before that transaction is read again.
 --
 -- Identifiers are compared first and named last: a join of all chunks with their page's URL would cost more than the look.
+-- Where two tables are joined, both are restricted to the domains, although one follows from the other: the planner does
+-- not draw that conclusion, and would read all of the second.
 
--- name: I01_chunks_as_declared
--- always, by domain: a published page has exactly as many chunks as it declares
-SELECT d.host, p.url AS subject, format('declares %%s chunks, has %%s', w.chunk_count, w.chunks) AS detail
+-- name: page_revisions
+-- I01_chunks_as_declared, always, by domain: a published page has exactly as many chunks as it declares
+-- I03_one_chunk_per_position, always, by domain: no two chunks stand at one position of a page
+-- I04_positions_without_holes, always, by domain: positions run from 0 without a hole (a hole is a lost chunk)
+SELECT w.invariant, d.host, p.url AS subject,
+    format('declares %%s chunks, has %%s at %%s positions, %%s to %%s', w.chunk_count, w.chunks, w.positions, w.first, w.last) AS detail
 FROM (
-    SELECT r.page_id, r.chunk_count, count(c.page_id) AS chunks
+    SELECT r.page_id, r.chunk_count, count(c.page_id) AS chunks, count(DISTINCT c.position) AS positions,
+        min(c.position) AS first, max(c.position) AS last, CASE
+        WHEN count(DISTINCT c.position) <> count(c.page_id) THEN 'I03_one_chunk_per_position'
+        WHEN min(c.position) <> 0 OR max(c.position) <> count(c.page_id) - 1 THEN 'I04_positions_without_holes'
+        WHEN count(c.page_id) <> r.chunk_count THEN 'I01_chunks_as_declared'
+    END AS invariant
     FROM page_revisions r LEFT JOIN chunks c ON c.page_id = r.page_id AND c.model_id = r.model_id
     WHERE r.domain_id = ANY (%(domain_ids)s) AND r.state = 'live'
-    GROUP BY r.id HAVING count(c.page_id) <> r.chunk_count
+    GROUP BY r.id
 ) w JOIN raw_pages p ON p.id = w.page_id JOIN domains d ON d.id = p.domain_id
+WHERE w.invariant IS NOT NULL
 
 -- name: chunks
 -- I02_chunks_have_embeddings, always, by domain: every published chunk has its vector
+-- I06_embedding_has_chunk, always, by domain: no vector without its chunk
 -- I07_chunk_has_published_page, always, by domain: no chunk without its page and its live revision
 -- I08_same_domain_and_model, always, by domain: vector, chunk and page name the same domain and model
 -- I09_vector_of_this_text, always, by domain: the vector was computed from this very text
 -- I32_vectors_are_usable, always, by domain: no zero vector, and every vector has its model's dimensions
 -- I42_chunk_fits_the_model, always, by domain: no chunk is longer than any known model's input
-SELECT w.invariant, d.host, w.id::text AS subject,
-    coalesce((SELECT p.url FROM raw_pages p WHERE p.id = w.page_id), 'a page that is not there') AS detail
+SELECT w.invariant, d.host, w.chunk_id::text AS subject,
+    coalesce((SELECT p.url FROM raw_pages p WHERE p.id = w.page_id), 'of no page that is there') AS detail
 FROM (
-    SELECT c.id, c.page_id, c.domain_id, CASE
+    SELECT coalesce(c.id, e.chunk_id) AS chunk_id, c.page_id, coalesce(c.domain_id, e.domain_id) AS domain_id, CASE
+        WHEN c.id IS NULL AND EXISTS (SELECT FROM chunks o WHERE o.id = e.chunk_id) THEN 'I08_same_domain_and_model'
+        WHEN c.id IS NULL THEN 'I06_embedding_has_chunk'
         WHEN e.chunk_id IS NULL THEN 'I02_chunks_have_embeddings'
         WHEN r.id IS NULL THEN 'I07_chunk_has_published_page'
-        WHEN r.domain_id <> c.domain_id OR e.domain_id <> c.domain_id OR e.model_id <> c.model_id
-            THEN 'I08_same_domain_and_model'
+        WHEN e.model_id <> c.model_id THEN 'I08_same_domain_and_model'
         WHEN e.text_hash <> c.text_hash THEN 'I09_vector_of_this_text'
-        WHEN vector_dims(e.embedding) <> m.dimensions OR l2_norm(e.embedding) = 0 THEN 'I32_vectors_are_usable'
+        WHEN NOT e.is_usable THEN 'I32_vectors_are_usable'
         WHEN c.token_count > 8192 THEN 'I42_chunk_fits_the_model'
     END AS invariant
-    FROM chunks c
-    JOIN embedding_models m ON m.id = c.model_id
+    FROM (SELECT * FROM chunks WHERE domain_id = ANY (%(domain_ids)s)) c
+    FULL JOIN (
+        -- coalesce, so that this is evaluated here, and no vector travels through the join.
+        SELECT v.chunk_id, v.domain_id, v.model_id, v.text_hash,
+            coalesce(l2_norm(v.embedding) > 0 AND vector_dims(v.embedding) = m.dimensions, false) AS is_usable
+        FROM embeddings v LEFT JOIN embedding_models m ON m.id = v.model_id
+        WHERE v.domain_id = ANY (%(domain_ids)s)
+    ) e ON e.chunk_id = c.id AND e.domain_id = c.domain_id
     LEFT JOIN page_revisions r ON r.page_id = c.page_id AND r.model_id = c.model_id AND r.state = 'live'
-    LEFT JOIN embeddings e ON e.chunk_id = c.id
-    WHERE c.domain_id = ANY (%(domain_ids)s)
+        AND r.domain_id = c.domain_id AND r.domain_id = ANY (%(domain_ids)s)
 ) w JOIN domains d ON d.id = w.domain_id
 WHERE w.invariant IS NOT NULL
-
--- name: I03_one_chunk_per_position
--- always, by domain: no two chunks stand at one position of a page
-SELECT d.host, p.url AS subject, format('position %%s is taken %%s times', w.position, w.chunks) AS detail
-FROM (
-    SELECT c.page_id, c.position, count(*) AS chunks FROM chunks c JOIN raw_pages p ON p.id = c.page_id
-    WHERE p.domain_id = ANY (%(domain_ids)s)
-    GROUP BY c.page_id, c.model_id, c.position HAVING count(*) > 1
-) w JOIN raw_pages p ON p.id = w.page_id JOIN domains d ON d.id = p.domain_id
-
--- name: I04_positions_without_holes
--- always, by domain: positions run from 0 without a hole (a hole is a lost chunk)
-SELECT d.host, p.url AS subject, format('%%s chunks, positions %%s to %%s', w.chunks, w.first, w.last) AS detail
-FROM (
-    SELECT c.page_id, count(*) AS chunks, min(c.position) AS first, max(c.position) AS last
-    FROM chunks c JOIN raw_pages p ON p.id = c.page_id
-    WHERE p.domain_id = ANY (%(domain_ids)s)
-    GROUP BY c.page_id, c.model_id HAVING min(c.position) <> 0 OR max(c.position) <> count(*) - 1
-) w JOIN raw_pages p ON p.id = w.page_id JOIN domains d ON d.id = p.domain_id
-
--- name: I05_one_embedding_per_chunk
--- always, by domain: no chunk has two vectors
-SELECT d.host, w.chunk_id::text AS subject, format('%%s vectors', w.vectors) AS detail
-FROM (
-    SELECT e.domain_id, e.chunk_id, count(*) AS vectors FROM embeddings e
-    WHERE e.domain_id = ANY (%(domain_ids)s)
-    GROUP BY e.domain_id, e.chunk_id HAVING count(*) > 1
-) w JOIN domains d ON d.id = w.domain_id
-
--- name: I06_embedding_has_chunk
--- always, by domain: no vector without its chunk
-SELECT d.host, e.chunk_id::text AS subject, 'the chunk is missing' AS detail
-FROM embeddings e JOIN domains d ON d.id = e.domain_id
-WHERE e.domain_id = ANY (%(domain_ids)s) AND NOT EXISTS (SELECT FROM chunks c WHERE c.id = e.chunk_id)
-
--- name: I08_same_domain_and_model
--- always, by domain: text, revision and page name the same domain
-SELECT d.host, p.url AS subject, 'its text or a revision is of another domain' AS detail
-FROM raw_pages p JOIN domains d ON d.id = p.domain_id
-LEFT JOIN cleaned_pages cp ON cp.page_id = p.id
-WHERE p.domain_id = ANY (%(domain_ids)s) AND (cp.domain_id <> p.domain_id
-    OR EXISTS (SELECT FROM page_revisions r WHERE r.page_id = p.id AND r.domain_id <> p.domain_id))
 
 -- name: texts
 -- I10_text_matches_hash, always, by domain: the text is the one that was hashed (no torn or truncated write)
@@ -103,30 +79,75 @@ FROM (
 ) w JOIN domains d ON d.id = w.domain_id
 WHERE w.invariant IS NOT NULL
 
--- name: I11_published_text_is_current
--- quiet, by domain: what is published was made from the page's current text, or the difference is staged or a failure says why not
-SELECT d.host, p.url AS subject, 'published from an older text' AS detail
-FROM page_revisions r JOIN raw_pages p ON p.id = r.page_id AND p.status = 'live' JOIN domains d ON d.id = r.domain_id
-JOIN embedding_models m ON m.id = r.model_id AND m.status = 'active' JOIN cleaned_pages cp ON cp.page_id = r.page_id
-WHERE r.domain_id = ANY (%(quiet_ids)s) AND r.state = 'live' AND r.content_hash <> cp.content_hash
-    AND NOT EXISTS (SELECT FROM page_revisions s WHERE s.page_id = r.page_id AND s.model_id = r.model_id AND s.state = 'staged')
-    AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = p.url AND f.resolved_at IS NULL)
+-- name: I05_one_embedding_per_chunk
+-- always, by domain: no chunk has two vectors; looked for where a model has more vectors than chunks of the domain, as else
+-- one would be missing, which is I02
+WITH crowded AS (
+    SELECT domain_id, model_id
+    FROM (SELECT domain_id, model_id, count(*) AS vectors FROM embeddings
+        WHERE domain_id = ANY (%(domain_ids)s) GROUP BY domain_id, model_id) e
+    LEFT JOIN (SELECT domain_id, model_id, count(*) AS chunks FROM chunks
+        WHERE domain_id = ANY (%(domain_ids)s) GROUP BY domain_id, model_id) c USING (domain_id, model_id)
+    WHERE vectors > coalesce(chunks, 0)
+)
+SELECT d.host, e.chunk_id::text AS subject, format('%%s vectors', count(*)) AS detail
+FROM crowded w JOIN embeddings e USING (domain_id, model_id) JOIN domains d ON d.id = e.domain_id
+GROUP BY d.host, e.chunk_id HAVING count(*) > 1
 
--- name: I12_cleaned_from_current_body
--- quiet, by domain: cleaned text belongs to the current body, or a failure says why not
-SELECT d.host, p.url AS subject, 'cleaned from an older body' AS detail
-FROM cleaned_pages cp JOIN raw_pages p ON p.id = cp.page_id JOIN domains d ON d.id = p.domain_id
-WHERE p.domain_id = ANY (%(quiet_ids)s) AND p.status = 'live' AND cp.body_hash <> p.body_hash
-    AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = p.url AND f.resolved_at IS NULL)
+-- name: raw_pages
+-- I08_same_domain_and_model, always, by domain: text, revision and page name the same domain
+-- I15_gone_page_is_not_searchable, always, by domain: a gone page has no text, chunk, vector or revision
+-- I16_gone_needs_evidence, always, by domain: only 404, 410, a permanent redirect or the page itself retires a page; a 5xx or a timeout never does
+-- I18_canonical_urls, always, by domain: URLs are canonical: http(s), lower-case host, no fragment, no user, no default port, on their own domain
+-- I19_live_page_has_body, always, by domain: a live page has a body and its hash, and was answered with 200
+-- I25_nobody_wrote_with_unissued_fence, always, by domain: every row was written with a fence that its domain had issued
+-- I45_rendered_page_has_no_validators, always, by domain: what a browser showed is never compared by the validators of its HTML
+SELECT w.invariant, w.host, w.url AS subject, format('%%s %%s, HTTP status %%s', w.status, coalesce(w.gone_because, ''), w.http_status) AS detail
+FROM (
+    SELECT d.host, p.url, p.status, p.gone_because, p.http_status, CASE
+        WHEN cp.domain_id <> p.domain_id
+            OR EXISTS (SELECT FROM page_revisions r WHERE r.page_id = p.id AND r.domain_id <> p.domain_id)
+            THEN 'I08_same_domain_and_model'
+        WHEN p.status = 'gone' AND (cp.page_id IS NOT NULL OR EXISTS (SELECT FROM chunks c WHERE c.page_id = p.id)
+            OR EXISTS (SELECT FROM page_revisions r WHERE r.page_id = p.id)) THEN 'I15_gone_page_is_not_searchable'
+        WHEN p.status = 'gone' AND NOT coalesce(CASE p.gone_because WHEN 'missing' THEN p.http_status IN (404, 410)
+            WHEN 'moved' THEN p.http_status IN (301, 308) ELSE p.http_status = 200 AND p.gone_because IS NOT NULL END, false)
+            THEN 'I16_gone_needs_evidence'
+        WHEN p.url !~ '^https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?/[^#]*$' OR p.url ~ '^http(://[^/]*:80|s://[^/]*:443)/'
+            OR replace(split_part(p.url, '/', 3), 'www.', '') <> replace(d.host, 'www.', '') THEN 'I18_canonical_urls'
+        WHEN p.status = 'live' AND (p.html IS NULL OR p.body_hash IS NULL OR p.http_status <> 200) THEN 'I19_live_page_has_body'
+        WHEN p.fence > d.fence OR cp.fence > d.fence
+            OR EXISTS (SELECT FROM page_revisions r WHERE r.page_id = p.id AND r.fence > d.fence)
+            THEN 'I25_nobody_wrote_with_unissued_fence'
+        WHEN p.rendered_by = 'browser' AND (p.etag IS NOT NULL OR p.last_modified IS NOT NULL)
+            THEN 'I45_rendered_page_has_no_validators'
+    END AS invariant
+    FROM raw_pages p JOIN domains d ON d.id = p.domain_id LEFT JOIN cleaned_pages cp ON cp.page_id = p.id
+    WHERE p.domain_id = ANY (%(domain_ids)s)
+) w
+WHERE w.invariant IS NOT NULL
 
--- name: I13_live_page_is_published
--- quiet, by domain: every live page is published, or an open failure says why not (nothing is lost without a record)
-SELECT d.host, p.url AS subject, 'live, but not published' AS detail
-FROM raw_pages p JOIN domains d ON d.id = p.domain_id
-WHERE p.domain_id = ANY (%(quiet_ids)s) AND p.status = 'live'
-    AND NOT EXISTS (SELECT FROM page_revisions r JOIN embedding_models m ON m.id = r.model_id AND m.status = 'active'
-        WHERE r.page_id = p.id AND r.state = 'live')
-    AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = p.url AND f.resolved_at IS NULL)
+-- name: live_pages
+-- I11_published_text_is_current, quiet, by domain: what is published was made from the page's current text, or the difference is staged or a failure says why not
+-- I12_cleaned_from_current_body, quiet, by domain: cleaned text belongs to the current body, or a failure says why not
+-- I13_live_page_is_published, quiet, by domain: every live page is published, or an open failure says why not (nothing is lost without a record)
+SELECT w.invariant, d.host, w.url AS subject, 'and no failure says why' AS detail
+FROM (
+    SELECT p.domain_id, p.url, CASE
+        WHEN r.id IS NULL THEN 'I13_live_page_is_published'
+        WHEN cp.body_hash <> p.body_hash THEN 'I12_cleaned_from_current_body'
+        WHEN cp.content_hash <> r.content_hash AND NOT EXISTS (SELECT FROM page_revisions s
+            WHERE s.page_id = p.id AND s.model_id = r.model_id AND s.state = 'staged') THEN 'I11_published_text_is_current'
+    END AS invariant
+    FROM raw_pages p
+    LEFT JOIN embedding_models m ON m.status = 'active'
+    LEFT JOIN page_revisions r ON r.page_id = p.id AND r.model_id = m.id AND r.state = 'live'
+        AND r.domain_id = p.domain_id AND r.domain_id = ANY (%(quiet_ids)s)
+    LEFT JOIN cleaned_pages cp ON cp.page_id = p.id
+    WHERE p.domain_id = ANY (%(quiet_ids)s) AND p.status = 'live'
+) w JOIN domains d ON d.id = w.domain_id
+WHERE w.invariant IS NOT NULL
+    AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = w.url AND f.resolved_at IS NULL)
 
 -- name: I14_confirmed_losses_are_believed
 -- quiet, by domain: what a person confirmed before a refresh is not held after it, unless more waits for a person
@@ -137,21 +158,6 @@ CROSS JOIN LATERAL (SELECT j.started_at FROM crawl_jobs j WHERE j.domain_id = d.
 WHERE h.domain_id = ANY (%(quiet_ids)s) AND h.confirmed_at < j.started_at
     AND NOT EXISTS (SELECT FROM held_pages o WHERE o.domain_id = d.id AND o.confirmed_at IS NULL)
 
--- name: I15_gone_page_is_not_searchable
--- always, by domain: a gone page has no text, chunk, vector or revision
-SELECT d.host, p.url AS subject, 'gone, but still searchable' AS detail
-FROM raw_pages p JOIN domains d ON d.id = p.domain_id
-WHERE p.domain_id = ANY (%(domain_ids)s) AND p.status = 'gone' AND (EXISTS (SELECT FROM chunks c WHERE c.page_id = p.id)
-    OR EXISTS (SELECT FROM page_revisions r WHERE r.page_id = p.id) OR EXISTS (SELECT FROM cleaned_pages cp WHERE cp.page_id = p.id))
-
--- name: I16_gone_needs_evidence
--- always, by domain: only 404, 410, a permanent redirect or the page itself retires a page; a 5xx or a timeout never does
-SELECT d.host, p.url AS subject, format('gone as %%s on HTTP status %%s', coalesce(p.gone_because, 'nothing'), p.http_status) AS detail
-FROM raw_pages p JOIN domains d ON d.id = p.domain_id
-WHERE p.domain_id = ANY (%(domain_ids)s) AND p.status = 'gone'
-    AND NOT coalesce(CASE p.gone_because WHEN 'missing' THEN p.http_status IN (404, 410)
-        WHEN 'moved' THEN p.http_status IN (301, 308) ELSE p.http_status = 200 AND p.gone_because IS NOT NULL END, false)
-
 -- name: I17_one_row_per_url
 -- always, by domain: a URL of a domain has one row
 SELECT d.host, w.url AS subject, format('%%s rows', w.pages) AS detail
@@ -159,20 +165,6 @@ FROM (
     SELECT p.domain_id, p.url, count(*) AS pages FROM raw_pages p
     WHERE p.domain_id = ANY (%(domain_ids)s) GROUP BY p.domain_id, p.url HAVING count(*) > 1
 ) w JOIN domains d ON d.id = w.domain_id
-
--- name: I18_canonical_urls
--- always, by domain: URLs are canonical: http(s), lower-case host, no fragment, no user, no default port, on their own domain
-SELECT d.host, p.url AS subject, 'not canonical, or not on this domain' AS detail
-FROM raw_pages p JOIN domains d ON d.id = p.domain_id
-WHERE p.domain_id = ANY (%(domain_ids)s)
-    AND (p.url !~ '^https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?/[^#]*$' OR p.url ~ '^http(://[^/]*:80|s://[^/]*:443)/'
-        OR replace(split_part(p.url, '/', 3), 'www.', '') <> replace(d.host, 'www.', ''))
-
--- name: I19_live_page_has_body
--- always, by domain: a live page has a body and its hash, and was answered with 200
-SELECT d.host, p.url AS subject, 'live without a body' AS detail
-FROM raw_pages p JOIN domains d ON d.id = p.domain_id
-WHERE p.domain_id = ANY (%(domain_ids)s) AND p.status = 'live' AND (p.html IS NULL OR p.body_hash IS NULL OR p.http_status <> 200)
 
 -- name: I20_one_running_job_per_domain
 -- always, everywhere: a domain has at most one running job
@@ -200,13 +192,6 @@ FROM crawl_jobs j LEFT JOIN domains d ON d.id = j.domain_id WHERE j.status = 'ru
 -- always, everywhere: a fence is issued once, and none is ahead of its domain
 SELECT d.host, format('fence %%s', j.fence) AS subject, format('%%s jobs; the domain is at %%s', count(*), d.fence) AS detail
 FROM crawl_jobs j JOIN domains d ON d.id = j.domain_id GROUP BY d.host, d.fence, j.fence HAVING count(*) > 1 OR j.fence > d.fence
-
--- name: I25_nobody_wrote_with_unissued_fence
--- always, by domain: every row was written with a fence that its domain had issued
-SELECT d.host, p.url AS subject, 'written with a fence that was never issued' AS detail
-FROM raw_pages p JOIN domains d ON d.id = p.domain_id LEFT JOIN cleaned_pages cp ON cp.page_id = p.id
-WHERE p.domain_id = ANY (%(domain_ids)s) AND (p.fence > d.fence OR cp.fence > d.fence
-    OR EXISTS (SELECT FROM page_revisions r WHERE r.page_id = p.id AND r.fence > d.fence))
 
 -- name: I26_nobody_wrote_after_the_end
 -- always, by domain: no run wrote once its job had ended (five seconds are left to a clock that was set back)
@@ -270,9 +255,11 @@ WHERE e.error ~* '(\msk-[a-z0-9_-]{12,}|bearer\s+[a-z0-9._-]{12,}|://[^/\s:]+:[^
 -- read past case, accents and white space, so texts that differ in nothing else may. Equal vectors have equal norms: few
 -- pages have two of those, and only theirs are compared.
 WITH suspected AS (
-    SELECT c.page_id, c.model_id, l2_norm(e.embedding) AS norm
+    SELECT c.page_id, c.model_id
     FROM chunks c JOIN embeddings e ON e.chunk_id = c.id JOIN embedding_models m ON m.id = c.model_id AND NOT m.is_lexical
-    WHERE c.domain_id = ANY (%(domain_ids)s)
+    WHERE c.domain_id = ANY (%(domain_ids)s) AND (%(since)s::xid8 IS NULL OR c.page_id IN (
+        SELECT n.page_id FROM embeddings ne JOIN chunks n ON n.id = ne.chunk_id
+        WHERE ne.domain_id = ANY (%(domain_ids)s) AND age(ne.xmin) <= age(%(since)s::xid8::xid)))
     GROUP BY c.page_id, c.model_id, l2_norm(e.embedding) HAVING count(*) > 1
 )
 SELECT d.host, p.url AS subject, format('chunks %%s and %%s', a.id, b.id) AS detail
@@ -293,6 +280,38 @@ JOIN embedding_models m ON m.id = r.model_id AND m.status = 'active'
 WHERE r.domain_id = ANY (%(quiet_ids)s) AND r.state = 'live'
     AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = p.url AND f.resolved_at IS NULL)
 GROUP BY d.host HAVING min(r.chunker) <> max(r.chunker)
+
+-- name: I35_current_price_is_newest_snapshot
+-- always, by domain: a product's current price and availability are those of its newest snapshot
+SELECT d.host, format('product %%s', p.id) AS subject,
+    format('shows %%s, its newest snapshot %%s', (p.current_price_amount, p.current_price_currency, p.current_availability),
+        (s.price_amount, s.price_currency, s.availability)) AS detail
+FROM products p JOIN domains d ON d.id = p.domain_id
+LEFT JOIN LATERAL (SELECT * FROM price_snapshots s WHERE s.product_id = p.id ORDER BY s.job_id DESC LIMIT 1) s ON true
+WHERE p.domain_id = ANY (%(domain_ids)s)
+    AND (p.current_price_kind, p.current_price_amount, p.current_price_currency, p.current_availability)
+        IS DISTINCT FROM (s.price_kind, s.price_amount, s.price_currency, s.availability)
+
+-- name: I36_one_snapshot_per_job
+-- always, by domain: a job adds at most one snapshot of a product, however often it was tried
+SELECT d.host, format('product %%s', s.product_id) AS subject, format('%%s snapshots of job %%s', count(*), s.job_id) AS detail
+FROM price_snapshots s JOIN domains d ON d.id = s.domain_id
+WHERE s.domain_id = ANY (%(domain_ids)s) GROUP BY d.host, s.product_id, s.job_id HAVING count(*) > 1
+
+-- name: I37_prices_are_sane
+-- always, by domain: prices are numbers that are not negative, currencies look like ISO 4217, and each has its product
+SELECT d.host, format('product %%s', s.product_id) AS subject,
+    format('%%s %%s', s.price_amount, s.price_currency) AS detail
+FROM price_snapshots s JOIN domains d ON d.id = s.domain_id LEFT JOIN products p ON p.id = s.product_id
+WHERE s.domain_id = ANY (%(domain_ids)s) AND (NOT s.price_amount BETWEEN 0 AND 1e12
+    OR s.price_currency !~ '^[A-Z]{3}$' OR p.domain_id IS DISTINCT FROM s.domain_id)
+
+-- name: I38_listed_product_has_a_live_page
+-- always, by domain: a listed product sits on a live page of its own domain
+SELECT d.host, format('product %%s', p.id) AS subject, format('listed on page %%s, which is not live', p.page_id) AS detail
+FROM products p JOIN domains d ON d.id = p.domain_id LEFT JOIN raw_pages r ON r.id = p.page_id
+WHERE p.domain_id = ANY (%(domain_ids)s) AND p.status = 'listed'
+    AND (r.status IS DISTINCT FROM 'live' OR r.domain_id <> p.domain_id)
 
 -- name: I39_active_domain_is_fresh
 -- always, everywhere: a domain that is not paused was refreshed within the window, or a job of that time says why not
@@ -329,12 +348,6 @@ SELECT d.host, p.url AS subject, format('declares %%s staged chunks, has %%s', r
 FROM page_revisions r JOIN raw_pages p ON p.id = r.page_id JOIN domains d ON d.id = r.domain_id
 CROSS JOIN LATERAL (SELECT count(*) AS chunks FROM staged_chunks s WHERE s.revision_id = r.id) s
 WHERE r.domain_id = ANY (%(domain_ids)s) AND r.state = 'staged' AND s.chunks <> r.chunk_count
-
--- name: I45_rendered_page_has_no_validators
--- always, by domain: what a browser showed is never compared by the validators of its HTML
-SELECT d.host, p.url AS subject, 'rendered by a browser, with validators' AS detail
-FROM raw_pages p JOIN domains d ON d.id = p.domain_id
-WHERE p.domain_id = ANY (%(domain_ids)s) AND p.rendered_by = 'browser' AND (p.etag IS NOT NULL OR p.last_modified IS NOT NULL)
 
 -- name: I46_held_page_is_live
 -- quiet, by domain: what waits for a person is a page that is still answered from

@@ -1,0 +1,157 @@
+"""What alerts say: a line for each thing that is wrong, one message for all that is to be told."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Literal
+
+Event = Literal["opened", "reminder", "recovered"]
+
+# More alerts of one kind than this are counted, not listed: a bad night is one short message.
+MOST_LISTED = 5
+MOST_ALERTS_IN_DATA = 100
+MOST_LINE = 240
+# The narrowest chat that is common takes 2,000 characters.
+MOST_TEXT = 1_800
+
+TITLES = {
+    "failed_run": "Refresh failed",
+    "failed_check": "Check failed",
+    "stale_domain": "Domain is not up to date",
+    "many_failures": "Many pages failed",
+    "held_pages": "Pages wait for a person",
+    "breaker_open": "Embedding endpoint is left alone",
+    "budget_reached": "Token budget is used up",
+    "database_away": "Database cannot be reached",
+    "test": "Test",
+}
+
+_WORDING = {
+    "stale_domain": "no refresh has succeeded for {hours} h, since {since} UTC. What became of "
+    "it: omni status {subject}",
+    "many_failures": "{failed} of {asked} pages failed in the newest refresh. Which and why: "
+    "omni failed {subject}",
+    "held_pages": "{pages} pages vanished or shrank at once; their old text is still answered "
+    "from. Look at the site; if it is right: omni domains confirm-removals {subject}",
+    "breaker_open": "nobody asks it since {since} UTC, after {failures} failures in a row "
+    "({error_kind}): {error} Once it is mended: omni doctor",
+    "budget_reached": "{error}",
+}
+
+_EVENTS: Mapping[Event, str] = {"opened": "new", "reminder": "still open", "recovered": "over"}
+
+# Characters with a meaning of their own to some chat, and what stands for them (FAULTS S57): tags
+# and Slack's mentions, @everyone, and the middle of a Markdown link.
+_DISARMED = str.maketrans({"<": "‹", ">": "›", "@": "＠"})  # noqa: RUF001 - that is their purpose
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """Something that is wrong now.
+
+    Attributes:
+        kind: Such as ``held_pages``; with the subject, what an alert is known by.
+        subject: A host, an endpoint, or a check and a host.
+        host: The domain that it is about, if any.
+        message: One line without secrets.
+        details: Numbers and names for machines, as JSON.
+    """
+
+    kind: str
+    subject: str
+    host: str | None
+    message: str
+    details: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """An alert that a target is to be told of, and as what."""
+
+    id: int
+    event: Event
+    kind: str
+    subject: str
+    message: str
+    details: Mapping[str, object]
+    opened_at: datetime
+    recovered_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """What is sent: to people ``title`` and ``text``, to machines ``alerts`` beside them.
+
+    Attributes:
+        id: The same for the same news, so that who gets it twice can tell.
+        alerts: At most ``MOST_ALERTS_IN_DATA``.
+    """
+
+    id: str
+    title: str
+    text: str
+    alerts: tuple[Due, ...] = ()
+
+
+def describe_condition(kind: str, subject: str, details: Mapping[str, object]) -> str:
+    """The line of a condition that was found in the database."""
+    return _WORDING[kind].format(subject=subject, **details)
+
+
+def title_of(kind: str) -> str:
+    """A kind in words."""
+    return TITLES.get(kind, kind.replace("_", " ").capitalize())
+
+
+def compose(due: Sequence[Due]) -> Message:
+    """One message for everything that is due, new things first."""
+    events = list(_EVENTS)
+    ordered = sorted(due, key=lambda alert: (events.index(alert.event), alert.kind, alert.id))
+    lines: list[str] = []
+    for (event, kind), group in groupby(ordered, key=lambda alert: (alert.event, alert.kind)):
+        lines += _describe_group(event, kind, list(group))
+    known_by = "|".join(f"{a.id} {a.event} {a.opened_at.isoformat()}" for a in ordered)
+    return Message(
+        id=hashlib.sha256(known_by.encode()).hexdigest()[:32],
+        title=_title(ordered),
+        text=_bounded(lines),
+        alerts=tuple(ordered[:MOST_ALERTS_IN_DATA]),
+    )
+
+
+def _title(due: Sequence[Due]) -> str:
+    counts = {event: sum(alert.event == event for alert in due) for event in _EVENTS}
+    parts = (f"{count} {_EVENTS[event]}" for event, count in counts.items() if count)
+    alerts = "alert" if len(due) == 1 else "alerts"
+    return f"omni {alerts}: {', '.join(parts)}"
+
+
+def _describe_group(event: Event, kind: str, group: Sequence[Due]) -> Iterable[str]:
+    yield f"{title_of(kind)} ({_EVENTS[event]})"
+    for alert in group[:MOST_LISTED]:
+        message = "" if event == "recovered" else f": {alert.message}"
+        yield shortened(f"- {alert.subject}{message}", MOST_LINE)
+    if len(group) > MOST_LISTED:
+        yield f"- and {len(group) - MOST_LISTED:,} more"
+
+
+def _bounded(lines: Sequence[str]) -> str:
+    kept: list[str] = []
+    for line in lines:
+        if sum(map(len, kept)) + len(kept) + len(line) > MOST_TEXT:
+            kept.append("…")
+            break
+        kept.append(line)
+    return "\n".join([*kept, "All of them: omni alerts"])
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def disarmed(text: str) -> str:
+    """Text that no chat or mail reader takes for markup, a mention or a titled link (S57)."""
+    return text.translate(_DISARMED).replace("](", "] (")

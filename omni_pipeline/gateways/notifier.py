@@ -1,0 +1,146 @@
+"""The door to people: chats, mail and the like through apprise, programs by signed webhooks."""
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from omni_pipeline.domain.alerts import Message, disarmed
+from omni_pipeline.domain.redaction import Redactor
+from omni_pipeline.errors import OmniError, SettingsError, TemporaryError
+from omni_pipeline.gateways.webhook import Webhook
+from omni_pipeline.settings import Settings
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+# Shorter parts of a target's address are words such as "services", not keys.
+LEAST_KEY_LENGTH = 8
+
+
+class NotDeliveredError(TemporaryError):
+    """A target did not accept a message; it is kept and sent again."""
+
+    kind = "transient.alert_target"
+
+
+class Target(Protocol):
+    """Somewhere alerts are sent to; ``name`` has no secret in it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def send(self, message: Message) -> None:
+        """Send, or raise what came back.
+
+        Raises:
+            NotDeliveredError: It did not accept.
+            SettingsError: Its address is not one that alerts can go to.
+        """
+
+
+def open_targets(settings: Settings) -> list[Target]:
+    """The targets that ``OMNI_ALERT_URLS`` names. Nothing is contacted yet.
+
+    One that cannot be used is among them and says so when it is sent to: the others still work.
+    """
+    targets = [_open(url, settings.alert_webhook_secret) for url in settings.alert_urls]
+    return list({target.name: target for target in targets}.values())
+
+
+def _open(url: str, secret: str | None) -> Target:
+    scheme = re.sub(r"[^a-z0-9+.-]", "", url.partition("://")[0].lower()[:20])
+    name = f"{scheme} #{hashlib.sha256(url.encode()).hexdigest()[:6]}"
+    if scheme not in ("http", "https"):
+        return AppriseTarget(name=name, url=url)
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        name = f"webhook {host} #{name[-6:]}"
+    except ValueError:
+        return Unusable(name=name, reason="its address cannot be read")
+    if scheme == "http" and host not in LOOPBACK:
+        return Unusable(
+            name=name,
+            reason="plain http would send alerts in clear: use https, or http on loopback",
+        )
+    if not secret:
+        return Unusable(
+            name=name,
+            reason="OMNI_ALERT_WEBHOOK_SECRET is not set, which its messages are signed with",
+        )
+    return _RedactedWebhook(name=name, webhook=Webhook(url=url, secret=secret))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unusable:
+    """An entry of ``OMNI_ALERT_URLS`` that nothing can be sent to."""
+
+    name: str
+    reason: str
+
+    def send(self, message: Message) -> None:  # noqa: ARG002 - as every target does
+        raise SettingsError(f"{self.name} in OMNI_ALERT_URLS cannot be used: {self.reason}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RedactedWebhook:
+    name: str
+    webhook: Webhook
+
+    def send(self, message: Message) -> None:
+        if problem := self.webhook.post(message):
+            raise _not_delivered(self.name, self.webhook.url, problem)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppriseTarget:
+    """A service that apprise speaks to, as plain text without anything it could take for markup."""
+
+    name: str
+    url: str = field(repr=False)
+
+    def send(self, message: Message) -> None:
+        import apprise  # noqa: PLC0415 - 180 services' worth of imports, for whoever sends
+
+        asset = apprise.AppriseAsset(
+            app_id="omni_pipeline", storage_mode="memory", http_redirects=False
+        )
+        service = apprise.Apprise.instantiate(self.url, asset=asset, suppress_exceptions=True)
+        if service is None:
+            raise SettingsError(
+                f"{self.name} in OMNI_ALERT_URLS cannot be used: apprise knows no such address. "
+                "Its documentation lists how each service is written."
+            )
+        log = apprise.LogCapture(level=logging.WARNING)  # type: ignore[no-untyped-call]  # theirs
+        with log as said:
+            try:
+                is_accepted = service.notify(
+                    title=disarmed(message.title),
+                    body=disarmed(message.text),
+                    body_format=apprise.NotifyFormat.TEXT,
+                )
+            except Exception as error:  # noqa: BLE001 - 180 plugins; one's bug stops no other
+                raise _not_delivered(self.name, self.url, repr(error)) from None
+            if not is_accepted:
+                raise _not_delivered(self.name, self.url, said.getvalue())
+
+
+def _not_delivered(name: str, url: str, reason: str) -> OmniError:
+    """Without a cause: what libraries raise quotes addresses, and with them keys."""
+    why = Redactor(secrets=tuple(_secrets_of(url))).line(reason, most=200)
+    return NotDeliveredError(f"{name} did not take the message: {why or 'it gave no reason'}")
+
+
+def _secrets_of(url: str) -> Iterator[str]:
+    """What may be a key in a target's address: all of it, its login, path and query."""
+    yield url
+    parts = urlsplit(url)
+    found = [parts.netloc.rpartition("@")[0], *parts.path.split("/")]
+    found += [value for _, value in parse_qsl(parts.query)]
+    found += parts.netloc.rpartition("@")[0].split(":")
+    if parts.scheme not in ("http", "https"):
+        found.append(parts.netloc)  # apprise keeps tokens where others have a host
+    yield from (unquote(part) for part in found if len(part) >= LEAST_KEY_LENGTH)

@@ -1,0 +1,197 @@
+"""Alerts: what is wrong is compared with what people were told, and they are told the difference.
+
+Wrong is what the tables say (`sync_with_tables`) and what was reported of runs and checks
+(`note_reports`). Everything here may run twice, and in several processes at once.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from psycopg import Connection
+
+from omni_pipeline.domain.alerts import Condition, Message, compose
+from omni_pipeline.domain.redaction import Redactor
+from omni_pipeline.errors import OmniError
+from omni_pipeline.gateways.notifier import Target
+from omni_pipeline.steps.freshness import STALE_AFTER_HOURS
+from omni_pipeline.steps.plausibility import FEWEST_FAILED, MOST_FAILED_SHARE
+from omni_pipeline.store import alerts
+from omni_pipeline.store.alerts import Limits, Patience
+from omni_pipeline.store.session import Session
+
+LIMITS = Limits(
+    stale_hours=STALE_AFTER_HOURS,
+    fewest_failed=FEWEST_FAILED,
+    most_failed_share=MOST_FAILED_SHARE,
+    breaker_seconds=300.0,
+)
+FOUND_IN_TABLES = (
+    "stale_domain",
+    "many_failures",
+    "budget_reached",
+    "held_pages",
+    "breaker_open",
+)
+REPORTED = ("failed_run", "failed_check")
+FORGOTTEN_AFTER_DAYS = 7
+
+# A run that failed for these reasons is told of by the alert about the reason.
+TOLD_BY_ANOTHER = (
+    "permanent.check_failed",
+    "permanent.mass_gone",
+    "permanent.mass_shrunk",
+    "transient.budget",
+)
+
+# A tick of Dagster's has a minute for all targets; who comes too late is next in the next one.
+SECONDS_FOR_ALL_TARGETS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """How many alerts opened, and how many are over."""
+
+    opened: int
+    recovered: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a run or check reported: the condition, and whether it holds (or is over)."""
+
+    condition: Condition
+    is_wrong: bool
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What became of sending to one target; ``error`` None means that it accepted."""
+
+    target: str
+    alerts: int
+    error: str | None
+
+
+def sync_with_tables(session: Session, redactor: Redactor, limits: Limits = LIMITS) -> Changes:
+    """Open what is wrong now by what the tables say, and end what is not any more."""
+
+    def sync(conn: Connection) -> Changes:
+        with conn.transaction():
+            alerts.lock(conn)
+            found = _redacted(alerts.find_conditions(conn, limits), redactor)
+            opened = alerts.raise_all(conn, found)
+            over = alerts.recover_others(conn, found, of_kinds=FOUND_IN_TABLES)
+            over += alerts.recover_outdated(conn, of_kinds=REPORTED, days=FORGOTTEN_AFTER_DAYS)
+        return Changes(opened=len(opened), recovered=len(over))
+
+    return session.run(sync)
+
+
+def note_reports(session: Session, redactor: Redactor, reports: Iterable[Report]) -> Changes:
+    """Open and end alerts by reports in the order in which they were made: the newest counts."""
+    newest = {(r.condition.kind, r.condition.subject): r for r in reports}
+
+    def note(conn: Connection) -> Changes:
+        with conn.transaction():
+            alerts.lock(conn)
+            explained = [_explained(conn, r) for r in newest.values() if r.is_wrong]
+            wrong = _redacted([condition for condition in explained if condition], redactor)
+            opened = alerts.raise_all(conn, wrong)
+            fine = [named for named, report in newest.items() if not report.is_wrong]
+            over = alerts.recover(conn, fine)
+        return Changes(opened=len(opened), recovered=len(over))
+
+    return session.run(note) if newest else Changes(opened=0, recovered=0)
+
+
+def _explained(conn: Connection, report: Report) -> Condition | None:
+    """With the words of the job that failed; None if another alert tells of it."""
+    error = alerts.find_error_of_run(conn, report.run_id) if report.run_id else None
+    if error is None:
+        return report.condition
+    kind, message = error
+    return None if kind in TOLD_BY_ANOTHER else replace(report.condition, message=message)
+
+
+def _redacted(conditions: Sequence[Condition], redactor: Redactor) -> list[Condition]:
+    return [
+        replace(
+            condition,
+            message=redactor.line(condition.message),
+            details={
+                name: redactor.line(value) if isinstance(value, str) else value
+                for name, value in condition.details.items()
+            },
+        )
+        for condition in conditions
+    ]
+
+
+def deliver(
+    session: Session,
+    targets: Sequence[Target],
+    patience: Patience = Patience(),  # noqa: B008 - frozen
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Delivery]:
+    """Tell every target what it does not know yet, unless its time has not come.
+
+    A message is sent once, except by a sender that dies between the target's answer and writing it
+    down: then again, under the same id.
+    """
+    end = clock() + SECONDS_FOR_ALL_TARGETS
+    deliveries = [_deliver_to(session, t, patience) for t in targets if clock() < end]
+    return [delivery for delivery in deliveries if delivery]
+
+
+def _deliver_to(session: Session, target: Target, patience: Patience) -> Delivery | None:
+    name = target.name
+    if not session.run(lambda conn: alerts.list_due(conn, name, patience)):
+        return None
+    if not session.run(lambda conn: alerts.claim_target(conn, name)):
+        return None
+    due = session.run(lambda conn: alerts.list_due(conn, name, patience))
+    if not due:  # somebody else was faster
+        session.run(lambda conn: alerts.release_target(conn, name))
+        return None
+    error = send(target, compose(due))
+    if error is None:
+        session.run(lambda conn: alerts.note_delivered(conn, name, due, patience))
+    else:
+        session.run(lambda conn: alerts.note_failed(conn, name, error))
+    return Delivery(target=name, alerts=len(due), error=error)
+
+
+def send(target: Target, message: Message) -> str | None:
+    """Send to one target; returns what went wrong, in words, or None."""
+    try:
+        target.send(message)
+    except OmniError as error:
+        return str(error)
+    return None
+
+
+def tell_of_outage(before: str, error: str | None, targets: Sequence[Target]) -> str:
+    """Tell of a database that is away, where alerts are otherwise kept (A20).
+
+    Args:
+        before: What this returned the last time: "" (it was there), "away" (once: it may just have
+            been restarted) or "told".
+        error: Why it cannot be reached; None means that it can.
+        targets: Told when it stays away, and when it is back.
+    """
+    if error is None:
+        is_news = before == "told"
+        text = "The database can be reached again."
+    else:
+        is_news = before == "away"
+        text = f"Nothing is refreshed until it is back. {error}"
+    if not is_news:
+        return before if error and before else "away" if error else ""
+    after = "told" if error else ""
+    message = Message(id=uuid4().hex, title="omni: database", text=text)
+    results = [send(target, message) for target in targets]
+    return after if not targets or None in results else before

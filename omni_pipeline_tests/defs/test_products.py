@@ -1,0 +1,108 @@
+"""The product lineage through Dagster, on the sample shop: prices fall, products come and go."""
+
+from decimal import Decimal
+
+import dagster as dg
+
+from omni_pipeline.store import domains, invariants, price_snapshots, products
+from omni_pipeline.store.products import StoredProduct
+
+from .conftest import Console
+
+LAMP = "/shop/frost-lamp.html"
+MOTOR = "/shop/vent-motor.html"
+
+
+def shop_of(console: Console) -> dict[str, StoredProduct]:
+    with console.database.connect() as conn:
+        found = products.list_products(conn, domains.get(conn, console.host).id)
+    return {str(one.name): one for one in found}
+
+
+def prices(console: Console, product_id: int) -> list[Decimal | None]:
+    with console.database.connect() as conn:
+        return [one.price_amount for one in price_snapshots.history(conn, product_id)]
+
+
+def refresh(console: Console) -> dict[str, dict[str, object]]:
+    outcome = console.refresh(force_rescrape=True)
+    assert outcome.error is None, outcome.error
+    with console.database.connect() as conn:
+        assert invariants.find_violations(conn, lease_seconds=90) == []
+    return outcome.reports
+
+
+def take_out(console: Console, path: str, *, name: str) -> None:
+    """Remove a product's page and its card in the list."""
+    cards = console.site.read("/shop/").splitlines(keepends=True)
+    console.site.pages["/shop/"] = "".join(line for line in cards if name not in line)
+    console.site.remove(path)
+
+
+def bring_back(console: Console, path: str) -> None:
+    del console.site.pages["/shop/"]
+    del console.site.pages[path]
+
+
+def test_a_shop_is_followed_from_refresh_to_refresh(console: Console) -> None:
+    """B6, B7: history, delisting and relisting, in the run that keeps the index in step."""
+    reports = refresh(console)
+    assert reports["products"]["products_listed"] == 5
+    assert reports["price_snapshots"]["prices_added"] == 5
+    assert reports["companies"]["company_fields"]
+    shop = shop_of(console)
+    assert {name: one.current_price_currency for name, one in shop.items()} == {
+        "Leaf moisture sensor": "EUR",
+        "Vent motor": "EUR",
+        "Drip kit": "EUR",
+        "Frost lamp": "USD",
+        "Seed box": "EUR",
+    }
+    [(offers,)] = console.query(
+        b"SELECT jsonb_array_length(offers) FROM products WHERE sku = 'FH-300'"
+    )
+    assert offers == 3
+
+    console.site.pages[MOTOR] = console.site.read(MOTOR).replace("129.00", "119.00")
+    take_out(console, LAMP, name="Frost lamp")
+    reports = refresh(console)
+    assert reports["price_snapshots"]["prices_added"] == 1
+    gone = shop_of(console)
+    assert gone["Frost lamp"].status == "delisted"
+    assert gone["Vent motor"].current_price_amount == Decimal("119.00")
+
+    bring_back(console, LAMP)
+    reports = refresh(console)
+    assert (reports["products"]["products_listed"], reports["products"]["products_delisted"]) == (
+        5,
+        0,
+    )
+    back = shop_of(console)
+    assert back["Frost lamp"].status == "listed"
+    assert back["Frost lamp"].product_id == shop["Frost lamp"].product_id
+    assert prices(console, back["Frost lamp"].product_id) == [Decimal("64.50")]
+    amounts = prices(console, back["Vent motor"].product_id)
+    assert amounts == [Decimal("129.00"), Decimal("119.00")]
+
+    assert refresh(console)["products"]["pages_extracted"] == 0
+
+
+def test_the_run_page_shows_products_and_changes_as_plain_text_and_red_checks(
+    console: Console,
+) -> None:
+    """S57, S68: a doubt is seen on the run, and stops nothing."""
+    refresh(console)
+    console.site.pages[MOTOR] = console.site.read(MOTOR).replace("129.00", "1.29")
+    outcome = console.refresh(force_rescrape=True)
+    assert outcome.error is None
+    events = console.instance.all_logs(
+        outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    )
+    found = [entry.get_dagster_event().asset_check_evaluation_data for entry in events]
+    assert {one.check_name for one in found if not one.passed} == {"prices_are_sane"}
+    event = console.instance.get_latest_materialization_event(dg.AssetKey("products"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    sample = event.asset_materialization.metadata["sample"]
+    assert isinstance(sample, dg.TableMetadataValue)
+    assert "Vent motor" in {record.data["name"] for record in sample.records}
