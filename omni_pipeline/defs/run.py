@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 from psycopg import Connection
 
+from omni_pipeline import faults
 from omni_pipeline.domain.urls import check_partition_key
 from omni_pipeline.errors import OmniError, SettingsError
 from omni_pipeline.settings import Settings, read_settings
@@ -20,6 +21,7 @@ from omni_pipeline.steps.progress import Speedometer, describe_progress
 from omni_pipeline.steps.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.refresh import Listener, Progress, Refresh, open_refresh
 from omni_pipeline.steps.tools import Tools
+from omni_pipeline.store import crawl_jobs
 from omni_pipeline.store.crawl_jobs import Request, TickDoneError
 from omni_pipeline.store.database import Database, open_database
 from omni_pipeline.store.migrations import check_schema
@@ -261,11 +263,14 @@ def fail_runs_of_lost_jobs(
 ) -> list[str]:
     """Reap, and fail the Dagster runs of what was reaped, so that the queue moves (B2).
 
+    Also the runs of jobs that another reaper ended, which may have died before it came to them.
+
     Returns:
         The hosts whose jobs were ended.
     """
+    faults.arm(settings.faults)
     lost = reap_lost_jobs(session, lease_seconds=settings.lease_seconds)
-    for job in lost:
+    for job in session.run(crawl_jobs.reaped_lately):
         run = instance.get_run_by_id(job.run_id) if job.run_id else None
         if run is not None and not run.is_finished:
             instance.report_run_failed(

@@ -252,6 +252,11 @@ def reap(
     return fetch_all(conn, _SQL["reap"], parameters, LostJob)
 
 
+def reaped_lately(conn: Connection) -> list[LostJob]:
+    """The jobs that reapers ended in the last day, whoever these were."""
+    return fetch_all(conn, _SQL["reaped_lately"], {}, LostJob)
+
+
 def workers(conn: Connection) -> dict[int, str]:
     """The worker of every running job, by job id."""
     return dict(conn.execute(_SQL["running"]).fetchall())

@@ -18,20 +18,35 @@ from omni_pipeline.store import domains, invariants
 from omni_pipeline.store.crawl_jobs import Request
 from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
-from omni_pipeline_tests.embedding_server import EmbeddingServer
+from omni_pipeline_tests.embedding_server import Behaviour, EmbeddingServer, Exchange, ok
 from omni_pipeline_tests.faults.conftest import Case, World
 from omni_pipeline_tests.faults.test_crash_points import COMPLETED, assert_recovered
-from omni_pipeline_tests.faults.workers import Worker
+from omni_pipeline_tests.faults.workers import Worker, wait_until
 from omni_pipeline_tests.sites import ScriptedSite
 from omni_pipeline_tests.steps.scripted_crawls import site_of
 
 MOST_SESSIONS = 3
 
 
+def held_until(may_answer: threading.Event) -> Behaviour:
+    """Keeps the winner at work for as long as the losers take."""
+
+    def behave(exchange: Exchange) -> None:
+        while not may_answer.is_set() and exchange.pause(0.05):
+            pass
+        ok(exchange)
+
+    return behave
+
+
 def test_of_ten_refreshes_at_once_one_runs_and_nine_leave(case: Case) -> None:
     """Faults F1, F2; A8, A21: ten processes; the site and the endpoint see one refresh."""
+    may_answer = threading.Event()
+    case.world.endpoint.otherwise = held_until(may_answer)
     with case.watch() as watcher:
         workers = [case.start() for _ in range(10)]
+        wait_until(lambda: sum(worker.is_alive() for worker in workers) == 1)
+        may_answer.set()
         outcomes = [worker.outcome() for worker in workers]
     watcher.check()
     assert sorted(outcomes, key=str) == [None] + ["transient.domain_busy"] * 9
@@ -61,7 +76,6 @@ def test_losers_leave_within_two_seconds_and_ask_nobody(case: Case, count: int) 
         return None
 
     losers: list[float] = []
-    winners = 0
     with ThreadPoolExecutor(count) as pool:
         runs = [pool.submit(take_domain, number) for number in range(count)]
         while len(losers) < count - 1:

@@ -113,12 +113,13 @@ class PaperSite:
 
 @dataclass(kw_only=True)
 class Verdict:
-    """What a refresh must come to."""
+    """What a refresh must come to; whether a redirect is a failure is not said."""
 
     live: set[str]
     held: set[str]
     asked: set[str]
     failing: set[str]
+    redirecting: set[str]
 
 
 def judge(site: PaperSite, before: set[str], retried: Iterable[str] = ()) -> Verdict:
@@ -153,6 +154,7 @@ def judge(site: PaperSite, before: set[str], retried: Iterable[str] = ()) -> Ver
         held=leaving if is_held else set(),
         asked=asked,
         failing={path for path in asked if of_kind[path] == "broken"},
+        redirecting={path for path in asked if of_kind[path] in ("moved", "away")},
     )
 
 

@@ -105,6 +105,11 @@ WITH expired AS (
 )
 SELECT id AS job_id, host, run_id FROM lost ORDER BY id
 
+-- name: reaped_lately
+-- What reapers ended in the last day. One may have died before it failed the run of the job that it had ended.
+SELECT id AS job_id, host, run_id FROM crawl_jobs
+WHERE ended_by = 'reaper' AND finished_at > clock_timestamp() - interval '1 day' ORDER BY id
+
 -- name: list
 -- The newest jobs first. Rows outlive their domain, so they are found by the host that they were for.
 SELECT id AS job_id, host, job_type, status, ended_by, stage, run_id, started_at, finished_at,
