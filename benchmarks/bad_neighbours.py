@@ -3,8 +3,8 @@
     python -m benchmarks.bad_neighbours
 
 Ten processes crawl ten domains of one database: seven ordinary sites, one that sends a byte a
-second, one that links on without end, one whose pages inflate to 100 MB. The time of the seven, from
-the start of all to the end of their last, is compared with the seven alone, in turns.
+second, one that links on without end, one whose pages inflate to 100 MB. The time of the seven,
+which is that of the slowest, is compared with the seven alone, in turns.
 
 All keep a delay between requests, as polite crawls do, so that the machine has CPU to spare and the
 ratio shows what sites do to each other through the database, its locks and the connections. Without

@@ -66,6 +66,6 @@ def run_peer(python: Path, script: str, *arguments: str) -> Report:
 
 def read_report(line: str) -> Report:
     """One printed line; ``pages`` are those that were fetched."""
-    report = json.loads(line)
+    report: dict[str, float] = json.loads(line)
     fetched = report.get("pages_changed", 0) + report.get("pages_unchanged", 0)
     return {"pages": fetched} | report

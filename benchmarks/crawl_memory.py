@@ -1,4 +1,4 @@
-"""Peak memory of the crawl step for a small site and for a large one: it must not grow with the site.
+"""Peak memory of the crawl step for a small site and for a large one: does it grow with the site?
 
 The pages are generated, and listed in a sitemap index, so that no limit for endless links applies.
 """

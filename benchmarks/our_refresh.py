@@ -30,7 +30,6 @@ from omni_pipeline.store.crawl_jobs import Request
 from omni_pipeline.store.database import Database, open_database
 from omni_pipeline.store.domains import NewDomain
 from omni_pipeline.store.migrations import migrate
-from omni_pipeline.store.session import Session
 
 TABLES_OF_CHUNKS = ["page_revisions", "staged_chunks", "chunks", "staged_embeddings", "embeddings"]
 # A session tells the server what it wrote once it has been idle for a second.

@@ -32,7 +32,7 @@ def adopt_orphans() -> None:
 
 
 def cpu_seconds(root: int) -> float:
-    """User and system time of a process, of its descendants, and of those that ended and were reaped.
+    """User and system time of a process and its descendants, those that ended included.
 
     A process that ends hands its time to the one that reaps it, so this never goes down.
     """

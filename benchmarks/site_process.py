@@ -1,4 +1,4 @@
-"""Sites to crawl, each served by a process of its own and cheaply, so that crawlers are what counts.
+"""Sites to crawl, each served by a process of its own, and cheaply: crawlers are what counts.
 
     python -m benchmarks.site_process folder /usr/share/doc/python3/html
     python -m benchmarks.site_process pages 1200

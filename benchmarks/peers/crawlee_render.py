@@ -14,14 +14,14 @@ import tempfile
 
 from crawlee import ConcurrencySettings
 from crawlee.configuration import Configuration
-from crawlee.crawlers import PlaywrightCrawler
+from crawlee.crawlers import PlaywrightCrawler, PlaywrightCrawlingContext
 
 from benchmarks.process_tree import PeakMemory, Stopwatch, adopt_orphans
 
 
-async def crawl(start_url, most_pages, concurrency, executable):
+async def crawl(start_url: str, most_pages: int, concurrency: int, executable: str | None) -> int:
     """Render pages and follow links until there are enough; how many there were."""
-    options = {"executable_path": executable} if executable else {}
+    options: dict[str, object] = {"executable_path": executable} if executable else {}
     if os.geteuid() == 0:
         options["args"] = ["--no-sandbox"]  # Chromium has none for root
     with tempfile.TemporaryDirectory() as storage:
@@ -39,7 +39,7 @@ async def crawl(start_url, most_pages, concurrency, executable):
         pages = 0
 
         @crawler.router.default_handler
-        async def handle(context):
+        async def handle(context: PlaywrightCrawlingContext) -> None:
             nonlocal pages
             pages += bool(await context.page.content())
             await context.enqueue_links()
@@ -48,7 +48,7 @@ async def crawl(start_url, most_pages, concurrency, executable):
     return pages
 
 
-def main(start_url, most_pages, concurrency, executable=None):
+def main(start_url: str, most_pages: str, concurrency: str, executable: str | None = None) -> None:
     adopt_orphans()
     with PeakMemory(os.getpid()) as tree:
         watch = Stopwatch()

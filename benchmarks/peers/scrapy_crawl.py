@@ -11,6 +11,7 @@ without the imports, and the process's peak memory.
 import json
 import sys
 import time
+from collections.abc import Iterator
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import scrapy
@@ -24,13 +25,13 @@ class Site(scrapy.Spider):
     name = "site"
     pages = 0
 
-    def __init__(self, start_url, is_unique):
+    def __init__(self, start_url: str, *, is_unique: bool) -> None:
         super().__init__()
         self.start_urls = [start_url]
         self.host = urlsplit(start_url).netloc
         self.is_unique = is_unique
 
-    def parse(self, response):
+    def parse(self, response: scrapy.http.Response) -> Iterator[scrapy.Request]:
         if not isinstance(response, scrapy.http.HtmlResponse):
             return
         Site.pages += 1
@@ -38,14 +39,14 @@ class Site(scrapy.Spider):
         for link in dict.fromkeys(links) if self.is_unique else links:
             yield scrapy.Request(link, callback=self.parse)
 
-    def links(self, response):
+    def links(self, response: scrapy.http.HtmlResponse) -> Iterator[str]:
         for node in LexborHTMLParser(response.text).css("a[href]"):
             link = urldefrag(urljoin(response.url, node.attributes.get("href") or "")).url
             if urlsplit(link).netloc == self.host:
                 yield link
 
 
-def main(start_url, concurrency, is_unique):
+def main(start_url: str, concurrency: int, *, is_unique: bool) -> None:
     """Crawl until there is nothing left."""
     wall, cpu = time.perf_counter(), time.process_time()
     process = CrawlerProcess(
@@ -70,4 +71,4 @@ def main(start_url, concurrency, is_unique):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), "unique" in sys.argv[3:])
+    main(sys.argv[1], int(sys.argv[2]), is_unique="unique" in sys.argv[3:])

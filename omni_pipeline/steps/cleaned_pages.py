@@ -62,6 +62,7 @@ class _Cleaning:
         self._shrunk: dict[int, str] = {}
 
     def run(self) -> CleanedPagesReport:
+        self._refresh.write(failed_pages.resolve_readable_again)
         self._clean(only=None)
         shrunk, self._shrunk = self._shrunk, {}
         held = self._refresh.write(_hold_if_implausible, list(shrunk.values()))

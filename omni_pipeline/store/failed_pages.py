@@ -62,6 +62,11 @@ def resolve(conn: Connection, holding: Claim, urls: Iterable[str], *stages: str)
     conn.execute(_SQL["resolve"], parameters)
 
 
+def resolve_readable_again(conn: Connection, holding: Claim) -> None:
+    """Close the failures of pages whose body is again the one that their text was made from."""
+    conn.execute(_SQL["resolve_readable_again"], {"domain_id": holding.domain_id})
+
+
 def count_attempts(
     conn: Connection, holding: Claim, urls: Sequence[str], *, stage: str, kind: str
 ) -> dict[str, int]:

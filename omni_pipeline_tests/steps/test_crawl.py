@@ -589,6 +589,21 @@ def test_a_page_found_empty_is_believed_the_third_time(
     assert crawler.query("SELECT count(*) FROM failed_pages WHERE resolved_at IS NULL") == [(0,)]
 
 
+def test_a_page_that_is_again_what_it_was_has_not_failed(
+    site: ScriptedSite, make: MakeCrawler
+) -> None:
+    """A17: a failure is resolved when there is nothing left of it."""
+    pages = site_of(2)
+    site.pages.update(pages)
+    crawler = make()
+    crawler.crawl_and_clean()
+    site.pages["/page-1"] = "<html><body></body></html>"
+    crawler.crawl_and_clean()
+    site.pages.update(pages)
+    crawler.crawl_and_clean()
+    assert crawler.query("SELECT count(*) FROM failed_pages WHERE resolved_at IS NULL") == [(0,)]
+
+
 def test_the_same_bytes_under_a_new_etag_are_the_same_page(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:

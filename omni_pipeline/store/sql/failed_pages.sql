@@ -20,6 +20,13 @@ SELECT url, attempts FROM failed_pages
 WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s) AND stage = %(stage)s AND error_kind = %(kind)s
     AND resolved_at IS NULL
 
+-- name: resolve_readable_again
+-- A page that could not be read, and is now as it was when it last could: nothing is due, and nothing failed.
+UPDATE failed_pages f SET resolved_at = now()
+FROM raw_pages p JOIN cleaned_pages cp ON cp.page_id = p.id
+WHERE f.domain_id = %(domain_id)s AND f.stage = 'clean' AND f.resolved_at IS NULL
+    AND p.domain_id = f.domain_id AND p.url = f.url AND p.status = 'live' AND cp.body_hash = p.body_hash
+
 -- name: open
 SELECT d.host, f.url, f.stage, f.error_kind, f.error, f.attempts, f.last_failed_at, f.next_try_at
 FROM failed_pages f JOIN domains d ON d.id = f.domain_id
