@@ -6,7 +6,7 @@ from omni_pipeline.defs.freshness import STALE_DOMAINS
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.domain.urls import check_partition_key
 from omni_pipeline.settings import read_settings
-from omni_pipeline.store import domains, held_pages
+from omni_pipeline.store import domains, held_pages, products
 from omni_pipeline.store.database import open_database
 from omni_pipeline.store.session import Session
 
@@ -31,12 +31,14 @@ def confirm_held_pages(context: dg.OpExecutionContext) -> None:
         try:
             domain = session.run(lambda conn: domains.get(conn, host))
             confirmed = session.run(lambda conn: held_pages.confirm(conn, domain.id))
+            delisted = session.run(lambda conn: products.confirm_vanished(conn, domain.id))
         finally:
             session.close()
     context.log.info(
-        f"{confirmed} held pages of {host} are confirmed: the next refresh believes them."
-        if confirmed
-        else f"No page of {host} is held back; there is nothing to confirm."
+        f"{confirmed} held pages and {delisted} vanished products of {host} are confirmed: the next "
+        "refresh believes them."
+        if confirmed or delisted
+        else f"Nothing of {host} is held back; there is nothing to confirm."
     )
 
 
