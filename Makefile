@@ -28,9 +28,15 @@ setup:
 	@sh tools/setup.sh
 
 # SITE_FOLDER=… : a folder of static HTML in place of the sample site
+# PEERS_PYTHON=… : a Python with benchmarks/peers/requirements.txt, to compare crawlers on that folder
 bench: setup
 	@$(PYTHON) -m benchmarks.bulk_write
 	@$(PYTHON) -m benchmarks.refresh $${SITE_FOLDER:+"$$SITE_FOLDER"}
+	@$(PYTHON) -m benchmarks.crawl $${PEERS_PYTHON:+$${SITE_FOLDER:+"$$SITE_FOLDER" --peers-python "$$PEERS_PYTHON"}}
+	@$(PYTHON) -m benchmarks.crawl_memory
+	@$(PYTHON) -m benchmarks.bad_neighbours
+	@test -z "$$PEERS_PYTHON" || test -z "$$SITE_FOLDER" || \
+		$(PYTHON) -m benchmarks.render "$$SITE_FOLDER" --peers-python "$$PEERS_PYTHON"
 
 lint:
 	@sh tools/setup.sh dev

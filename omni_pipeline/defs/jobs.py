@@ -35,8 +35,8 @@ def confirm_held_pages(context: dg.OpExecutionContext) -> None:
         finally:
             session.close()
     context.log.info(
-        f"{confirmed} held pages and {delisted} vanished products of {host} are confirmed: the next "
-        "refresh believes them."
+        f"{confirmed} held pages and {delisted} vanished products of {host} are confirmed: "
+        "the next refresh believes them."
         if confirmed or delisted
         else f"Nothing of {host} is held back; there is nothing to confirm."
     )

@@ -86,4 +86,4 @@ def report_stale_domains(context: dg.SensorEvaluationContext) -> dg.SensorResult
         description=found.description,
         metadata=found.metadata,
     )
-    return dg.SensorResult(asset_events=[evaluation])
+    return dg.SensorResult(asset_events=[evaluation], skip_reason=found.description)

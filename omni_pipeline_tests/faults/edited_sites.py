@@ -5,41 +5,44 @@ from collections.abc import Mapping
 from omni_pipeline_tests.sites import Page, Script, redirect
 
 PAGES = 66
+GONE = Page(status=410)
+
 _CHANGED = range(58)
 _MOVED = 58
 _MISSING = 59
-_GONE = (60, 61)
+_REMOVED = (60, 61)
 
 _WORDS = "The garden is watered at dawn, when the soil is cool and the wind has not yet risen."
 
 
 def version_1() -> Mapping[str, Script]:
     """A home page and the pages that it links to."""
-    return _site({number: 1 for number in range(PAGES)})
+    return site({number: 1 for number in range(PAGES)})
 
 
 def version_2() -> Mapping[str, Script]:
     """Most pages are edited in part, one moved, one is missing, two are gone, two are new."""
     versions = {number: 2 if number in _CHANGED else 1 for number in range(PAGES + 2)}
-    pages = dict(_site(versions))
-    pages["/moved"] = _page(PAGES + 2, 1)
+    pages = dict(site(versions))
+    pages["/moved"] = page(PAGES + 2, 1)
     pages[_path(_MOVED)] = redirect("/moved", 301)
     pages[_path(_MISSING)] = Page(status=404)
-    return pages | dict.fromkeys(map(_path, _GONE), Page(status=410))
+    return pages | dict.fromkeys(map(_path, _REMOVED), GONE)
 
 
 def _path(number: int) -> str:
     return f"/page-{number}"
 
 
-def _site(version_by_page: Mapping[int, int]) -> Mapping[str, Script]:
+def site(version_by_page: Mapping[int, int]) -> Mapping[str, Script]:
+    """A home page and those that it links to, each in its version."""
     links = "".join(f'<a href="{_path(number)}">page {number}</a> ' for number in version_by_page)
     home = f"<html><title>Home</title><main><h1>Home</h1><p>{_WORDS}</p>{links}</main></html>"
-    pages = {_path(number): _page(number, version) for number, version in version_by_page.items()}
+    pages = {_path(number): page(number, version) for number, version in version_by_page.items()}
     return {"/": home, **pages}
 
 
-def _page(number: int, version: int) -> str:
+def page(number: int, version: int) -> str:
     """Two sections that stand in every version of the page, two that are of this version."""
     titles = ("Tools", f"Sowing {version}", "Seeds", f"Harvest {version}")
     sections = "".join(

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Event
@@ -19,28 +19,29 @@ from omni_pipeline_tests.faults.workers import FORKS
 
 Texts = tuple[str, ...]
 
+FindTorn = Callable[[Mapping[str, Texts]], list[str]]
+
 FEWEST_SNAPSHOTS = 50
 
 
 class Watcher(AbstractContextManager["Watcher"]):
     """Takes snapshots back to back while the block runs, and at the end says what was wrong.
 
-    Each snapshot is checked against the standing invariants and against ``whole_pages``: every
-    text of a page belongs to one and the same of its versions. From one snapshot to the next, no
-    fence goes back.
+    Each snapshot is checked against the standing invariants and by ``find_torn``. From one snapshot
+    to the next, no fence goes back.
 
     Args:
         database: What to watch.
-        whole_pages: By URL, all that the published texts of the page may be.
+        find_torn: Names the pages whose published texts are not all of one version.
         lease_seconds: How long a running job may be silent, twice.
     """
 
     def __init__(
-        self, database: Database, whole_pages: Mapping[str, set[Texts]], *, lease_seconds: float
+        self, database: Database, find_torn: FindTorn, *, lease_seconds: float = 90.0
     ) -> None:
         self._is_over = FORKS.Event()
         self._answers, self._answer = FORKS.Pipe(duplex=False)
-        arguments = (database, dict(whole_pages), lease_seconds, self._is_over, self._answer)
+        arguments = (database, find_torn, lease_seconds, self._is_over, self._answer)
         self._process = FORKS.Process(target=_watch, args=arguments)
         self.snapshots = 0
         self.wrong: list[str] = []
@@ -69,19 +70,17 @@ class Watcher(AbstractContextManager["Watcher"]):
 class _Look:
     """What one watcher has seen."""
 
-    def __init__(self, whole_pages: Mapping[str, set[Texts]], lease_seconds: float) -> None:
+    def __init__(self, find_torn: FindTorn, lease_seconds: float) -> None:
         self.snapshots = 0
         self.wrong: list[str] = []
-        self._whole_pages = whole_pages
+        self._find_torn = find_torn
         self._lease_seconds = lease_seconds
         self._fences: dict[str, int] = {}
 
     def take(self, conn: Connection) -> None:
         found = invariants.find_violations(conn, lease_seconds=self._lease_seconds)
         self.wrong += [f"{one.invariant}: {one.subject}: {one.detail}" for one in found]
-        for url, texts in published_texts(conn).items():
-            if url in self._whole_pages and texts not in self._whole_pages[url]:
-                self.wrong.append(f"torn: {url}: {texts}")
+        self.wrong += [f"torn: {url}" for url in self._find_torn(published_texts(conn))]
         self._compare_fences(conn)
         self.snapshots += 1
 
@@ -95,6 +94,15 @@ class _Look:
         self._fences = dict(rows)
 
 
+def neither_old_nor_new(
+    before: Mapping[str, Texts], after: Mapping[str, Texts], pages: Mapping[str, Texts]
+) -> list[str]:
+    """Which pages are neither as they were nor as they will be."""
+    return [
+        url for url, texts in pages.items() if texts not in (before.get(url), after.get(url))
+    ]
+
+
 def published_texts(conn: Connection) -> dict[str, Texts]:
     """What search may answer: the texts of each page, in their order."""
     texts: dict[str, list[str]] = defaultdict(list)
@@ -105,12 +113,12 @@ def published_texts(conn: Connection) -> dict[str, Texts]:
 
 def _watch(
     database: Database,
-    whole_pages: Mapping[str, set[Texts]],
+    find_torn: FindTorn,
     lease_seconds: float,
     is_over: Event,
     answer: "Pipe[object, object]",
 ) -> None:
-    look = _Look(whole_pages, lease_seconds)
+    look = _Look(find_torn, lease_seconds)
     while not is_over.is_set() or look.snapshots < FEWEST_SNAPSHOTS:
         try:
             with database.connect() as conn:

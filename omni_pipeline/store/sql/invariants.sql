@@ -253,24 +253,26 @@ WHERE e.error ~* '(\msk-[a-z0-9_-]{12,}|bearer\s+[a-z0-9._-]{12,}|://[^/\s:]+:[^
 -- name: I33_different_texts_have_different_vectors
 -- always, by domain: two long texts of a page do not share one vector bit by bit (a stuck or mixed-up answer); models
 -- read past case, accents and white space, so texts that differ in nothing else may. Equal vectors have equal norms: few
--- pages have two of those, and only theirs are compared.
-WITH suspected AS (
-    SELECT c.page_id, c.model_id
-    FROM chunks c JOIN embeddings e ON e.chunk_id = c.id JOIN embedding_models m ON m.id = c.model_id AND NOT m.is_lexical
-    WHERE c.domain_id = ANY (%(domain_ids)s) AND (%(since)s::xid8 IS NULL OR c.page_id IN (
-        SELECT n.page_id FROM embeddings ne JOIN chunks n ON n.id = ne.chunk_id
-        WHERE ne.domain_id = ANY (%(domain_ids)s) AND age(ne.xmin) <= age(%(since)s::xid8::xid)))
-    GROUP BY c.page_id, c.model_id, l2_norm(e.embedding) HAVING count(*) > 1
+-- vectors of a domain share theirs, and only those are compared.
+WITH alike AS (
+    SELECT e.model_id, e.domain_id, l2_norm(e.embedding) AS norm
+    FROM embeddings e JOIN embedding_models m ON m.id = e.model_id AND NOT m.is_lexical
+    WHERE e.domain_id = ANY (%(domain_ids)s)
+    GROUP BY e.model_id, e.domain_id, l2_norm(e.embedding)
+    HAVING count(*) > 1 AND bool_or(age(e.xmin) <= coalesce(age(%(since)s::xid8::xid), 2147483647))
+), members AS MATERIALIZED (
+    SELECT c.id, c.page_id, c.model_id, c.text_hash, e.embedding,
+        regexp_replace(lower(normalize(c.text, NFD)), '[\s\u0300-\u036F]', '', 'g') AS letters
+    FROM alike s
+    JOIN embeddings e ON e.model_id = s.model_id AND e.domain_id = s.domain_id AND l2_norm(e.embedding) = s.norm
+    JOIN chunks c ON c.id = e.chunk_id
+    WHERE length(c.text) >= 40
 )
 SELECT d.host, p.url AS subject, format('chunks %%s and %%s', a.id, b.id) AS detail
-FROM (SELECT DISTINCT page_id, model_id FROM suspected) s
-JOIN chunks a ON a.page_id = s.page_id AND a.model_id = s.model_id
-JOIN chunks b ON b.page_id = s.page_id AND b.model_id = s.model_id AND b.id > a.id AND b.text_hash <> a.text_hash
-JOIN embeddings ea ON ea.chunk_id = a.id JOIN embeddings eb ON eb.chunk_id = b.id AND eb.embedding = ea.embedding
-JOIN raw_pages p ON p.id = s.page_id JOIN domains d ON d.id = p.domain_id
-WHERE length(a.text) >= 40 AND length(b.text) >= 40
-    AND regexp_replace(lower(normalize(a.text, NFD)), '[\s\u0300-\u036F]', '', 'g')
-        <> regexp_replace(lower(normalize(b.text, NFD)), '[\s\u0300-\u036F]', '', 'g')
+FROM members a
+JOIN members b ON b.page_id = a.page_id AND b.model_id = a.model_id AND b.id > a.id
+    AND b.text_hash <> a.text_hash AND b.embedding = a.embedding AND b.letters <> a.letters
+JOIN raw_pages p ON p.id = a.page_id JOIN domains d ON d.id = p.domain_id
 
 -- name: I34_one_chunking_per_domain
 -- quiet, by domain: what search answers with of a domain was cut by one chunker
