@@ -16,7 +16,7 @@ from psycopg import Connection, sql
 
 from benchmarks.bulk_write import Vectors, make_chunks, own_database
 from omni_pipeline.steps.verification import verify
-from omni_pipeline.store import chunks, cleaned_pages, crawl_jobs, embeddings, invariants, raw_pages
+from omni_pipeline.store import chunks, crawl_jobs, embeddings, invariants
 from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.crawl_jobs import Claim, Request
 from omni_pipeline.store.database import Database
@@ -113,7 +113,7 @@ class Bench:
         return len(edited)
 
     def _publish(self, holding: Claim, page_ids: list[int]) -> None:
-        hashes = dict(
+        hashes: dict[int, bytes] = dict(
             self.conn.execute(
                 "SELECT page_id, content_hash FROM cleaned_pages WHERE page_id = ANY (%s)",
                 [page_ids],

@@ -44,7 +44,9 @@ app = typer.Typer(cls=ListsByDefault, help="The ledger of refreshes: `omni jobs 
 
 @app.command("list")
 def list_jobs(
-    domain: Annotated[str | None, typer.Argument(help="Only this domain's, removed or not.")] = None,
+    domain: Annotated[
+        str | None, typer.Argument(help="Only this domain's, removed or not.")
+    ] = None,
     status: Annotated[Status | None, typer.Option(help="Only jobs of this status.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most jobs shown.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

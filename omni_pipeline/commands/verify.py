@@ -26,9 +26,7 @@ def verify(
     Lists what violates them, and exits with 1 if anything does.
     """
     with open_application() as app:
-        found = look(
-            app.session, lease_seconds=app.settings.lease_seconds, is_complete=is_complete
-        )
+        found = look(app.session, lease_seconds=app.settings.lease_seconds, is_complete=is_complete)
     if as_json:
         print_json(found)
     else:
@@ -45,7 +43,9 @@ def _print_violations(violations: list[Violation]) -> None:
         broken = list(group)
         rows += [(invariant, v.host, v.subject, v.detail) for v in broken[:MOST_SHOWN]]
         if len(broken) > MOST_SHOWN:
-            rows.append((invariant, "…", f"{len(broken) - MOST_SHOWN:,} more", "omni verify --json"))
+            rows.append(
+                (invariant, "…", f"{len(broken) - MOST_SHOWN:,} more", "omni verify --json")
+            )
     if rows:
         print_table(["invariant", "domain", "row", "violation"], rows)
 

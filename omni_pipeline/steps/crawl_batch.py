@@ -107,7 +107,7 @@ class CrawlBatch:
             is_certain = is_second_look or reading.leaves.reason == "noindex"
             self._add_loss(due, reading.leaves, is_certain=is_certain)
         elif reading.own_url and not is_second_look:
-            self._add_copy(due, reading.own_url)
+            self.add_copy(due, reading.own_url)
         else:
             self._add_page(due, page, reading)
 
@@ -127,7 +127,7 @@ class CrawlBatch:
             )
         )
 
-    def _add_copy(self, due: Due, own_url: str) -> None:
+    def add_copy(self, due: Due, own_url: str) -> None:
         """The page names another URL as its own: that one is indexed, once."""
         self.links.setdefault(own_url, due.depth)
         self.outcomes[due.url] = "missing"
@@ -135,10 +135,12 @@ class CrawlBatch:
         self.losses.moves[due.url] = Move(target=own_url, evidence=evidence)
 
     def _add_redirect(self, due: Due, target: str, *, is_permanent: bool) -> None:
-        self.links.setdefault(target, due.depth)
-        is_move = is_permanent and due.is_held
-        self.outcomes[due.url] = "missing" if is_move else "skipped"
-        if is_move:
+        self.links.setdefault(target, due.depth + 1)  # so a chain of them ends (D20)
+        self.outcomes[due.url] = "missing" if is_permanent and due.is_held else "skipped"
+        if due.is_held and not is_permanent:
+            reason = f"{due.url} redirects to {target} for the time being; its old text is kept"
+            self._add_failure(due.url, "transient.redirected", reason)
+        if is_permanent:
             evidence = Evidence(reason="moved", http_status=301)
             self.losses.moves[due.url] = Move(target=target, evidence=evidence)
 

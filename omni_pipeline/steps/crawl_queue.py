@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from omni_pipeline import faults
 from omni_pipeline.steps.crawl_batch import CrawlBatch, save_batch
@@ -46,12 +46,27 @@ class CrawlQueue:
         self._refresh.write(
             crawl_frontier.open_crawl,
             is_forced=self._is_forced,
-            recency_seconds=self._refresh.settings.recency_hours * 3600,
+            recency_seconds=self._recency_seconds(),
         )
         gate.recall(self._refresh.read(crawl_frontier.found_by_links))
         totals = self._refresh.read(crawl_frontier.count)
         self._known, self._failed = totals.discovered, totals.failed
         self._done = totals.discovered - totals.queued
+        is_resumed = totals.changed + totals.unchanged > 0
+        is_full = self._page_limit is not None and totals.discovered >= self._page_limit
+        self.is_truncated = is_resumed and is_full
+
+    def _recency_seconds(self) -> float:
+        """How recently a page was checked that need not be checked again (A5).
+
+        A daily refresh looks at what was not looked at since its tick: the pages that yesterday's
+        reached a few minutes after two are not a whole day old at two (A1).
+        """
+        recency_seconds = self._refresh.settings.recency_hours * 3600
+        due_at = self._refresh.request.scheduled_for
+        if due_at is None:
+            return recency_seconds
+        return max(0.0, min(recency_seconds, (datetime.now(UTC) - due_at).total_seconds()))
 
     def add_start(self, start_url: str) -> None:
         """Queue the start page, and the pages that failed before and are due."""
@@ -86,6 +101,10 @@ class CrawlQueue:
             for page in due:
                 last_id = page.id
                 yield page
+
+    def find(self, url: str) -> Due | None:
+        """The URL, when it is queued."""
+        return next((page for page in self.in_order() if page is None or page.url == url), None)
 
     def missing(self) -> list[str]:
         """Live pages that answered like pages that are not there, and were asked for once."""

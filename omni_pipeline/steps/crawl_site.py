@@ -5,7 +5,7 @@ from dataclasses import replace
 from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Redirected
 from omni_pipeline.domain.scope import CrawlScope
 from omni_pipeline.domain.soft_404 import fingerprint, probe_url
-from omni_pipeline.domain.urls import Site, in_scope, parse_site, site_url, url_parts
+from omni_pipeline.domain.urls import Site, canonical_url, in_scope, parse_site, site_url, url_parts
 from omni_pipeline.steps.discovery import KeptCopies, Robots, Web
 from omni_pipeline.steps.link_gate import LinkGate
 from omni_pipeline.steps.page_reading import PageReader, document_text
@@ -79,25 +79,46 @@ class CrawlSite:
         if isinstance(outcome, Fetched):
             self.read = replace(self.read, not_found=fingerprint(document_text(outcome), url))
 
-    def adopt_spelling(self, redirect: Redirected) -> None:
+    @property
+    def may_read_sitemaps(self) -> bool:
+        """A sitemap that robots.txt names may be read; the conventional one as its rules say."""
+        rules = self.robots.of(self.start_url)
+        conventional = canonical_url("/sitemap.xml", self.start_url)
+        return bool(rules.sitemaps) or (conventional is not None and rules.allows(conventional))
+
+    def respelled(self, url: str) -> str:
+        """A URL of the site in the spelling that it goes by."""
+        return site_url(url, self.site)
+
+    def respells(self, redirect: Redirected) -> bool:
+        """Whether it leads to this site under another scheme or host name."""
+        return not self.leaves(redirect) and site_url(redirect.target, self.site) != redirect.target
+
+    def follow_start(self, redirect: Redirected) -> None:
+        """Take the target for the home page, and its spelling for the site's."""
+        if self.respells(redirect):
+            self._adopt_spelling(redirect)
+        self.read = replace(self.read, start_url=site_url(redirect.target, self.site))
+
+    def _adopt_spelling(self, redirect: Redirected) -> None:
         """Go by the address that the site itself goes by, where only www or https differ.
 
         A site that is registered as http://example.com and answers at https://www.example.com
         would otherwise be fetched twice, once by redirects.
         """
         parts = url_parts(redirect.target)
-        not_found = self.read.not_found
-        self._refresh.write(domains.note_start_url, redirect.target)
+        origin = redirect.target.removesuffix(parts.target)
+        start_url = origin + url_parts(self.start_url).target
+        self._refresh.write(domains.note_start_url, start_url)
         self._use(
             replace(
                 self.site,
                 host=parts.host,
                 port=parts.port,
                 scheme=parts.scheme,
-                start_url=redirect.target,
+                start_url=start_url,
             )
         )
-        self.read = replace(self.read, not_found=not_found)
 
     def leads_back(self, redirect: Redirected) -> bool:
         """Whether it leads to another spelling of the same URL."""

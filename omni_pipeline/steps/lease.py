@@ -14,7 +14,6 @@ from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.database import Database
 from omni_pipeline.store.session import Session
 
-
 # EX_TEMPFAIL of sysexits.h: what was asked for may succeed when it is asked for again.
 EXIT_LEASE_LOST = 75
 
@@ -115,7 +114,7 @@ class Lease:
         return self._clock() >= self._trusted_until
 
     def _end_process(self) -> None:
-        """At once, whatever hangs: the successor may be at work, and a slot of the queue is held."""
+        """At once, whatever hangs: it holds a slot of the queue, and its domain may have a successor."""
         sys.stderr.write(
             f"The refresh of {self._holding.host} (job {self._holding.job_id}) lost its lease and "
             f"did not stop within {self._grace_seconds:.0f} s: its process ends itself.\n"

@@ -62,6 +62,10 @@ class LinkGate:
         fresh = self._unknown_among(list(own)) if own else []
         return {url: own[url] for url in fresh if self._is_open(url) and self._ends(url, own[url])}
 
+    def forget(self) -> None:
+        """Judge every link anew: some were let through and found no place."""
+        self._judged.clear()
+
     def _is_open(self, url: str) -> bool:
         return self.scope.admits(url) and self._robots.allows(url)
 

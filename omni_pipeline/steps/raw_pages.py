@@ -33,6 +33,9 @@ SITEMAP_URLS = 1000
 MOST_FAILURES_IN_A_ROW = 10
 # A site that asks for a longer pause is left alone until the next refresh (D13).
 MOST_PAUSE_SECONDS = 300.0
+MOST_SPELLINGS = 3
+# Pages that refuse this crawler may be a members' area; so many of them are a wall (D12).
+MOST_REFUSALS_IN_A_ROW = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +105,7 @@ class _Crawl:
         self._batch = CrawlBatch(read=site.read)
         self._losses = Losses()
         self._in_flight: dict[str, Due] = {}
-        self._failures_in_a_row = 0
+        self._failures_in_a_row = self._refusals_in_a_row = 0
         self._pages_rendered = 0
         self._start_problem: str | None = None
         self._notes: list[str] = []
@@ -110,8 +113,8 @@ class _Crawl:
     def run(self) -> RawPagesReport:
         self._open()
         self._fetch_queued()
-        self._look_again()
-        self._fetch_queued()  # a page that was not missing after all may link to others
+        while self._look_again():
+            self._fetch_queued()  # a page that was not missing after all may link to others
         retired = self._refresh.write(retire, self._losses, start_url=self._site.start_url)
         return self._close(retired)
 
@@ -131,28 +134,33 @@ class _Crawl:
         refuse_slow_site(rules, self._domain.host)
         self._queue.open(self._site.gate)
         self._queue.add_start(self._site.start_url)
+        self._look_at_start()
         self._site.learn_not_found_page()
         self._batch = CrawlBatch(read=self._site.read)
-        self._look_at_new_site()
-        if self._domain.use_sitemap:
+        if self._domain.use_sitemap and self._site.may_read_sitemaps:
             named = self._site.robots.of(self._site.start_url).sitemaps
             self._queue_sitemaps(sitemap_urls(self._web, self._site.site, named))
 
-    def _look_at_new_site(self) -> None:
-        """Fetch a new site's start page first: it tells which spelling the site goes by."""
-        start = self._site.start_url
-        is_known = self._refresh.read(raw_pages.live_among, [start])
-        if is_known or not self._site.robots.allows(start):
-            return
-        due = next(page for page in self._queue.in_order() if page is None or page.url == start)
-        if due is None:
-            return
-        outcome = self._web.fetch(self._site.request(due))
-        if isinstance(outcome, Redirected) and self._site.leads_back(outcome):
-            self._site.adopt_spelling(outcome)
-            self._batch = CrawlBatch(read=self._site.read)
-        self._take(due, outcome)
-        self._save()
+    def _look_at_start(self) -> None:
+        """Fetch the start page first: it tells which spelling the site goes by.
+
+        Some sites get there in steps: to https, then to www, then to a language.
+        """
+        for _ in range(MOST_SPELLINGS):
+            start = self._site.start_url
+            due = self._queue.find(start)
+            if due is None or not self._site.robots.allows(start):
+                return
+            outcome = self._web.fetch(self._site.request(due))
+            is_respelled = isinstance(outcome, Redirected) and self._site.respells(outcome)
+            if isinstance(outcome, Redirected) and not self._site.leaves(outcome):
+                self._site.follow_start(outcome)
+                self._batch = CrawlBatch(read=self._site.read)
+            self._take(due, outcome)
+            self._save()
+            if not is_respelled:
+                return
+            self._queue.add_start(self._site.start_url)
 
     def _queue_sitemaps(self, listed: Iterator[ListedPage | Exception]) -> None:
         while batch := list(islice(listed, SITEMAP_URLS)):
@@ -196,6 +204,9 @@ class _Crawl:
         if not self._site.gate.scope.admits(due.url):
             self._batch.add_unasked(due, Evidence(reason="excluded", http_status=200))
             return False
+        if self._site.respelled(due.url) != due.url:
+            self._batch.add_copy(due, self._site.respelled(due.url))
+            return False
         if not self._site.gate.may_fetch(due.url):
             self._batch.add_unasked(due)
             return False
@@ -214,7 +225,7 @@ class _Crawl:
             self._pages_rendered += outcome.is_rendered
         if due.url == self._site.start_url:
             self._judge_start(outcome)
-        self._watch_for_outage(outcome)
+        self._watch_for_outage(outcome, is_held=due.is_held)
         is_full = len(self._batch) >= self._domain.concurrency
         if is_full or self._batch.characters >= MOST_CHARACTERS:
             self._save()
@@ -227,9 +238,14 @@ class _Crawl:
         if moved_to != self._domain.moved_to:
             self._refresh.write(domains.note_move, moved_to)
 
-    def _watch_for_outage(self, outcome: Outcome) -> None:
+    def _watch_for_outage(self, outcome: Outcome, *, is_held: bool) -> None:
         if not isinstance(outcome, Blocked | Unreachable):
-            self._failures_in_a_row = 0
+            self._failures_in_a_row = self._refusals_in_a_row = 0
+            return
+        if isinstance(outcome, Blocked) and outcome.kind.startswith("permanent.") and not is_held:
+            self._refusals_in_a_row += 1
+            if self._refusals_in_a_row == MOST_REFUSALS_IN_A_ROW:
+                self._stop(f"refuses this crawler: {outcome.reason}", "permanent.blocked")
             return
         self._failures_in_a_row += 1
         pause = outcome.retry_after_seconds if isinstance(outcome, Blocked) else None
@@ -255,35 +271,42 @@ class _Crawl:
         if not len(batch):
             return
         self._queue.save(batch, self._site.gate.linked(batch.links))
+        if self._queue.is_truncated:
+            self._site.gate.forget()  # a place may become free, and then be offered again
         self._site.decisions.learn(batch.needs_browser)
         self._losses.evidence.update(batch.losses.evidence)
         self._losses.moves.update(batch.losses.moves)
 
-    def _look_again(self) -> None:
+    def _look_again(self) -> bool:
         """Ask a second time for every live page that seems to be gone (A12), and for copies.
 
         A page that called another URL its own is fetched for itself when that one gave no page.
         """
         explained = self._losses.evidence.keys() | self._losses.moves.keys()
-        missing = set(self._queue.missing()) - explained
-        again = [
-            Due.asked_again(url, is_held=url in missing)
-            for url in (*sorted(missing), *self._orphaned_copies())
-        ]
+        missing = sorted(set(self._queue.missing()) - explained)
+        self._ask_again(missing)
+        orphans = self._orphaned_copies()
+        self._ask_again(orphans)
+        return bool(missing or orphans)
+
+    def _ask_again(self, urls: list[str]) -> None:
+        held = self._refresh.read(raw_pages.live_among, urls)
+        again = [Due.asked_again(url, is_held=url in held) for url in urls]
         for outcome in self._fetch(self._site.request(due) for due in again):
-            due = Due.asked_again(outcome.url, is_held=outcome.url in missing)
+            due = Due.asked_again(outcome.url, is_held=outcome.url in held)
             self._take(due, outcome, is_second_look=True)
         self._save()
 
     def _orphaned_copies(self) -> list[str]:
         copies = {
-            url: move.target
+            url: self._losses.destination(url)
             for url, move in self._losses.moves.items()
             if move.evidence.reason == "duplicate"
         }
         if not copies:
             return []
-        live = self._refresh.read(raw_pages.live_among, list(copies.values()))
+        live = self._refresh.read(raw_pages.live_among, [url for url in copies.values() if url])
+        live -= self._losses.evidence.keys()
         orphans = [url for url, own_url in copies.items() if own_url not in live]
         for url in orphans:
             del self._losses.moves[url]
@@ -294,6 +317,7 @@ class _Crawl:
     def _close(self, retired: Retired) -> RawPagesReport:
         live = self._refresh.read(raw_pages.count_live)
         if not live:
+            self._refresh.write(crawl_frontier.close_crawl, is_truncated=False)
             raise TemporaryError(
                 f"{self._domain.host} gave no page: {self._start_problem or 'every page failed'}. "
                 f"See: omni failed {self._domain.host}.",

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from functools import partial
 from pathlib import Path
 
 from omni_pipeline import faults
@@ -28,9 +29,7 @@ def reap_lost_jobs(session: Session, *, lease_seconds: float) -> list[LostJob]:
     for _ in range(_TRIES):
         dead = _dead_jobs(session)
         lost += session.run(
-            lambda conn, dead=dead: crawl_jobs.reap(
-                conn, lease_seconds=lease_seconds, dead_job_ids=dead
-            )
+            partial(crawl_jobs.reap, lease_seconds=lease_seconds, dead_job_ids=dead)
         )
         faults.point("CP15")
         if not set(dead) - {job.job_id for job in lost}:

@@ -17,6 +17,7 @@ from omni_pipeline.store import (
     raw_pages,
 )
 from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.failed_pages import Failure
 from omni_pipeline.store.raw_pages import Evidence
 
 # A refresh in which more than this share of the live pages vanishes is not believed (I40).
@@ -44,6 +45,16 @@ class Losses:
     evidence: dict[str, Evidence] = field(default_factory=dict)
     moves: dict[str, Move] = field(default_factory=dict)
 
+    def destination(self, url: str) -> str | None:
+        """Where the moves from ``url`` end; None where they lead in a circle."""
+        met = {url}
+        while (move := self.moves.get(url)) is not None:
+            url = move.target
+            if url in met:
+                return None
+            met.add(url)
+        return url
+
 
 @dataclass(frozen=True, kw_only=True)
 class Retired:
@@ -56,7 +67,8 @@ class Retired:
 def retire(conn: Connection, holding: Claim, losses: Losses, *, start_url: str) -> Retired:
     """Take pages out of the index with their evidence, or hold them when they are too many."""
     crawl_frontier.settle(conn, holding, dict.fromkeys(losses.moves, "skipped"))
-    moved = _settled(conn, holding, losses.moves)
+    moved = _settled(conn, holding, losses)
+    _note_lost_moves(conn, holding, losses, moved)
     same = raw_pages.same_bodies(conn, holding, fewest=FEWEST_SAME_BODIES, start_url=start_url)
     soft = dict.fromkeys(same, Evidence(reason="soft_404", http_status=200))
     found = moved | losses.evidence | soft
@@ -66,22 +78,48 @@ def retire(conn: Connection, holding: Claim, losses: Losses, *, start_url: str) 
         losses.moves, evidence.keys() & moved.keys()
     )
     doubtful -= held_pages.confirmed_among(conn, holding, list(doubtful))
+    doubtful &= crawl_frontier.known_among(conn, holding, list(doubtful))  # no loss is a new page
     if is_implausible(len(doubtful), raw_pages.count_live(conn, holding)):
         return _hold(conn, holding, evidence)
+    retired = _retire(conn, holding, evidence, settled=moved)
     held_pages.release_others(conn, holding, {}, is_shrinkage=False)
-    return _retire(conn, holding, evidence, settled=moved)
+    return retired
 
 
 def is_implausible(pages: int, live: int) -> bool:
     """Whether so many of the live pages at once look like an outage, not like an editor's work."""
-    return pages >= FEWEST_GONE_FOR_GUARD and pages > live * MOST_GONE_SHARE
+    is_many = pages >= FEWEST_GONE_FOR_GUARD and pages > live * MOST_GONE_SHARE
+    return is_many or pages >= max(live, 2)
 
 
-def _settled(conn: Connection, holding: Claim, moves: Mapping[str, Move]) -> dict[str, Evidence]:
+def _settled(conn: Connection, holding: Claim, losses: Losses) -> dict[str, Evidence]:
     """The moved pages whose new place is live."""
-    targets = [move.target for move in moves.values()]
+    places = {url: losses.destination(url) for url in losses.moves}
+    targets = [place for place in places.values() if place]
     arrived = raw_pages.live_among(conn, holding, targets) if targets else set()
-    return {url: move.evidence for url, move in moves.items() if move.target in arrived}
+    return {url: losses.moves[url].evidence for url, place in places.items() if place in arrived}
+
+
+def _note_lost_moves(
+    conn: Connection, holding: Claim, losses: Losses, moved: Mapping[str, Evidence]
+) -> None:
+    """A live page that moved to where no page is goes stale, and a circle is a mistake: say so."""
+    live = raw_pages.live_among(conn, holding, list(losses.moves))
+    lost = [
+        url
+        for url in losses.moves
+        if url not in moved and (url in live or losses.destination(url) is None)
+    ]
+    failures = [
+        Failure(
+            url=url,
+            kind="transient.moved" if losses.destination(url) else "permanent.redirect_loop",
+            reason=f"{url} redirects to {losses.moves[url].target}, which leads to no page",
+        )
+        for url in lost
+    ]
+    failed_pages.record(conn, holding, "fetch", failures)
+    crawl_frontier.settle(conn, holding, dict.fromkeys(lost, "failed"))
 
 
 def _dumped(moves: Mapping[str, Move], urls: AbstractSet[str]) -> set[str]:

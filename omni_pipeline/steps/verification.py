@@ -1,4 +1,4 @@
-"""Looks whether the index keeps its invariants: where something was written since, or everywhere."""
+"""Looks whether the index keeps its invariants: where it was written to since, or everywhere."""
 
 from dataclasses import dataclass
 
@@ -83,9 +83,7 @@ def check_domain(conn: Connection, host: str) -> CountsReport:
     found = verifications.due(conn, basis, host=host, only_changed=False)
     if not found:
         raise UnknownDomainError(domains.unknown(host))
-    violations = invariants.find_domain_violations(
-        conn, found[0].domain_id, since=found[0].since
-    )
+    violations = invariants.find_domain_violations(conn, found[0].domain_id, since=found[0].since)
     _remember(conn, basis, found, violations)
     return CountsReport(
         passed=not violations,

@@ -107,6 +107,12 @@ def unknown_among(conn: Connection, holding: Claim, urls: Sequence[str]) -> list
     return [url for (url,) in conn.execute(_SQL["unknown_among"], parameters)]
 
 
+def known_among(conn: Connection, holding: Claim, urls: Sequence[str]) -> set[str]:
+    """Those of ``urls`` that were live when the crawl began."""
+    parameters = {"domain_id": holding.domain_id, "urls": list(urls)}
+    return {url for (url,) in conn.execute(_SQL["known_among"], parameters)}
+
+
 def found_by_links(conn: Connection, holding: Claim) -> Iterator[str]:
     """The URLs of this crawl that only links led to."""
     rows = conn.execute(_SQL["found_by_links"], {"domain_id": holding.domain_id})

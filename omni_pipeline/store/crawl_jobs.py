@@ -189,9 +189,9 @@ def fenced(conn: Connection, holding: Claim) -> Iterator[None]:
     with conn.transaction():
         if not conn.execute(_SQL["hold_fence"], vars(holding)).rowcount:
             raise LeaseLostError(
-                f"This run (job {holding.job_id}) no longer holds {holding.host}: its job was ended, "
-                "its lease ran out or the domain was removed. It stops here and has written nothing "
-                "since."
+                f"This run (job {holding.job_id}) no longer holds {holding.host}: its job was "
+                "ended, its lease ran out or the domain was removed. It stops here and has written "
+                "nothing since."
             )
         yield
 

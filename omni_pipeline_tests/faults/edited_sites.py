@@ -34,19 +34,19 @@ def _path(number: int) -> str:
     return f"/page-{number}"
 
 
-def site(version_by_page: Mapping[int, int]) -> Mapping[str, Script]:
+def site(version_by_page: Mapping[int, int], name: str = "") -> Mapping[str, Script]:
     """A home page and those that it links to, each in its version."""
     links = "".join(f'<a href="{_path(number)}">page {number}</a> ' for number in version_by_page)
     home = f"<html><title>Home</title><main><h1>Home</h1><p>{_WORDS}</p>{links}</main></html>"
-    pages = {_path(number): page(number, version) for number, version in version_by_page.items()}
+    pages = {_path(number): page(number, version, name) for number, version in version_by_page.items()}
     return {"/": home, **pages}
 
 
-def page(number: int, version: int) -> str:
+def page(number: int, version: int, name: str = "") -> str:
     """Two sections that stand in every version of the page, two that are of this version."""
     titles = ("Tools", f"Sowing {version}", "Seeds", f"Harvest {version}")
     sections = "".join(
-        f"<h2>{title}</h2><p>{title} of page {number}. {_WORDS * 2}</p>" for title in titles
+        f"<h2>{title}</h2><p>{title} of page {number} {name}. {_WORDS * 2}</p>" for title in titles
     )
     return (
         f"<html><title>Page {number}</title><main><h1>Page {number}</h1>{sections}"

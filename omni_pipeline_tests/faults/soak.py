@@ -76,7 +76,7 @@ class Garden:
         """Rewrite some pages, remove one now and then, and bring it back later."""
         self.edits += 1
         for number in chance.sample(range(self.pages), k=self.pages // 3):
-            self.site.pages[f"/page-{number}"] = edited_sites.page(number, self.edits)
+            self.site.pages[f"/page-{number}"] = edited_sites.page(number, self.edits, self.host)
         gone = f"/page-{self.edits % self.pages}"
         if chance.random() < 0.5:
             self.site.pages[gone] = edited_sites.GONE
@@ -115,10 +115,10 @@ class Soak:
             self._fill_shifts(self._fate)
             self._kill_the_due()
             self._restart_if_due()
-            self._collect()
+            self._collect(edits=True)
             time.sleep(0.02)
         while self._shifts:
-            self._collect()
+            self._collect(edits=False)
             time.sleep(0.02)
 
     def refresh_all(self) -> None:
@@ -126,7 +126,7 @@ class Soak:
         self._queue = deque(self._gardens)
         while self._queue or self._shifts:
             self._fill_shifts(lambda: ("lives", None, None))
-            self._collect()
+            self._collect(edits=False)
             time.sleep(0.02)
 
     def _is_over(self) -> bool:
@@ -188,7 +188,8 @@ class Soak:
             words = "fast" if how == signal.SIGINT else "immediate"
             self._note(f"{RESTARTED} {words}", "")
 
-    def _collect(self) -> None:
+    def _collect(self, *, edits: bool) -> None:
+        """Take in the workers that ended: who failed is tried again, whose site is done, edited."""
         for shift in [one for one in self._shifts if not one.worker.is_alive()]:
             self._shifts.remove(shift)
             kind = shift.worker.outcome()
@@ -196,18 +197,15 @@ class Soak:
                 self._note("kill" if shift.fate == "kill" else "crash point", _words(shift))
                 self._queue.append(shift.garden)
             elif kind is None:
-                self._finish(shift)
+                self.incidents["completed"] += 1
+                if edits:
+                    shift.garden.edit(self._chance)
+                    self._queue.append(shift.garden)
             else:
                 self._note(kind, _words(shift))
                 self._queue.append(shift.garden)
                 if not kind.startswith("transient.") and kind != "permanent.lease_lost":
                     self.unexpected.append(f"{shift.garden.host}: {kind}")
-
-    def _finish(self, shift: Shift) -> None:
-        self.incidents["completed"] += 1
-        if not self._is_over():
-            shift.garden.edit(self._chance)
-            self._queue.append(shift.garden)
 
     def _note(self, name: str, words: str) -> None:
         self.incidents[name] += 1
@@ -234,8 +232,7 @@ def planted(plan: Plan) -> Iterator[tuple[EmbeddedPostgres, EmbeddingServer, lis
         sites = [resources.enter_context(ScriptedSite()) for _ in range(plan.domains)]
         gardens = []
         for site in sites:
-            site.pages = dict(edited_sites.site(dict.fromkeys(range(plan.pages), 1)))
-            base = Settings(
+            settings_of_site = Settings(
                 home=Path(directory) / "home",
                 allow_addresses=site.allowed,
                 embedding=EmbeddingSettings(
@@ -244,7 +241,10 @@ def planted(plan: Plan) -> Iterator[tuple[EmbeddedPostgres, EmbeddingServer, lis
                 chunk_tokens=64,
                 recency_hours=0.0,
             )
-            gardens.append(Garden(site=site, settings=base, pages=plan.pages))
+            garden = Garden(site=site, settings=settings_of_site, pages=plan.pages)
+            versions = dict.fromkeys(range(plan.pages), garden.edits)
+            site.pages = dict(edited_sites.site(versions, garden.host))
+            gardens.append(garden)
         yield server, endpoint, gardens
 
 

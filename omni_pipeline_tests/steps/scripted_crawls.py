@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -86,10 +87,11 @@ class Crawler:
         force_rescrape: bool = False,
         page_limit: int | None = None,
         cut_off_after: int | None = None,
+        scheduled_for: datetime | None = None,
     ) -> RawPagesReport:
         """Crawl, and forget what was asked before."""
         self.site.requests.clear()
-        with self.open() as refresh, self.web() as web:
+        with self.open(scheduled_for) as refresh, self.web() as web:
             return crawl(
                 refresh,
                 web if cut_off_after is None else CutOffWeb(web, cut_off_after),
@@ -104,8 +106,8 @@ class Crawler:
             crawled = crawl(refresh, web, user_agent="omni_pipeline/0.1")
             return crawled, clean_pages(refresh)
 
-    def open(self) -> AbstractContextManager[Refresh]:
-        request = Request(run_id="run-1", worker=this_worker())
+    def open(self, scheduled_for: datetime | None = None) -> AbstractContextManager[Refresh]:
+        request = Request(run_id="run-1", worker=this_worker(), scheduled_for=scheduled_for)
         return open_refresh(self.database, self.settings, self.host, request)
 
     def web(self) -> WebDoor:

@@ -508,6 +508,21 @@ def test_a_recent_page_is_asked_for_when_the_sitemap_says_that_it_changed(
     assert crawler.asked() == ["/page-0"]
 
 
+def test_a_daily_refresh_looks_at_every_page_every_day(
+    site: ScriptedSite, make: MakeCrawler
+) -> None:
+    """A1, A5: what yesterday's reached after its tick is not a day old at today's."""
+    site.pages.update(site_of(3))
+    crawler = make(recency_hours=24.0)
+    crawler.crawl()
+    crawler.query("UPDATE raw_pages SET checked_at = now() - interval '1435 min' RETURNING 1")
+    tick = datetime.now(UTC) - timedelta(minutes=1)
+    crawler.crawl(scheduled_for=tick)
+    assert len(crawler.asked()) == 4
+    crawler.crawl(scheduled_for=tick + timedelta(seconds=1))
+    assert crawler.asked() == [], "looked at since the tick"
+
+
 def test_a_page_that_failed_is_asked_for_again_when_its_time_has_come(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:

@@ -31,13 +31,17 @@ FROM raw_pages p
 WHERE f.domain_id = %(domain_id)s AND f.outcome IS NULL
     AND p.domain_id = f.domain_id AND p.url = f.url AND p.status = 'live'
     AND p.checked_at > now() - make_interval(secs => %(recency_seconds)s)
+    AND NOT EXISTS (SELECT FROM held_pages h WHERE h.domain_id = f.domain_id AND h.url = f.url)
+    AND NOT EXISTS (SELECT FROM failed_pages e WHERE e.domain_id = f.domain_id AND e.url = f.url AND e.stage = 'fetch'
+        AND e.resolved_at IS NULL AND e.next_try_at <= now())
 
 -- name: add
 -- Queues URLs not seen in this crawl, up to the page limit; returns how many found a place.
 WITH room AS (
     -- Without a limit nothing is counted.
     SELECT CASE WHEN %(page_limit)s::bigint IS NOT NULL THEN greatest(0, %(page_limit)s::bigint
-        - (SELECT count(*) FROM crawl_frontier WHERE domain_id = %(domain_id)s)) END AS places
+        - (SELECT count(*) FROM crawl_frontier WHERE domain_id = %(domain_id)s
+            AND outcome IS DISTINCT FROM 'missing')) END AS places
 ), fresh AS (
     SELECT u.url, u.depth, u.ordinality
     FROM unnest(%(urls)s::text[], %(depths)s::int[]) WITH ORDINALITY AS u (url, depth, ordinality)
@@ -59,8 +63,11 @@ SELECT u.url FROM unnest(%(urls)s::text[]) WITH ORDINALITY AS u (url, ordinality
 WHERE NOT EXISTS (SELECT FROM crawl_frontier f WHERE f.domain_id = %(domain_id)s AND f.url = u.url)
 ORDER BY u.ordinality
 
+-- name: known_among
+SELECT url FROM crawl_frontier WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s) AND source = 'known'
+
 -- name: found_by_links
-SELECT url FROM crawl_frontier WHERE domain_id = %(domain_id)s AND source = 'link'
+SELECT url FROM crawl_frontier WHERE domain_id = %(domain_id)s AND source IN ('link', 'known')
 
 -- name: requeue_newer
 -- Pages that were skipped as recent, and of which the sitemap says that they changed after we looked.

@@ -44,6 +44,11 @@ UPDATE domains d SET (start_url, use_sitemap, page_limit, render_mode, delay_sec
     FROM jsonb_populate_record(d, %(changes)s) c)
 WHERE d.host = %(host)s
 
+-- name: forget_validators
+-- Pages are to be sent whole once more: what may be read of them is another now.
+UPDATE raw_pages p SET etag = NULL, last_modified = NULL FROM domains d
+WHERE d.host = %(host)s AND p.domain_id = d.id AND (p.etag IS NOT NULL OR p.last_modified IS NOT NULL)
+
 -- name: note_start_url
 UPDATE domains SET start_url = %(start_url)s WHERE id = %(domain_id)s
 

@@ -1,0 +1,82 @@
+"""Jobs of dead processes are ended at once, also when their locks outlive them for a moment."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+from psycopg import Connection
+
+from omni_pipeline.steps.reaper import is_dead_here, reap_lost_jobs, this_worker
+from omni_pipeline.store.crawl_jobs import Request
+from omni_pipeline.store.database import Database
+from omni_pipeline.store.session import Session
+from omni_pipeline_tests.store.conftest import claim, register
+
+SAY_WHO = "from omni_pipeline.steps.reaper import this_worker; print(this_worker())"
+
+
+@pytest.fixture
+def conn(database: Database) -> Iterator[Connection]:
+    with database.connect() as connection:
+        register(connection)
+        yield connection
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    session = Session(database)
+    yield session
+    session.close()
+
+
+@pytest.fixture(scope="module")
+def dead_worker() -> str:
+    """A process of this machine that has ended."""
+    said = subprocess.run(
+        [sys.executable, "-c", SAY_WHO], capture_output=True, text=True, check=True
+    )
+    return said.stdout.strip()
+
+
+def test_the_job_of_a_process_that_died_is_ended_at_once(
+    conn: Connection, session: Session, dead_worker: str
+) -> None:
+    """B2: its lease is not waited for; who lives is left alone."""
+    register(conn, "b.test")
+    lost = claim(conn, request=Request(run_id="run-1", worker=dead_worker))
+    claim(conn, "b.test", Request(run_id="run-2", worker=this_worker()))
+    assert is_dead_here(dead_worker)
+    ended = reap_lost_jobs(session, lease_seconds=90)
+    assert [(job.job_id, job.run_id) for job in ended] == [(lost.job_id, "run-1")]
+
+
+def test_a_lock_that_outlives_its_dead_process_for_a_moment_is_waited_for(
+    conn: Connection, session: Session, dead_worker: str
+) -> None:
+    """The server takes a moment to notice that a client was killed in its transaction."""
+    lost = claim(conn, request=Request(run_id=None, worker=dead_worker))
+    with conn.transaction():
+        conn.execute("SELECT FROM domains FOR SHARE")
+        ended: list[int] = []
+        reaper = threading.Thread(
+            target=lambda: ended.extend(
+                job.job_id for job in reap_lost_jobs(session, lease_seconds=90)
+            )
+        )
+        reaper.start()
+        reaper.join(0.5)
+        assert reaper.is_alive()
+    reaper.join(10)
+    assert ended == [lost.job_id]
+
+
+def test_a_lock_that_stays_is_left_to_the_next_look(
+    conn: Connection, session: Session, dead_worker: str
+) -> None:
+    """B2: the reaper has other domains to look after."""
+    claim(conn, request=Request(run_id=None, worker=dead_worker))
+    with conn.transaction():
+        conn.execute("SELECT FROM domains FOR SHARE")
+        assert reap_lost_jobs(session, lease_seconds=90) == []
