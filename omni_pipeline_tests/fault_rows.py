@@ -2,8 +2,9 @@
 
     python -m omni_pipeline_tests.fault_rows     # prints the table
 
-A test names the rows it shows in its docstring, as in ``A12, D6: confirmed by a second request``.
-So the table cannot drift from the tests; what no test shows is listed here with its reason.
+A test names the rows it shows in its docstring, as in ``A12, D6: confirmed by a second request``,
+or at the end of its name, as in ``..._d27_s46``. So the table cannot drift from the tests; what no
+test shows is listed here with its reason.
 """
 
 import ast
@@ -25,6 +26,7 @@ ROWS = (
 LEFT_OUT: dict[str, str] = {}
 
 _ROW = re.compile(r"\b([DES])(\d{1,2})(?:\s?[-–]\s?\1?(\d{1,2}))?\b")
+_SUFFIX = re.compile(r"_([des])(\d{1,2})(?=_|$)")
 
 
 def rows_by_test() -> Iterator[tuple[str, set[str]]]:
@@ -33,10 +35,9 @@ def rows_by_test() -> Iterator[tuple[str, set[str]]]:
         tree = ast.parse(file.read_text())
         module_rows = _rows_in(ast.get_docstring(tree) or "")
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                if node.name.startswith("test_"):
-                    named = _rows_in(ast.get_docstring(node) or "")
-                    yield f"{file.relative_to(TESTS)}::{node.name}", named or module_rows
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                named = _rows_in(ast.get_docstring(node) or "") | _rows_of(node.name)
+                yield f"{file.relative_to(TESTS)}::{node.name}", named or module_rows
 
 
 def tests_by_row() -> dict[str, list[str]]:
@@ -46,6 +47,10 @@ def tests_by_row() -> dict[str, list[str]]:
         for row in rows:
             table[row].append(test)
     return table
+
+
+def _rows_of(name: str) -> set[str]:
+    return {f"{letter.upper()}{number}" for letter, number in _SUFFIX.findall(name)}
 
 
 def _rows_in(text: str) -> set[str]:

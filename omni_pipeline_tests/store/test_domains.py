@@ -200,8 +200,8 @@ def test_every_table_that_knows_domains_forgets_them_by_its_own_definition(
 ) -> None:
     """B3: a row goes with its domain, or with what it belongs to and what does; ledgers stay."""
     rows = conn.execute(
-        "SELECT c.relname, (SELECT string_agg(DISTINCT f.confdeltype::text, '') FROM pg_constraint f "
-        "WHERE f.conrelid = c.oid AND f.contype = 'f') "
+        "SELECT c.relname, (SELECT string_agg(DISTINCT f.confdeltype::text, '') "
+        "FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f') "
         "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'domain_id' "
         "WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
     ).fetchall()
