@@ -38,7 +38,9 @@ def site(version_by_page: Mapping[int, int], name: str = "") -> Mapping[str, Scr
     """A home page and those that it links to, each in its version."""
     links = "".join(f'<a href="{_path(number)}">page {number}</a> ' for number in version_by_page)
     home = f"<html><title>Home</title><main><h1>Home</h1><p>{_WORDS}</p>{links}</main></html>"
-    pages = {_path(number): page(number, version, name) for number, version in version_by_page.items()}
+    pages = {
+        _path(number): page(number, version, name) for number, version in version_by_page.items()
+    }
     return {"/": home, **pages}
 
 

@@ -94,9 +94,14 @@ def play(
     playing = [sessions[name] for name in scripts]
     for name in order:
         sessions[name].take_turn()
-        _wait(lambda: all([session.is_settled(watcher) for session in playing]))
-    _wait(lambda: all([session.is_settled(watcher) and session.is_over for session in playing]))
+        _wait(lambda: _are_settled(playing, watcher))
+    _wait(lambda: _are_settled(playing, watcher) and all(one.is_over for one in playing))
     return {name: error.kind if (error := sessions[name].error) else None for name in scripts}
+
+
+def _are_settled(sessions: Sequence[Session], watcher: Connection) -> bool:
+    settled = [session.is_settled(watcher) for session in sessions]  # each may start a step
+    return all(settled)
 
 
 def _wait(is_so: Callable[[], bool]) -> None:

@@ -30,9 +30,7 @@ class Relay:
         is_down: Whether the line is cut for everyone, old and new.
     """
 
-    def __init__(
-        self, database: Database, directory: Path, *, delay_seconds: float = 0.0
-    ) -> None:
+    def __init__(self, database: Database, directory: Path, *, delay_seconds: float = 0.0) -> None:
         parts = conninfo_to_dict(database.url)
         name = f".s.PGSQL.{parts['port']}"
         self._target = str(Path(str(parts["host"])) / name)

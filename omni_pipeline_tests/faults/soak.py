@@ -1,4 +1,4 @@
-"""A long soak: workers die and freeze, Postgres restarts, sites change; then all is as it should be.
+"""A long soak: workers die and freeze, Postgres restarts, sites change; all ends as it should.
 
     python -m omni_pipeline_tests.faults.soak --kills 200 --restarts 20 --domains 20 --seed 7
 
@@ -96,7 +96,11 @@ class Soak:
     """One run of the plan against one server."""
 
     def __init__(
-        self, plan: Plan, server: EmbeddedPostgres, gardens: list[Garden], tell: Callable[[str], None]
+        self,
+        plan: Plan,
+        server: EmbeddedPostgres,
+        gardens: list[Garden],
+        tell: Callable[[str], None],
     ) -> None:
         self._plan = plan
         self._chance = random.Random(plan.seed)
@@ -308,7 +312,9 @@ def _differences(published: Mapping[str, Texts], twin: Mapping[str, Texts]) -> l
 
 def main() -> None:
     """Carry out the plan of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     for name, default in vars(Plan()).items():
         parser.add_argument(f"--{name}", type=type(default), default=default)
     plan = Plan(**vars(parser.parse_args()))

@@ -1,4 +1,4 @@
-"""Claim, publish, reap, beat, finish and remove in every order of their steps: all of them are safe.
+"""Claim, publish, reap, beat, finish and remove in every order of their steps: all are safe.
 
 A race shows a lucky order now and then; here each of them is played, with its lock waits.
 """

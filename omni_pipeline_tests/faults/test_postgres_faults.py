@@ -5,19 +5,20 @@ On a server of these tests' own. What the store does with each single failure is
 """
 
 import os
-import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from psycopg import Connection
 
 from omni_pipeline.domain.chunking import Chunk
+from omni_pipeline.errors import TemporaryError
 from omni_pipeline.store import chunks, crawl_jobs
 from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.database import Database
@@ -76,21 +77,11 @@ def restart_immediately(server: EmbeddedPostgres, _: Case) -> None:
 
 def kill_a_backend(server: EmbeddedPostgres, case: Case) -> None:
     """The server then resets the sessions of all others."""
-    with case.database.connect() as conn:
-        os.kill(conn.info.backend_pid, signal.SIGKILL)
-        while server.cluster.is_answering() and not conn.closed:
-            time.sleep(0.01)
-            if not is_open(conn):
-                break
+    with case.database.connect() as victim, case.database.connect() as other:
+        os.kill(victim.info.backend_pid, signal.SIGKILL)
+        with pytest.raises(psycopg.OperationalError):
+            other.execute("SELECT pg_sleep(20)")
     server.cluster.start()
-
-
-def is_open(conn: Connection) -> bool:
-    try:
-        conn.execute("SELECT 1")
-    except Exception:  # whatever way it broke
-        return False
-    return True
 
 
 def cut_all_sessions(_: EmbeddedPostgres, case: Case) -> None:
@@ -122,7 +113,7 @@ def test_a_refresh_outlives_its_server(
     assert len(texts) == len(set(texts))
 
 
-class CutOffHalfway(tuple[Chunk, ...]):
+class CutOffHalfway(tuple[Chunk, ...]):  # noqa: SLOT001 - it remembers
     """Chunks whose reader loses its session before the last of them."""
 
     cut: Callable[[], None]
@@ -187,12 +178,12 @@ def test_someone_who_alters_a_table_is_waited_for(case: Case) -> None:
 @contextmanager
 def failing_inserts(case: Case, condition: str) -> Iterator[None]:
     """Every insert of chunks fails as the server itself would."""
-    case_statement = (
+    function = (
         "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN {condition}; RETURN NULL; END $$"
     )
     with case.database.connect() as conn:
-        conn.execute(case_statement.encode())
+        conn.execute(function.encode())
         conn.execute("CREATE TRIGGER fail BEFORE INSERT ON chunks EXECUTE FUNCTION fail()")
         yield
         conn.execute("DROP FUNCTION fail CASCADE")
@@ -206,9 +197,8 @@ def test_a_full_disk_stops_the_refresh_at_once_and_is_told(case: Case) -> None:
         assert case.start().outcome() == "transient.disk_full"
         assert time.monotonic() - started < 25
     assert case.jobs() == [("failed", "worker", "transient.disk_full")]
-    assert {url for url in case.published() if url in case.twin.before} >= set(case.twin.after) & set(
-        case.twin.before
-    )
+    kept = {url: texts for url, texts in case.twin.before.items() if url in case.twin.after}
+    assert case.published() == kept
     assert case.start().outcome() is None
     assert_recovered(case)
 
@@ -239,10 +229,8 @@ def test_a_refresh_waits_for_a_free_session(case: Case) -> None:
     """Fault B10: the server is full for a second."""
     with ExitStack() as held:
         for _ in range(SESSIONS):
-            try:
+            with suppress(TemporaryError):  # until it is full
                 held.enter_context(case.database.connect())
-            except Exception:  # full
-                break
         worker = case.start()
         time.sleep(1.0)
         assert worker.is_alive()
@@ -251,7 +239,7 @@ def test_a_refresh_waits_for_a_free_session(case: Case) -> None:
 
 
 @pytest.mark.parametrize("name", ["CP05", "CP08"])
-def test_a_commit_whose_answer_is_lost_counts_once(case: Case, name: str, tmp_path: Path) -> None:
+def test_a_commit_whose_answer_is_lost_counts_once(case: Case, name: str) -> None:
     """Fault B11: the rows are there, the client was told nothing, and repeats its work."""
     with make_enterable_dir() as directory, Relay(case.database, directory) as relay:
         case.settings = replace(case.settings, database_url=relay.database.url)
@@ -276,18 +264,18 @@ def test_an_outage_of_seconds_is_waited_for(server: EmbeddedPostgres, case: Case
     worker = case.start("CP07:1:STOP")
     worker.await_freeze()
     server.cluster.stop()
+    used = processor_seconds(worker.pid)
     worker.wake()
     time.sleep(2.0)
     assert worker.is_alive()
-    used = resource_seconds(worker.pid)
-    assert used < 30
+    assert processor_seconds(worker.pid) - used < 1, "it waits, and does not knock all the time"
     server.cluster.start()
     assert worker.outcome() is None
     assert case.jobs() == [COMPLETED]
     assert_recovered(case)
 
 
-def resource_seconds(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -312,3 +300,49 @@ def test_ids_beyond_32_bits_go_everywhere(case: Case) -> None:
     assert_recovered(case)
     [(highest,)] = case.query("SELECT max(id) FROM chunks")
     assert int(str(highest)) > 2**33
+
+
+@pytest.mark.chaos
+def test_a_statement_that_takes_too_long_fails_the_run_and_loses_nothing(case: Case) -> None:
+    """Fault B7: retried for half a minute; then the run says why, and the next one goes on."""
+    with_options(case, "-c statement_timeout=500ms")
+    with failing_inserts(case, "PERFORM pg_sleep(2)"):
+        assert case.start().outcome() == "transient.db_timeout"
+    assert case.violations() == []
+    assert case.start().outcome() is None
+    assert case.jobs() == [("failed", "worker", "transient.db_timeout"), COMPLETED]
+    assert_recovered(case)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+def test_a_slow_server_makes_a_run_slow_and_not_dead(case: Case) -> None:
+    """Fault B15: every message waits, and the beats keep the lease all the same."""
+    with (
+        make_enterable_dir() as directory,
+        Relay(case.database, directory, delay_seconds=0.1) as relay,
+    ):
+        worker = case.start(
+            database_url=relay.database.url, lease_seconds=9.0, heartbeat_seconds=1.0
+        )
+        assert worker.outcome(500) is None
+    assert case.jobs() == [COMPLETED]
+    assert_recovered(case)
+
+
+def test_after_a_restore_raised_fences_refuse_the_writers_of_the_lost_time(
+    server: EmbeddedPostgres, case: Case
+) -> None:
+    """Fault B18: last night's fences and job numbers are handed out a second time else."""
+    zombie = case.start("CP07:1:STOP")
+    zombie.await_freeze()
+    name = case.database.url.partition("@/")[2].partition("?")[0]
+    execute(server, "DROP DATABASE {} WITH (FORCE)", name)
+    execute(server, "CREATE DATABASE {} TEMPLATE {}", name, SEEDED)
+    case.query("UPDATE domains SET fence = fence + 1000000")
+    case.world.site.requests.clear()
+    assert case.start().outcome() is None
+    zombie.wake()
+    assert zombie.outcome() == "permanent.lease_lost"
+    assert case.jobs() == [COMPLETED]
+    assert_recovered(case)

@@ -70,8 +70,7 @@ def test_losers_leave_within_two_seconds_and_ask_nobody(case: Case, count: int) 
         try:
             with open_refresh(case.database, case.settings, case.host, request):
                 is_over.wait(60)
-        except DomainBusyError as error:
-            assert "already being refreshed" in str(error)
+        except DomainBusyError:
             return time.monotonic() - started
         return None
 

@@ -98,9 +98,7 @@ def neither_old_nor_new(
     before: Mapping[str, Texts], after: Mapping[str, Texts], pages: Mapping[str, Texts]
 ) -> list[str]:
     """Which pages are neither as they were nor as they will be."""
-    return [
-        url for url, texts in pages.items() if texts not in (before.get(url), after.get(url))
-    ]
+    return [url for url, texts in pages.items() if texts not in (before.get(url), after.get(url))]
 
 
 def published_texts(conn: Connection) -> dict[str, Texts]:

@@ -34,7 +34,12 @@ SECONDS = 90.0
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["openai", "pytest", "omni_pipeline_tests.faults.workers", "omni_pipeline_tests.faults.watchers"]
+    [
+        "openai",
+        "pytest",
+        "omni_pipeline_tests.faults.workers",
+        "omni_pipeline_tests.faults.watchers",
+    ]
 )
 
 

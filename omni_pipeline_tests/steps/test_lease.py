@@ -1,142 +1,98 @@
-"""A lease that is lost: who notices stops, and who hangs is ended."""
+"""The lease of a run: trusted for two thirds of its length from the last good beat's start."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 from psycopg import Connection
 
 from omni_pipeline.errors import LeaseLostError
-from omni_pipeline.steps.lease import EXIT_LEASE_LOST, Lease
+from omni_pipeline.steps.lease import Lease
 from omni_pipeline.store import crawl_jobs
 from omni_pipeline.store.database import Database
-from omni_pipeline_tests.store.conftest import claim, register
+from omni_pipeline_tests.conftest import make_enterable_dir
+from omni_pipeline_tests.faults.relays import Relay
+from omni_pipeline_tests.store.conftest import Run, read_job, start_run
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 
-SECONDS = 20
+@dataclass(kw_only=True)
+class Clock:
+    """A clock that stands still until it is moved, and moves by itself while it is read."""
 
-# A worker of its own: it claims the domain, and hangs without looking at its lease again.
-WORKER = """
-import sys, time
-from omni_pipeline.steps.lease import Lease
-from omni_pipeline.store import crawl_jobs, domains
-from omni_pipeline.store.database import Database
+    now: float = 1000.0
+    seconds_per_look: float = 0.0
 
-database = Database(url=sys.argv[1])
-with database.connect() as conn:
-    holding = crawl_jobs.claim(
-        conn, domains.get(conn, "a.test").id, "a.test", crawl_jobs.Request(run_id=None, worker="w")
-    )
-with Lease(
-    database, holding, lease_seconds=1.5, heartbeat_seconds=0.2, grace_seconds=0.5,
-    ends_process=sys.argv[2] == "ends",
-):
-    print("claimed", flush=True)
-    time.sleep(float(sys.argv[3]))
-print("closed", flush=True)
-"""
+    def __call__(self) -> float:
+        now, self.now = self.now, self.now + self.seconds_per_look
+        return now
 
 
 @pytest.fixture
-def conn(database: Database) -> Iterator[Connection]:
-    with database.connect() as connection:
-        register(connection)
-        yield connection
+def run(connection: Connection) -> Run:
+    return start_run(connection)
 
 
-def start_worker(database: Database, *, ends: bool, seconds: float) -> "subprocess.Popen[str]":
-    worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER, database.url, "ends" if ends else "stays", str(seconds)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert worker.stdout is not None
-    assert worker.stdout.readline() == "claimed\n"
-    return worker
+@pytest.fixture
+def relay(database: Database) -> Iterator[Relay]:
+    with make_enterable_dir() as directory, Relay(database, directory) as opened:
+        yield opened
 
 
-def reap_now(conn: Connection) -> None:
-    assert crawl_jobs.reap(conn, lease_seconds=0, dead_job_ids=[1])
+def lease_of(database: Database, run: Run, clock: Clock) -> Lease:
+    return Lease(database, run.holding, lease_seconds=90, heartbeat_seconds=15, clock=clock)
 
 
-def test_a_process_that_hangs_after_its_lease_was_lost_is_ended(
-    database: Database, conn: Connection
+def test_a_run_that_cannot_beat_stops_before_its_lease_runs_out(
+    database: Database, run: Run
 ) -> None:
-    """B2, P3: a hung worker would hold its slot of the queue for ever."""
-    worker = start_worker(database, ends=True, seconds=SECONDS)
-    reap_now(conn)
-    output, error = worker.communicate(timeout=SECONDS / 2)
-    assert worker.returncode == EXIT_LEASE_LOST
-    assert "closed" not in output
-    assert len(error.splitlines()) == 1
-    assert "The refresh of a.test (job 1) lost its lease" in error
-
-
-def test_a_process_is_ended_though_its_beat_hangs_too(database: Database, conn: Connection) -> None:
-    worker = start_worker(database, ends=True, seconds=SECONDS)
-    with conn.transaction():
-        conn.execute("SELECT FROM crawl_jobs FOR UPDATE")
-        worker.communicate(timeout=SECONDS / 2)
-    assert worker.returncode == EXIT_LEASE_LOST
-
-
-@pytest.mark.parametrize(
-    ("ends", "is_reaped", "seconds"),
-    [(True, True, 1.1), (True, False, 3.0), (False, True, 3.0)],
-    ids=["it notices within the grace", "its lease is kept", "it does other things as well"],
-)
-def test_a_process_is_left_alone_when(
-    database: Database, conn: Connection, *, ends: bool, is_reaped: bool, seconds: float
-) -> None:
-    worker = start_worker(database, ends=ends, seconds=seconds)
-    if is_reaped:
-        reap_now(conn)
-    output, error = worker.communicate(timeout=SECONDS)
-    assert (worker.returncode, output, error) == (0, "closed\n", "")
-
-
-class Clock:
-    """Seconds that pass when they are told to."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_lease_is_trusted_for_two_thirds_of_its_length_without_a_beat(
-    database: Database, conn: Connection
-) -> None:
-    """P3: the holder stops before the reaper may give its domain away."""
+    """Fault A20: the thread that beats is dead, and the work goes on: for 60 s of 90."""
     clock = Clock()
-    lease = Lease(
-        database, claim(conn), lease_seconds=90, heartbeat_seconds=15, clock=clock
-    )  # not opened: no beat
+    lease = lease_of(database, run, clock)
     clock.now += 60
     lease.check()
-    clock.now += 0.1
-    with pytest.raises(LeaseLostError, match=r"could not renew its lease on a\.test for 60 s"):
+    clock.now += 1
+    with pytest.raises(LeaseLostError, match="could not renew its lease"):
         lease.check()
 
 
-def check_until_lost(lease: Lease) -> None:
-    for _ in range(200):
-        lease.check()
-        time.sleep(0.02)
-
-
-def test_a_lease_that_somebody_else_ended_is_lost_at_the_next_beat(
-    database: Database, conn: Connection
+def test_a_beat_extends_trust_from_its_start_and_not_from_its_end(
+    database: Database, run: Run
 ) -> None:
-    """B3, P3: not only when the trust in it runs out."""
-    holding = claim(conn)
-    with Lease(database, holding, lease_seconds=90, heartbeat_seconds=0.05) as lease:
-        crawl_jobs.reap(conn, lease_seconds=90, dead_job_ids=[holding.job_id])
-        with pytest.raises(LeaseLostError, match="ended by the reaper"):
-            check_until_lost(lease)
+    """Fault A20: a slow round trip must not be taken for a fresh lease."""
+    clock = Clock()
+    lease = lease_of(database, run, clock)
+    clock.now += 50
+    started = clock.now
+    lease._beat()
+    clock.now = started + 60
+    lease.check()
+    clock.now = started + 61
+    with pytest.raises(LeaseLostError):
+        lease.check()
+
+
+def test_an_outage_of_the_beats_connection_alone_costs_no_job(
+    database: Database, relay: Relay, run: Run
+) -> None:
+    """Fault A21: beats are tried again, nobody is reaped, and no second run is let in."""
+    lease = Lease(relay.database, run.holding, lease_seconds=12, heartbeat_seconds=0.1)
+    with lease:
+        wait_for_beat(run)
+        relay.go_down()
+        for _ in range(10):
+            time.sleep(0.1)
+            assert crawl_jobs.reap(run.conn, lease_seconds=12) == []
+            lease.check()
+        relay.is_down = False
+        wait_for_beat(run)
+        lease.check()
+    assert run.finish()
+
+
+def wait_for_beat(run: Run) -> None:
+    before = read_job(run.conn, run.holding)["heartbeat_at"]
+    deadline = time.monotonic() + 20
+    while read_job(run.conn, run.holding)["heartbeat_at"] == before:
+        assert time.monotonic() < deadline, "no beat came"
+        time.sleep(0.05)
