@@ -2,8 +2,8 @@
 
     PYTHONPATH=. python benchmarks/peers/crawlee_render.py http://127.0.0.1:8000/ 100 2 [CHROMIUM]
 
-Links are read in one call to the page: its own enqueue_links asks the browser for each link apart, and
-took more than a minute for a page with thousands of them.
+Links are read in one call to the page: its own enqueue_links asks the browser for each link apart,
+and took more than a minute for a page with thousands of them.
 
 Prints one line of JSON: pages, wall and CPU seconds of the whole process tree without the imports,
 and the tree's peak memory.

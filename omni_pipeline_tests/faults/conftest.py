@@ -110,7 +110,7 @@ class Case:
             return found.fetchall() if found.description else []
 
     def jobs(self) -> list[tuple[object, ...]]:
-        """Status, who ended it and the kind of error of each job since the seeding, oldest first."""
+        """Status, who ended it and the kind of error of each job since the seeding, in order."""
         return self.query(
             "SELECT status, ended_by, error_kind FROM crawl_jobs ORDER BY id OFFSET 1"
         )

@@ -17,7 +17,7 @@ _WORDS = "The garden is watered at dawn, when the soil is cool and the wind has 
 
 def version_1() -> Mapping[str, Script]:
     """A home page and the pages that it links to."""
-    return site({number: 1 for number in range(PAGES)})
+    return site(dict.fromkeys(range(PAGES), 1))
 
 
 def version_2() -> Mapping[str, Script]:

@@ -67,11 +67,11 @@ def anomalies(history: Iterable[Publish], stored: Mapping[str, Version | None]) 
     by_page: dict[str, dict[Version, Outcome]] = defaultdict(dict)
     for publish in history:
         by_page[publish.page][publish.version] = publish.outcome
-    found = []
-    for page in sorted(by_page.keys() | stored.keys()):
-        if problem := _problem(by_page[page], stored.get(page)):
-            found.append(f"{page}: {problem}")
-    return found
+    return [
+        f"{page}: {problem}"
+        for page in sorted(by_page.keys() | stored.keys())
+        if (problem := _problem(by_page[page], stored.get(page)))
+    ]
 
 
 def _problem(outcomes: Mapping[Version, Outcome], live: Version | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Runs a few scripted sessions in every order their steps can take, as Postgres's isolation tests do.
+"""Runs a few scripted sessions in every order of their steps, as Postgres's isolation tests do.
 
 A script is a generator: what lies between two yields is one step. A step that waits for a lock of
 another session is left waiting, and the others go on; its session's later steps follow once it is

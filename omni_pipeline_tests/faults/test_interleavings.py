@@ -221,8 +221,9 @@ def judge(
 
 def assert_next_run_publishes(conn: Connection, stage: Stage, order: tuple[str, ...]) -> None:
     """Whatever the order was, the domain is free after a reaper, and nothing is paid for again."""
-    running = dict(conn.execute("SELECT id, 1 FROM crawl_jobs WHERE status = 'running'").fetchall())
-    crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=list(running))
+    running = conn.execute("SELECT id FROM crawl_jobs WHERE status = 'running'").fetchall()
+    dead = [int(job_id) for (job_id,) in running]
+    crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=dead)
     successor = Run(conn=conn, holding=claim(conn), model=stage.run.model)
     assert successor.pay_missing(successor.staged_ids()) == [], order
     successor.swap(successor.staged_ids())
