@@ -114,7 +114,7 @@ class Lease:
         return self._clock() >= self._trusted_until
 
     def _end_process(self) -> None:
-        """At once, whatever hangs: it holds a slot of the queue, and its domain may have another."""
+        """At once, whatever hangs: it holds a slot of the queue, and its domain needs it."""
         sys.stderr.write(
             f"The refresh of {self._holding.host} (job {self._holding.job_id}) lost its lease and "
             f"did not stop within {self._grace_seconds:.0f} s: its process ends itself.\n"
