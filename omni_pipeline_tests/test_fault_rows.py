@@ -1,4 +1,4 @@
-"""Every fault and attack that concerns fetching is shown by a test, or says why it is not."""
+"""Every fault and attack is shown by a test, or says why it is not."""
 
 import pytest
 

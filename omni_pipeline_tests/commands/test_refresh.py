@@ -110,7 +110,7 @@ def test_of_two_refreshes_at_once_one_runs_and_the_other_is_told(
 def test_ctrl_c_ends_a_refresh_with_one_line_and_a_closed_job(
     omni: CommandLine, site: SampleServer, embedding_server: EmbeddingServer, database: Database
 ) -> None:
-    """A17 of the faults: the lease is given back at once, and the job row says why."""
+    """Fault A17: the lease is given back at once, and the job row says why."""
     may_end = threading.Event()
     hold = held_until(may_end)
 

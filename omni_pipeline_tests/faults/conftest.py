@@ -106,7 +106,7 @@ class Case:
 
     def query(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with self.database.connect() as conn:
-            found = conn.execute(query.encode(), values)
+            found = conn.execute(query.encode(), values or None)
             return found.fetchall() if found.description else []
 
     def jobs(self) -> list[tuple[object, ...]]:

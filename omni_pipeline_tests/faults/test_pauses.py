@@ -27,7 +27,7 @@ TABLES = (
 )
 
 OPEN_TRANSACTIONS = (
-    "SELECT FROM pg_stat_activity WHERE datname = current_database() "
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
     "AND state LIKE 'idle in transaction%'"
 )
 

@@ -5,6 +5,7 @@ interpreter takes seconds, so that a test can afford many. A worker does what a 
 step by step; Dagster itself is in the tests of `defs` and `commands`.
 """
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -51,6 +52,7 @@ class Worker:
         self._process = FORKS.Process(target=_refresh_and_tell, args=(settings, host, answer))
         self._process.start()
         answer.close()
+        atexit.register(self._process.kill)  # a frozen one would be waited for, for ever
 
     @property
     def pid(self) -> int:

@@ -65,6 +65,7 @@ def test_a_beat_extends_trust_from_its_start_and_not_from_its_end(
     clock.now += 50
     started = clock.now
     lease._beat()
+    lease._session.close()
     clock.now = started + 60
     lease.check()
     clock.now = started + 61

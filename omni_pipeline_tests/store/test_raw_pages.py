@@ -111,7 +111,7 @@ def test_two_domains_may_have_the_same_page_and_do_not_touch_each_others(run: Ru
 def test_batches_that_share_pages_in_opposite_orders_do_not_deadlock(
     run: Run, shared: Database
 ) -> None:
-    """B5 of the faults: rows are locked in the order of their URLs, whatever the batch's own."""
+    """Fault B5: rows are locked in the order of their URLs, whatever the batch's own."""
     urls = [f"{ROOT}{number}" for number in range(40)]
     start = threading.Barrier(2)
 

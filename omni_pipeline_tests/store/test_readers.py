@@ -226,8 +226,10 @@ def await_pause(conn: Connection) -> None:
 
 
 def recover(run: Run) -> Run:
-    """What follows a kill: the reaper, then the next run."""
-    crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.holding.job_id])
+    """What follows a kill: the reaper, as soon as the server lets go of its locks, then a run."""
+    dead = [run.holding.job_id]
+    while not crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=dead):
+        time.sleep(0.02)
     return start_run(run.conn)
 
 
