@@ -9,12 +9,13 @@ COMPILE := $(UV) pip compile --quiet --no-config --universal --fork-strategy few
 
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: help demo test setup lint bench lock clean
+.PHONY: help demo test chaos setup lint bench lock clean
 
 help:
 	@echo "make demo                 set up, then crawl, index and search the bundled sample site"
 	@echo "make demo SITE=https://…  the same with a site of yours"
 	@echo "make test                 set up, then lint and run every test (ARGS=… for pytest)"
+	@echo "make chaos                kills and restarts for an hour (ARGS=… for the soak)"
 	@echo "make bench                the benchmarks"
 	@echo "make setup | lint | clean | lock"
 
@@ -23,6 +24,13 @@ demo: setup
 
 test: lint
 	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+
+# The longer versions of the fault tests, then a soak: ARGS="--kills 20 --restarts 3 --domains 5"
+# is a short one, --seed N another one.
+chaos:
+	@sh tools/setup.sh dev
+	@$(PYTHON) -m pytest -m chaos
+	@$(PYTHON) -m omni_pipeline_tests.faults.soak $(ARGS)
 
 setup:
 	@sh tools/setup.sh

@@ -13,6 +13,7 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
@@ -69,6 +70,7 @@ def rows_by_test() -> Iterator[tuple[str, set[str]]]:
                 yield f"{file.relative_to(TESTS)}::{node.name}", named or module_rows
 
 
+@cache
 def tests_by_row() -> dict[str, list[str]]:
     """The table: row to tests."""
     table: dict[str, list[str]] = defaultdict(list)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from omni_pipeline_tests.fault_rows import LEFT_OUT, ROWS, tests_by_row
+from omni_pipeline_tests import fault_rows
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", fault_rows.ROWS)
 def test_every_row_is_shown_or_left_out_with_a_reason(row: str) -> None:
-    shown = tests_by_row().get(row, [])
-    assert bool(shown) != (row in LEFT_OUT), f"{row}: {shown or 'neither shown nor left out'}"
+    shown = fault_rows.tests_by_row().get(row, [])
+    is_left_out = row in fault_rows.LEFT_OUT
+    assert bool(shown) != is_left_out, f"{row}: {shown or 'neither shown nor left out'}"

@@ -257,6 +257,14 @@ def reaped_lately(conn: Connection) -> list[LostJob]:
     return fetch_all(conn, _SQL["reaped_lately"], {}, LostJob)
 
 
+def is_any_lost(
+    conn: Connection, *, lease_seconds: float, dead_job_ids: Sequence[int] = ()
+) -> bool:
+    """Whether ``reap`` would end a job now, or was kept from it by a lock."""
+    parameters = {"lease_seconds": lease_seconds, "dead_job_ids": list(dead_job_ids)}
+    return bool(conn.execute(_SQL["is_any_lost"], parameters).rowcount)
+
+
 def workers(conn: Connection) -> dict[int, str]:
     """The worker of every running job, by job id."""
     return dict(conn.execute(_SQL["running"]).fetchall())

@@ -209,7 +209,7 @@ def test_a_feed_cut_off_in_the_middle_goes_on_with_the_others(days: Days) -> Non
 def test_a_database_that_is_away_delays_the_day_and_drops_no_domain(
     days: Days, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B13, G5, A20: the tick itself needs no database of ours; the sensor asks until it is back."""
+    """Fault B13; G5, A20: the tick itself needs no database of ours; the sensor asks on."""
     days.tick(TWO)
     monkeypatch.setattr(days.session, "_database", Database(url="postgresql://127.0.0.1:1/omni"))
     for _ in range(3):
@@ -311,6 +311,7 @@ def test_a_run_that_failed_before_it_claimed_its_domain_is_tried_again(days: Day
 
 
 def test_restarts_by_dagster_itself_use_up_no_attempt(days: Days) -> None:
+    """F10: one counter, whoever tries again."""
     failed = fail_first(days, "transient.worker_lost")
     tags = {**failed.tags, "dagster/parent_run_id": failed.run_id, "dagster/retry_number": "1"}
     days.refresh(days.queue(tags), ("transient.worker_lost", "It crashed again."))

@@ -248,6 +248,7 @@ with ScriptedSite({"/": html("x"), "/spin": html("<script>while (true) {}</scrip
 
 
 def test_kill_9_of_this_program_leaves_no_browser_behind() -> None:
+    """Fault A22."""
     with subprocess.Popen(
         [sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True
     ) as program:

@@ -128,6 +128,11 @@ SELECT *,
     CASE WHEN status = 'running' THEN extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 END AS beat_age_seconds
 FROM crawl_jobs WHERE id = %(job_id)s
 
+-- name: is_any_lost
+-- Whether the reaper passed one by.
+SELECT FROM crawl_jobs j WHERE j.status = 'running' AND (j.id = ANY (%(dead_job_ids)s)
+    OR j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s))
+
 -- name: running
 SELECT id AS job_id, worker FROM crawl_jobs WHERE status = 'running' AND worker IS NOT NULL
 

@@ -1,0 +1,53 @@
+"""`omni verify`: what changed, or everything; what is wrong, with an exit code to match (A14)."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from psycopg import Connection
+
+from omni_pipeline.commands.verify import MOST_SHOWN
+from omni_pipeline.store.database import Database
+from omni_pipeline_tests.store.conftest import start_run
+
+from .conftest import CommandLine
+
+
+@pytest.fixture
+def conn(database: Database) -> Iterator[Connection]:
+    with database.connect() as connection:
+        yield connection
+
+
+def test_what_changed_is_checked_once_and_everything_on_demand(
+    omni: CommandLine, conn: Connection
+) -> None:
+    run = start_run(conn, "a.test")
+    run.publish({run.save_pages("p")[0]: ["one"]})
+    run.finish()
+    for checked in (1, 0):
+        result = omni.run("verify")
+        assert result.returncode == 0
+        assert result.stdout.startswith("0 violations of ")
+        assert f"{checked} of 1 domains were checked" in result.stdout
+    assert "All 1 domains were checked." in omni.run("verify", "--all").stdout
+
+
+def test_violations_are_listed_and_make_the_command_fail(
+    omni: CommandLine, conn: Connection
+) -> None:
+    run = start_run(conn, "a.test")
+    run.publish({run.save_pages("p")[0]: [f"text {n}" for n in range(MOST_SHOWN + 5)]})
+    run.finish()
+    conn.execute("UPDATE chunks SET token_count = 9000")
+    result = omni.run("verify")
+    assert result.returncode == 1
+    rows = [line for line in result.stdout.splitlines() if line.startswith("I42_chunk_fits")]
+    assert len(rows) == MOST_SHOWN + 1
+    assert "5 more" in rows[-1]
+    assert "a.test" in rows[0]
+    result = omni.run("verify", "--json")
+    found = json.loads(result.stdout)
+    assert (result.returncode, found["domains_checked"]) == (1, 1)
+    assert len(found["violations"]) == MOST_SHOWN + 5
+    assert found["violations"][0].keys() == {"invariant", "host", "subject", "detail"}
