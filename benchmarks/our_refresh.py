@@ -1,6 +1,6 @@
 """Our steps in a process of their own, without Dagster, timed: the contender of the benchmarks.
 
-    OMNI_HOME=/tmp/x OMNI_ALLOW_ADDRESSES=127.0.0.1:8000 python -m benchmarks.our_refresh \
+    OMNI_HOME=/path/to/x OMNI_ALLOW_ADDRESSES=127.0.0.1:8000 python -m benchmarks.our_refresh \
         http://127.0.0.1:8000/ --rounds 2
 
 Prints one line of JSON for each refresh. Everything is on as in `omni refresh`: robots.txt,
