@@ -11,6 +11,7 @@ _CHANGED = range(58)
 _MOVED = 58
 _MISSING = 59
 _REMOVED = (60, 61)
+_COPY = 62
 
 _WORDS = "The garden is watered at dawn, when the soil is cool and the wind has not yet risen."
 
@@ -21,12 +22,13 @@ def version_1() -> Mapping[str, Script]:
 
 
 def version_2() -> Mapping[str, Script]:
-    """Most pages are edited in part, one moved, one is missing, two are gone, two are new."""
+    """Most pages are edited in part, two are new; five are to leave, each for its own reason."""
     versions = {number: 2 if number in _CHANGED else 1 for number in range(PAGES + 2)}
     pages = dict(site(versions))
     pages["/moved"] = page(PAGES + 2, 1)
     pages[_path(_MOVED)] = redirect("/moved", 301)
     pages[_path(_MISSING)] = Page(status=404)
+    pages[_path(_COPY)] = f'<html><link rel="canonical" href="{_path(_COPY + 1)}">Copy</html>'
     return pages | dict.fromkeys(map(_path, _REMOVED), GONE)
 
 

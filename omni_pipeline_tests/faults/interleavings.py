@@ -40,6 +40,7 @@ class Session:
         self.conn = database.connect()
         self.error: OmniError | None = None
         self.is_over = False
+        self.ended_at = 0.0
         self._pid = self.conn.info.backend_pid
         self._thread = ThreadPoolExecutor(1)
         self._script: Iterator[None] = iter(())
@@ -73,9 +74,13 @@ class Session:
             with classified():
                 next(self._script)
         except StopIteration:
-            self.is_over = True
+            self._end(None)
         except OmniError as error:
-            self.error, self.is_over = error, True
+            self._end(error)
+
+    def _end(self, error: OmniError | None) -> None:
+        self.error, self.ended_at = error, time.monotonic()
+        self.is_over = True
 
     def _is_blocked(self, watcher: Connection) -> bool:
         row = watcher.execute("SELECT cardinality(pg_blocking_pids(%s))", [self._pid]).fetchone()
@@ -88,7 +93,12 @@ def play(
     scripts: Mapping[str, Script],
     watcher: Connection,
 ) -> dict[str, str | None]:
-    """Play one order to its end; returns the kind of error with which each session ended."""
+    """Play one order to its end.
+
+    Returns:
+        The kind of error with which each session ended, None where it ended well; in the order in
+        which they ended, which lock waits may make another than that of their turns.
+    """
     for name, script in scripts.items():
         sessions[name].load(script)
     playing = [sessions[name] for name in scripts]
@@ -96,7 +106,8 @@ def play(
         sessions[name].take_turn()
         _wait(lambda: _are_settled(playing, watcher))
     _wait(lambda: _are_settled(playing, watcher) and all(one.is_over for one in playing))
-    return {name: error.kind if (error := sessions[name].error) else None for name in scripts}
+    ended = sorted(scripts, key=lambda name: sessions[name].ended_at)
+    return {name: error.kind if (error := sessions[name].error) else None for name in ended}
 
 
 def _are_settled(sessions: Sequence[Session], watcher: Connection) -> bool:

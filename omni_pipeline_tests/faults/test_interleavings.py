@@ -4,7 +4,7 @@ A race shows a lucky order now and then; here each of them is played, with its l
 """
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from psycopg import Connection
@@ -21,6 +21,7 @@ from omni_pipeline_tests.store.conftest import (
     claim,
     count,
     live_texts,
+    read_job,
     register,
     silence,
 )
@@ -35,9 +36,12 @@ _JOBS, _DOMAINS = load_queries("crawl_jobs"), load_queries("domains")
 
 
 class Stage:
-    """A claimed domain that has published OLD, staged NEW, and been silent for too long."""
+    """A claimed domain that has published OLD, staged NEW, and been silent for too long.
 
-    def __init__(self, conn: Connection) -> None:
+    Where all that is played is who claims it, it is free.
+    """
+
+    def __init__(self, conn: Connection, names: Sequence[str]) -> None:
         conn.execute("DELETE FROM crawl_jobs")
         conn.execute("DELETE FROM domains")
         register(conn)
@@ -50,6 +54,8 @@ class Stage:
         self.revision_ids = self.run.stage({page: NEW[PAGE], twin: NEW[TWIN]})
         self.run.pay_missing(self.revision_ids)
         silence(conn, self.run.holding, LEASE_SECONDS + 1)
+        if all(name.startswith("claim") for name in names):
+            self.run.finish()
         self.claims: list[Claim] = []
 
     # The scripts
@@ -182,10 +188,10 @@ def play_all(
     """Play the orders of these scripts, each on a fresh stage, and judge how each of them ends."""
     actors = dict(zip(names, sessions.values(), strict=False))
     with database.connect() as watcher:
-        steps = {name: Stage(conn).scripts()[name][0] for name in names}
+        steps = {name: Stage(conn, names).scripts()[name][0] for name in names}
         found = orders(steps)
         for order in random.sample(found, min(most, len(found))):
-            stage = Stage(conn)
+            stage = Stage(conn, names)
             scripts = {name: stage.scripts()[name][1] for name in names}
             errors = play(order, actors, scripts, watcher)
             judge(conn, stage, order, errors)
@@ -214,9 +220,22 @@ def judge(
         assert live_texts(conn) == {}, order
         assert count(conn, "SELECT count(*) FROM crawl_jobs WHERE status = 'running'") == 0, order
         return
+    assert_nobody_wrote_late(conn, stage, errors)
     published = {errors[name] for name in errors if name.startswith("publish")}
     assert live_texts(conn) == (NEW if None in published else OLD), (order, errors)
     assert_next_run_publishes(conn, stage, order)
+
+
+def assert_nobody_wrote_late(
+    conn: Connection, stage: Stage, errors: Mapping[str, str | None]
+) -> None:
+    """Once the domain was taken from a run, that run publishes nothing."""
+    was_reaped = read_job(conn, stage.run.holding)["ended_by"] == "reaper"
+    is_taken = False
+    for name, kind in errors.items():
+        assert not (is_taken and name.startswith("publish") and kind is None), list(errors)
+        has_claimed = name.startswith("claim") and kind is None
+        is_taken |= has_claimed or (was_reaped and name.startswith("reap"))
 
 
 def assert_next_run_publishes(conn: Connection, stage: Stage, order: tuple[str, ...]) -> None:

@@ -32,7 +32,7 @@ with database.connect() as conn:
         conn, domains.get(conn, "a.test").id, "a.test", crawl_jobs.Request(run_id=None, worker="w")
     )
 with Lease(
-    database, holding, lease_seconds=1.5, heartbeat_seconds=0.2, grace_seconds=0.5,
+    database, holding, lease_seconds=1.5, heartbeat_seconds=0.2, grace_seconds=float(sys.argv[4]),
     ends_process=sys.argv[2] == "ends",
 ):
     print("claimed", flush=True)
@@ -48,9 +48,12 @@ def conn(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def start_worker(database: Database, *, ends: bool, seconds: float) -> "subprocess.Popen[str]":
+def start_worker(
+    database: Database, *, ends: bool, seconds: float, grace_seconds: float = 0.5
+) -> "subprocess.Popen[str]":
+    asked = ["ends" if ends else "stays", str(seconds), str(grace_seconds)]
     worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER, database.url, "ends" if ends else "stays", str(seconds)],
+        [sys.executable, "-c", WORKER, database.url, *asked],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -97,6 +100,18 @@ def test_a_process_is_left_alone_when(
     worker = start_worker(database, ends=ends, seconds=seconds)
     if is_reaped:
         reap_now(conn)
+    output, error = worker.communicate(timeout=SECONDS)
+    assert (worker.returncode, output, error) == (0, "closed\n", "")
+
+
+def test_a_beat_that_comes_through_within_the_grace_saves_the_process(
+    database: Database, conn: Connection
+) -> None:
+    """An outage that nobody used to take the domain is no reason to give it up."""
+    worker = start_worker(database, ends=True, seconds=5, grace_seconds=2)
+    with conn.transaction():
+        conn.execute("SELECT FROM crawl_jobs FOR UPDATE")
+        time.sleep(1.6)
     output, error = worker.communicate(timeout=SECONDS)
     assert (worker.returncode, output, error) == (0, "closed\n", "")
 
