@@ -36,13 +36,20 @@ setup:
 	@sh tools/setup.sh
 
 # SITE_FOLDER=… : a folder of static HTML in place of the sample site
-# PEERS_PYTHON=… : a Python with benchmarks/peers/requirements.txt, to compare crawlers on that folder
+# PEERS_PYTHON=… : a Python with benchmarks/peers/requirements.txt, to compare with
 bench: setup
 	@$(PYTHON) -m benchmarks.bulk_write
+	@$(PYTHON) -m benchmarks.publish
+	@$(PYTHON) -m benchmarks.torn_reads $${PEERS_PYTHON:+--peers-python "$$PEERS_PYTHON"}
+	@$(PYTHON) -m benchmarks.throttled_endpoint
+	@$(PYTHON) -m benchmarks.invariants
+	@test -z "$$SITE_FOLDER" || $(PYTHON) -m benchmarks.reembedding "$$SITE_FOLDER" \
+		$${PEERS_PYTHON:+--peers-python "$$PEERS_PYTHON"}
 	@$(PYTHON) -m benchmarks.refresh $${SITE_FOLDER:+"$$SITE_FOLDER"}
 	@$(PYTHON) -m benchmarks.crawl $${PEERS_PYTHON:+$${SITE_FOLDER:+"$$SITE_FOLDER" --peers-python "$$PEERS_PYTHON"}}
 	@$(PYTHON) -m benchmarks.crawl_memory
 	@$(PYTHON) -m benchmarks.bad_neighbours
+	@$(PYTHON) -m benchmarks.orchestration
 	@test -z "$$PEERS_PYTHON" || test -z "$$SITE_FOLDER" || \
 		$(PYTHON) -m benchmarks.render "$$SITE_FOLDER" --peers-python "$$PEERS_PYTHON"
 

@@ -2,7 +2,8 @@
 
 The rows are made by SQL past the triggers, as publishing a million chunks would take an hour.
 Vectors are short (16 dimensions by default): those of 1,536 would add 3 GB that are read once more.
-Texts are as long as real chunks are, because reading them is most of a complete look.
+Texts are as long as real chunks are, because reading them is most of a complete look. Vectors are
+of fractions: whole numbers would make many norms equal, which those of models hardly are.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import numpy as np
 from psycopg import Connection, sql
 
 from benchmarks.bulk_write import Vectors, make_chunks, own_database
+from benchmarks.process_tree import Stopwatch, adopt_orphans
 from omni_pipeline.steps.verification import verify
 from omni_pipeline.store import chunks, crawl_jobs, embeddings, invariants
 from omni_pipeline.store.chunks import NewRevision
@@ -79,7 +81,7 @@ FILL = (
     """
     INSERT INTO embeddings (chunk_id, domain_id, model_id, dimensions, text_hash, embedding)
     SELECT id, domain_id, model_id, %(dimensions)s, text_hash, (
-        SELECT array_agg(1 + get_byte(c.text_hash, i %% 32))
+        SELECT array_agg((1 + get_byte(c.text_hash, i %% 32)) / 257.0)
         FROM generate_series(0, %(dimensions)s - 1) i)::halfvec
     FROM chunks c ORDER BY id
     """,
@@ -161,11 +163,14 @@ def fill(conn: Connection, model: StoredModel, given: argparse.Namespace) -> Non
 
 
 def report(what: str, work: Callable[[], int]) -> None:
-    start = time.perf_counter()
+    watch = Stopwatch()
     domains_checked = work()
-    seconds = time.perf_counter() - start
-    load = os.getloadavg()[0]
-    print(f"{what}: {seconds * 1000:,.0f} ms, {domains_checked} domains (machine load {load:.1f})")
+    cost = watch.read()
+    print(
+        f"{what}: {cost.seconds * 1000:,.0f} ms, {cost.cpu_seconds * 1000:,.0f} ms of CPU, "
+        f"{domains_checked} domains (machine load {os.getloadavg()[0]:.1f})",
+        flush=True,
+    )
 
 
 def report_slowest(conn: Connection, most: int) -> None:
@@ -186,6 +191,7 @@ def main() -> None:
     parser.add_argument("--dimensions", type=int, default=16)
     parser.add_argument("--slowest", type=int, default=0, help="name the slowest queries")
     given = parser.parse_args()
+    adopt_orphans()
     with own_database() as conn:
         database = Database(url=conn.info.dsn)
         model = ensure(conn, name="bench", dimensions=given.dimensions, is_lexical=False)

@@ -14,6 +14,7 @@ import resource
 import time
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -152,15 +153,36 @@ def resident_megabytes() -> float:
     return resident_pages * resource.getpagesize() / 2**20
 
 
+def print_memory(pages: dict[str, str], truth: dict[str, Any], most: int) -> None:
+    """Extract ``most`` pages, the same ones again and again, and tell what memory that takes."""
+    print(f"{'pages':>8}{'resident MB':>14}{'peak MB':>10}{'pages per CPU-second':>24}")
+    marks = {most // 10, most // 4, most // 2, most}
+    begun = time.process_time()
+    for number, key in enumerate(islice(cycle(pages), most), start=1):
+        extract_products(pages[key], url=truth[key]["url"])
+        if number in marks:
+            pace = number / (time.process_time() - begun)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(
+                f"{number:>8,}{resident_megabytes():>14.1f}{peak:>10.1f}{pace:>24.1f}", flush=True
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--passes", type=int, default=3, help="over all pages, for the speed")
+    parser.add_argument(
+        "--memory", type=int, metavar="PAGES", help="only extract so many, and tell the memory"
+    )
     parser.add_argument("--show-errors", action="store_true")
     parser.add_argument("--output", type=Path, help="write the answers here, as JSON by key")
     given = parser.parse_args()
     truth = json.loads((given.folder / "ground-truth.json").read_text(encoding="utf-8"))
     pages = load_pages(given.folder, truth)
+    if given.memory:
+        print_memory(pages, truth, given.memory)
+        return
     found, _ = extract_all(pages, truth)
     print_scores(found, truth, show_errors=given.show_errors)
     if given.output:

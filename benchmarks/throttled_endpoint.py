@@ -1,25 +1,36 @@
 """A storm of 429: ten runs share an endpoint that takes 10 requests a minute, with 100 to send.
 
 Prints the time to drain over the theoretical minimum, with the limit told in the settings and with
-nothing told, where it is found by being refused. A minute takes six seconds here, and the wish to
-be left alone is scaled with it; so is what a late thread costs.
+nothing told, where it is found by being refused. A minute takes six seconds here (``--scale``), and
+the wish to be left alone is scaled with it; so is what a late thread costs.
+
+Another run, of a domain whose model has another endpoint, works before the storm and during it.
 """
 
 import argparse
 import logging
+import statistics
 import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from psycopg import Connection
+
+from benchmarks.bulk_write import digest
 from omni_pipeline.errors import OmniError
-from omni_pipeline.gateways.embedding import open_embedding_door
+from omni_pipeline.gateways.embedding import EmbeddingDoor, open_embedding_door
 from omni_pipeline.gateways.embedding_retries import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline.steps.embedding_turnstile import SharedTurnstile
+from omni_pipeline.store import crawl_jobs, domains, embedding_models, embeddings
+from omni_pipeline.store.crawl_jobs import Request
 from omni_pipeline.store.database import Database
+from omni_pipeline.store.domains import NewDomain
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
 from omni_pipeline.store.migrations import migrate
 from omni_pipeline.store.rate_limits import BURST_SECONDS, Limit
@@ -29,16 +40,17 @@ from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingSer
 PER_MINUTE = 10
 BATCHES = 100
 RUNS = 10
-SCALE = 10  # so many of the endpoint's minutes pass in one of ours
-MINUTE = 60 / SCALE
+FEWEST_ROUNDS = 20
+HOST = "bench.test"
 
 
 class Meter:
     """The endpoint's own limit: so many requests in any minute, refusals say when to come back."""
 
-    def __init__(self) -> None:
+    def __init__(self, minute: float) -> None:
         self.refused = 0
         self.seen: list[float] = []  # when each request came
+        self._minute = minute
         self._taken: deque[float] = deque(maxlen=PER_MINUTE)
         self._lock = threading.Lock()
 
@@ -54,7 +66,7 @@ class Meter:
         with self._lock:
             now = time.monotonic()
             self.seen.append(now)
-            wait = self._taken[0] + MINUTE - now if len(self._taken) == PER_MINUTE else 0.0
+            wait = self._taken[0] + self._minute - now if len(self._taken) == PER_MINUTE else 0.0
             if wait <= 0:
                 self._taken.append(now)
             else:
@@ -62,10 +74,12 @@ class Meter:
             return wait
 
 
-def run(database: Database, limit: Limit, settings: EmbeddingSettings, batches: int) -> int:
+def run(
+    database: Database, limit: Limit, settings: EmbeddingSettings, *, batches: int, scale: float
+) -> int:
     """One run's batches, one after another; returns how many got their vectors."""
     session = Session(database)
-    retry = RetryPolicy(first_seconds=0.5 / SCALE)
+    retry = RetryPolicy(first_seconds=0.5 / scale)
     done = 0
     turnstile = SharedTurnstile(session, limit)
     with open_embedding_door(settings, turnstile=turnstile, retry=retry) as door:
@@ -79,32 +93,109 @@ def run(database: Database, limit: Limit, settings: EmbeddingSettings, batches: 
     return done
 
 
-def drain(database: Database, *, is_told: bool) -> None:
-    meter = Meter()
-    with EmbeddingServer(otherwise=meter.answer) as server, ThreadPoolExecutor(RUNS) as pool:
-        settings = EmbeddingSettings(
-            base_url=server.base_url, model=MODEL, dimensions=DIMENSIONS, api_key="benchmark"
-        )
-        limit = Limit(
-            endpoint=f"told {is_told}",
-            model=MODEL,
-            requests_per_minute=PER_MINUTE * SCALE if is_told else None,
-            burst_seconds=BURST_SECONDS / SCALE,
-        )
-        jobs = [pool.submit(run, database, limit, settings, BATCHES // RUNS) for _ in range(RUNS)]
-        done = sum(job.result() for job in jobs)
-        seconds = meter.seen[-1] - meter.seen[0]  # without the start of ten runs
-    at_rate = BATCHES / PER_MINUTE * MINUTE
-    least = at_rate - MINUTE  # this endpoint would take the first ten at once
-    print(
-        f"limit {'told ' if is_told else 'found'}: {done} of {BATCHES} batches in {seconds:.1f} s, "
-        f"{seconds / at_rate:.2f} x that of 10 a minute ({seconds / least:.2f} x the least "
-        f"possible); {meter.refused} requests refused"
+class Neighbour:
+    """A run beside the storm: over and over it claims a domain, buys vectors and keeps them."""
+
+    def __init__(self, database: Database, server: EmbeddingServer) -> None:
+        self._database = database
+        self._settings = settings_of(server)
+        self._is_over = threading.Event()
+        self.rounds: list[float] = []  # how long each took, in seconds
+        with database.connect() as conn:
+            domains.add(conn, NewDomain(host=HOST, start_url=f"https://{HOST}/"))
+            self._model = embedding_models.ensure(
+                conn, name=MODEL, dimensions=DIMENSIONS, is_lexical=False
+            )
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Work, from the start of the block to its end, and for twenty rounds at least."""
+        self._is_over.clear()
+        self.rounds = []
+        with ThreadPoolExecutor(1) as pool:
+            job = pool.submit(self._work)
+            try:
+                yield
+            finally:
+                self._is_over.set()
+            job.result()  # a failure of the neighbour fails the benchmark
+
+    def _work(self) -> None:
+        with closing(Session(self._database)) as session:
+            turnstile = SharedTurnstile(session, Limit(endpoint="calm", model=MODEL))
+            with open_embedding_door(self._settings, turnstile=turnstile) as door:
+                session.run(lambda conn: self._refresh(conn, door))  # not counted: it imports much
+                while not self._is_over.wait(0.05) or len(self.rounds) < FEWEST_ROUNDS:
+                    start = time.perf_counter()
+                    session.run(lambda conn: self._refresh(conn, door))
+                    self.rounds.append(time.perf_counter() - start)
+
+    def _refresh(self, conn: Connection, door: EmbeddingDoor) -> None:
+        text = f"text {len(self.rounds)}"
+        request = Request(run_id=None, worker="neighbour")
+        holding = crawl_jobs.claim(conn, domains.get(conn, HOST).id, HOST, request)
+        vectors = door.embed([text]).vectors
+        with crawl_jobs.fenced(conn, holding):
+            embeddings.stage(conn, holding, self._model, [digest(text)], vectors)
+        crawl_jobs.finish(conn, holding, error=None, is_whole=True)
+
+    def middle(self) -> float:
+        return statistics.median(self.rounds) * 1000
+
+
+def settings_of(server: EmbeddingServer) -> EmbeddingSettings:
+    return EmbeddingSettings(
+        base_url=server.base_url, model=MODEL, dimensions=DIMENSIONS, api_key="benchmark"
     )
 
 
+def drain(database: Database, *, is_told: bool, scale: float) -> None:
+    minute = 60 / scale
+    meter = Meter(minute)
+    limit = Limit(
+        endpoint=f"told {is_told}",
+        model=MODEL,
+        requests_per_minute=round(PER_MINUTE * scale) if is_told else None,
+        burst_seconds=BURST_SECONDS / scale,
+    )
+    with EmbeddingServer(otherwise=meter.answer) as server, ThreadPoolExecutor(RUNS) as pool:
+        settings, share = settings_of(server), BATCHES // RUNS
+        jobs = [
+            pool.submit(run, database, limit, settings, batches=share, scale=scale)
+            for _ in range(RUNS)
+        ]
+        done = sum(job.result() for job in jobs)
+        seconds = meter.seen[-1] - meter.seen[0]  # without the start of ten runs
+    at_rate = BATCHES / PER_MINUTE * minute
+    least = at_rate - minute  # this endpoint would take the first ten at once
+    print(
+        f"limit {'told ' if is_told else 'found'}: {done} of {BATCHES} batches in {seconds:.1f} s, "
+        f"{seconds / at_rate:.2f} x that of 10 a minute ({seconds / least:.2f} x the least "
+        f"possible); {meter.refused} requests refused",
+        flush=True,
+    )
+
+
+def measure(database: Database, *, scale: float) -> None:
+    with EmbeddingServer() as calm:
+        neighbour = Neighbour(database, calm)
+        with neighbour.working():
+            pass
+        before = neighbour.middle()
+        for is_told in (True, False):
+            with neighbour.working():
+                drain(database, is_told=is_told, scale=scale)
+            print(
+                f"    a run beside it: {len(neighbour.rounds)} refreshes, none failed, "
+                f"{neighbour.middle():.0f} ms each (median; {before:.0f} ms before the storm), "
+                f"the longest {max(neighbour.rounds):.1f} s"
+            )
+
+
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", type=float, default=10, help="minutes of theirs in one of ours")
+    given = parser.parse_args()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="omni-bench-") as folder:
         Path(folder).chmod(0o755)
@@ -112,8 +203,7 @@ def main() -> None:
             database = Database(url=server.url("postgres"))
             with database.connect() as conn:
                 migrate(conn)
-            for is_told in (True, False):
-                drain(database, is_told=is_told)
+            measure(database, scale=given.scale)
 
 
 if __name__ == "__main__":
