@@ -14,6 +14,7 @@ from omni_pipeline.commands import (
     doctor,
     domains,
     env,
+    evaluate,
     failed,
     jobs,
     migrate,
@@ -54,6 +55,7 @@ app.command()(up.up)
 app.command()(refresh.refresh)
 app.add_typer(domains.app, name="domains")
 app.command()(search.search)
+app.command()(evaluate.evaluate)
 app.command()(status.status)
 app.command()(products.products)
 app.command()(prices.prices)

@@ -12,6 +12,7 @@ from omni_pipeline.defs import (
     model_builds,
     product_assets,
     product_checks,
+    retention,
     schedules,
     sensors,
 )
@@ -30,6 +31,7 @@ defs = dg.Definitions(
         alerts.watch_runs_and_checks,
         alerts.send_alerts,
         health.watch_health,
+        retention.forget_old_runs,
     ],
     resources={"refresh": refresh_resource()},
     executor=dg.in_process_executor,

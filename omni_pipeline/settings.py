@@ -16,6 +16,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_OPENAI_MODEL = "text-embedding-3-small"
 
+# A day between two refreshes, and two hours for the queue and the crawl.
+FRESH_HOURS = 26.0
+
 MOST_PORT = 65535
 MOST_COUNT = 10**12
 
@@ -49,6 +52,24 @@ class EmbeddingSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExtractionSettings:
+    """The chat model that reads product pages of which the rules make too little.
+
+    It is asked where the embedding model is: at the same address, with the same key.
+
+    Attributes:
+        input_price: US dollars for a million tokens sent; None is unknown.
+        output_price: US dollars for a million tokens answered; None is unknown.
+    """
+
+    model: str
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    input_price: Decimal | None = None
+    output_price: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything a process of this project may be told from outside.
 
@@ -56,6 +77,7 @@ class Settings:
         home: Where this project keeps its state (embedded Postgres, Dagster's files).
         database_url: A libpq URL, or None for the embedded Postgres under ``home``.
         dagster_database_url: Where Dagster keeps its own storage; None derives it.
+        extraction: Off, unless a model is named for it.
         allow_addresses: ``(address, port)`` pairs that crawling may reach although they
             are not public.
         contact_url: Where a site's owner learns who crawls; part of the User-Agent.
@@ -64,15 +86,19 @@ class Settings:
         alert_urls: Where alerts go: apprise URLs, and https URLs for signed webhooks.
         alert_webhook_secret: What those webhooks are signed with.
         recency_hours: A page fetched this recently is not fetched again unless forced.
+        fresh_hours: A domain whose last success is older is stale.
         chunk_tokens: Most tokens of the embedding model in one chunk; None is the model's own.
         daily_token_budget: Most tokens that all domains together pay for in a day (UTC).
         pg_os_user: Whom root runs a new embedded server as; None is postgres, else nobody.
+        has_auth: Somebody vouches that a login stands in front of Dagster's UI.
+        warm_runs: Runs are forked from a process that has everything imported.
     """
 
     home: Path
     database_url: str | None = field(default=None, repr=False)
     dagster_database_url: str | None = field(default=None, repr=False)
     embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
+    extraction: ExtractionSettings | None = None
     allow_addresses: frozenset[tuple[IPAddress, int]] = frozenset()
     contact_url: str | None = None
     browser_path: Path | None = None
@@ -82,9 +108,12 @@ class Settings:
     lease_seconds: float = 90.0
     heartbeat_seconds: float = 15.0
     recency_hours: float = 24.0
+    fresh_hours: float = FRESH_HOURS
     chunk_tokens: int | None = None
     daily_token_budget: int | None = None
     pg_os_user: str | None = None
+    has_auth: bool = False
+    warm_runs: bool = False
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -107,6 +136,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         database_url=_database_url(env, "OMNI_DATABASE_URL"),
         dagster_database_url=_database_url(env, "OMNI_DAGSTER_DATABASE_URL"),
         embedding=_embedding(env),
+        extraction=_extraction(env),
         allow_addresses=_addresses(env),
         contact_url=env.get("OMNI_CONTACT_URL") or None,
         browser_path=Path(env["OMNI_BROWSER_PATH"]) if env.get("OMNI_BROWSER_PATH") else None,
@@ -116,9 +146,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         lease_seconds=lease_seconds,
         heartbeat_seconds=heartbeat_seconds,
         recency_hours=_number(env, "OMNI_RECENCY_HOURS", default=24.0, least=0.0),
+        fresh_hours=_number(env, "OMNI_FRESH_HOURS", default=FRESH_HOURS, least=1.0),
         chunk_tokens=_whole_number(env, "OMNI_CHUNK_TOKENS", least=32, most=8192),
         daily_token_budget=_whole_number(env, "OMNI_DAILY_TOKEN_BUDGET", least=1, most=MOST_COUNT),
         pg_os_user=env.get("OMNI_PG_OS_USER") or None,
+        has_auth=_yes_or_no(env, "OMNI_I_HAVE_AUTH"),
+        warm_runs=_yes_or_no(env, "OMNI_WARM_RUNS"),
     )
 
 
@@ -158,6 +191,25 @@ def _embedding(env: Mapping[str, str]) -> EmbeddingSettings:
             env, "OMNI_EMBEDDING_TOKENS_PER_MINUTE", least=1, most=MOST_COUNT
         ),
         price_per_million=_price(env, "OMNI_EMBEDDING_PRICE_PER_MILLION_TOKENS"),
+    )
+
+
+def _extraction(env: Mapping[str, str]) -> ExtractionSettings | None:
+    model = env.get("OMNI_EXTRACTION_MODEL")
+    if not model:
+        return None
+    base_url, api_key = env.get("OMNI_EMBEDDING_BASE_URL"), env.get("OPENAI_API_KEY")
+    if not base_url and not api_key:
+        raise SettingsError(
+            f"OMNI_EXTRACTION_MODEL={model!r} names a chat model, and there is nobody to ask it "
+            "of: set OPENAI_API_KEY, or OMNI_EMBEDDING_BASE_URL for another endpoint than OpenAI's."
+        )
+    return ExtractionSettings(
+        model=model,
+        base_url=base_url or None,
+        api_key=api_key or None,
+        input_price=_price(env, "OMNI_EXTRACTION_INPUT_PRICE_PER_MILLION_TOKENS"),
+        output_price=_price(env, "OMNI_EXTRACTION_OUTPUT_PRICE_PER_MILLION_TOKENS"),
     )
 
 
@@ -218,6 +270,13 @@ def _number(env: Mapping[str, str], name: str, *, default: float, least: float) 
     if not least <= number < float("inf"):
         raise SettingsError(f"{name}={value!r}: it must be a number of at least {least:g}.")
     return number
+
+
+def _yes_or_no(env: Mapping[str, str], name: str) -> bool:
+    value = env.get(name, "")
+    if value not in ("", "0", "1"):
+        raise SettingsError(f"{name}={value!r}: it must be 1, or 0 or unset.")
+    return value == "1"
 
 
 def _whole_number(env: Mapping[str, str], name: str, *, least: int, most: int) -> int | None:

@@ -67,6 +67,6 @@ def _say_what_is_unknown(total: Total) -> None:
     if total.tokens_without_price:
         warn(
             f"The price of {total.tokens_without_price:,} of these tokens is not known: set "
-            "OMNI_EMBEDDING_PRICE_PER_MILLION_TOKENS (0 where they cost nothing); it holds from "
-            "then on."
+            "OMNI_EMBEDDING_PRICE_PER_MILLION_TOKENS, or the two prices of the chat model (0 "
+            "where they cost nothing); they hold from then on."
         )

@@ -1,7 +1,7 @@
 """`omni demo`: the whole way once, on the bundled site or on a real one."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -10,16 +10,21 @@ import typer
 
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import out, say, warn
+from omni_pipeline.commands.prices import show_prices
 from omni_pipeline.commands.products import show_products
 from omni_pipeline.commands.refresh import run
 from omni_pipeline.commands.search import ask, print_answers
+from omni_pipeline.domain.crawl_part import name_part
 from omni_pipeline.gateways.sample_server import SampleServer, read_questions
 from omni_pipeline.store.domains import NewDomain
 from omni_pipeline.store.migrations import migrate
+from omni_pipeline.store.search import Scope
 
 # Always the same, so that a second demo finds its domain again.
 SAMPLE_PORT = 8377
 PAGES_OF_A_REAL_SITE = 25
+
+_SHOP, _MOTOR, _LAMP = "/shop/", "/shop/vent-motor.html", "/shop/frost-lamp.html"
 
 
 def demo(
@@ -30,11 +35,15 @@ def demo(
     """Register a site, refresh it, ask it questions, follow its prices, refresh for nothing."""
     if site:
         with open_application(prepare=False) as app:
-            _show(app, site, _questions_for_any_site(), max_pages=PAGES_OF_A_REAL_SITE)
+            host = _show(app, site, _questions_for_any_site(), max_pages=PAGES_OF_A_REAL_SITE)
+            show_products(app, host)
+            _say_what_next()
         return
     with _sample_site() as server, open_application(prepare=False) as app:
         questions = [sample.question for sample in read_questions()]
-        _show(app, server.url, questions, max_pages=None, change=lambda: _sell_off(server))
+        host = _show(app, server.url, questions, max_pages=None)
+        show_shop(app, host, server)
+        _say_what_next()
 
 
 @contextmanager
@@ -51,23 +60,21 @@ def _sample_site() -> Iterator[SampleServer]:
         yield server
 
 
-def _sell_off(server: SampleServer) -> None:
+def sell_off(server: SampleServer) -> None:
     """Lower a price of the bundled shop, and take a product out of it."""
-    motor, lamp = "/shop/vent-motor.html", "/shop/frost-lamp.html"
-    server.pages[motor] = server.read(motor).replace("129.00", "119.00")
-    cards = server.read("/shop/").splitlines(keepends=True)
-    server.pages["/shop/"] = "".join(line for line in cards if lamp not in line)
-    server.remove(lamp)
+    server.pages[_MOTOR] = server.read(_MOTOR).replace("129.00", "119.00")
+    cards = server.read(_SHOP).splitlines(keepends=True)
+    server.pages[_SHOP] = "".join(line for line in cards if _LAMP not in line)
+    server.remove(_LAMP)
 
 
-def _show(
-    app: Application,
-    url: str,
-    questions: list[str],
-    *,
-    max_pages: int | None,
-    change: Callable[[], None] | None = None,
-) -> None:
+def bring_back(server: SampleServer) -> None:
+    """Have the product on sale again."""
+    del server.pages[_LAMP], server.pages[_SHOP]
+
+
+def _show(app: Application, url: str, questions: list[str], *, max_pages: int | None) -> str:
+    """Everything that any site can show; returns its host."""
     app.session.run(migrate)
     app.prepare_schema()
     found, _ = app.find_domain(url)
@@ -83,14 +90,27 @@ def _show(
     _step("3. Ask the index")
     for question in questions:
         say(f"\n? {question}")
-        print_answers(ask(app, question, host=found.key, most=2))
+        print_answers(ask(app, question, scope=Scope(host=found.key), most=2), question)
     _step("4. Refresh again, every page: nothing changed, so nothing is paid for")
     run(app, found.key, force_rescrape=True, max_pages=max_pages)
-    if change is not None:
-        _step("5. A price falls and a product leaves: refresh, and look at the shop")
-        change()
-        run(app, found.key, force_rescrape=True)
-    show_products(app, found.key)
+    return found.key
+
+
+def show_shop(app: Application, host: str, server: SampleServer) -> None:
+    """Two refreshes of the shop alone, between which it changes."""
+    shop = name_part(None, [f"{_SHOP}*"])
+    _step("5. A price falls and a product leaves: refresh the shop alone, and look at it")
+    sell_off(server)
+    run(app, host, force_rescrape=True, part=shop)
+    show_products(app, host)
+    _step("6. The product is back: it has its history again")
+    bring_back(server)
+    run(app, host, force_rescrape=True, part=shop)
+    show_products(app, host)
+    show_prices(app, "Vent motor", host)
+
+
+def _say_what_next() -> None:
     _step("What next")
     omni = f"{os.path.relpath(os.environ.get('VIRTUAL_ENV', '.venv'))}/bin/omni"
     say(f"{omni} up                                   Dagster's UI on http://127.0.0.1:3000")

@@ -26,12 +26,24 @@ def prices(
 ) -> None:
     """Show a product's price history."""
     with open_application() as app:
-        host = app.get_domain(domain).host if domain else None
-        found = _find(app, product, host)
-        history = app.session.run(lambda conn: price_snapshots.history(conn, found.product_id))
+        found, history = _read(app, product, app.get_domain(domain).host if domain else None)
     if as_json:
         print_json({"product": found, "history": history})
-        return
+    else:
+        _print_history(found, history)
+
+
+def show_prices(app: Application, wanted: str, host: str) -> None:
+    """The price history of a domain's product, as a plot and a table."""
+    _print_history(*_read(app, wanted, host))
+
+
+def _read(app: Application, wanted: str, host: str | None) -> tuple[FoundProduct, list[Snapshot]]:
+    found = _find(app, wanted, host)
+    return found, app.session.run(lambda conn: price_snapshots.history(conn, found.product_id))
+
+
+def _print_history(found: FoundProduct, history: Sequence[Snapshot]) -> None:
     say(f"{found.name}  ({found.host}, {found.status})")
     say(found.url)
     for line in plot(history):

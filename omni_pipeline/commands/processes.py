@@ -1,13 +1,11 @@
 """Child processes of `omni up`: restarted when they crash, stopped with all they started."""
 
 import ctypes
-import hashlib
 import os
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from omni_pipeline.commands.console import warn
+from omni_pipeline.commands.console import say, warn
+from omni_pipeline.defs.sockets import socket_path
 from omni_pipeline.errors import PermanentError
 
 # Loaded before any fork: a child may not load libraries between fork and exec.
@@ -25,10 +24,13 @@ _PR_SET_PDEATHSIG = 1
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.2
-# What crashes more often than this within one `omni up` has a reason that restarts do not cure.
+SUPERVISE_SECONDS = 1.0
+# What crashes more often than this in a row has a reason that restarts do not cure. They wait 1, 2,
+# 4, 8 and 16 s, so that a database that is being restarted is not what makes us give up.
 MOST_RESTARTS = 5
-# sun_path holds 107 bytes; a checkout may lie deeper than that.
-LONGEST_SOCKET_PATH = 100
+FIRST_DELAY_SECONDS = 1.0
+# A crash after this long is the first one again.
+STEADY_SECONDS = 600.0
 
 
 @dataclass(kw_only=True)
@@ -37,7 +39,9 @@ class _Child:
     arguments: Sequence[str]
     log: Path
     process: "subprocess.Popen[bytes]"
-    restarts: int = 0
+    started_at: float
+    crashes: int = 0
+    restart_at: float | None = None
 
 
 @dataclass
@@ -46,7 +50,10 @@ class ProcessGroup:
 
     environment: Mapping[str, str]
     logs: Path = field(kw_only=True)
+    clock: Callable[[], float] = field(default=time.monotonic, kw_only=True)
     _children: list[_Child] = field(default_factory=list, kw_only=True)
+    # What crashed, while something that it had started goes on: the runs of a code server.
+    _survived: list["subprocess.Popen[bytes]"] = field(default_factory=list, kw_only=True)
 
     def __enter__(self) -> Self:
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -58,19 +65,15 @@ class ProcessGroup:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for child in self._children[1:]:
-            _signal_group(child.process, signal.SIGTERM)  # they may take their time together
-        for child in reversed(self._children):
-            _stop(child.process)
+        processes = [*self._survived, *(child.process for child in self._children)]
+        for process in processes[1:]:
+            _signal_group(process, signal.SIGTERM)  # they may take their time together
+        for process in reversed(processes):
+            _stop(process)
 
     def socket_path(self, name: str) -> Path:
         """A place for a unix socket that only this user reaches and that is short enough."""
-        path = self.logs.parent / name
-        if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
-            digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-            folder = Path(tempfile.gettempdir()) / f"omni-{os.getuid()}-{digest}"
-            folder.mkdir(mode=0o700, exist_ok=True)
-            path = folder / name
+        path = socket_path(self.logs.parent, name)
         path.unlink(missing_ok=True)
         return path
 
@@ -79,7 +82,13 @@ class ProcessGroup:
         log = self.logs / f"{name.replace(' ', '-')}.log"
         process = self._spawn(module_and_arguments, log)
         self._children.append(
-            _Child(name=name, arguments=module_and_arguments, log=log, process=process)
+            _Child(
+                name=name,
+                arguments=module_and_arguments,
+                log=log,
+                process=process,
+                started_at=self.clock(),
+            )
         )
 
     def _spawn(self, arguments: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
@@ -95,41 +104,55 @@ class ProcessGroup:
             )
 
     def check(self) -> None:
-        """Restart what has crashed.
+        """Start again what has crashed, after a pause that doubles with each crash in a row.
 
         Raises:
             PermanentError: It crashes again and again; the message names its log.
         """
         for child in self._children:
-            status = child.process.poll()
-            if status is None:
-                continue
-            if child.restarts >= MOST_RESTARTS:
-                raise PermanentError(
-                    f"The {child.name} ended with status {status} for the {child.restarts + 1}th "
-                    f"time; the reason is at the end of {child.log}."
-                )
-            warn(
-                f"The {child.name} ended with status {status} and is started again; see {child.log}"
-            )
-            child.restarts += 1
-            child.process = self._spawn(child.arguments, child.log)
+            if child.restart_at is None and child.process.poll() is not None:
+                self._note_crash(child)
+            if child.restart_at is not None and self.clock() >= child.restart_at:
+                self._restart(child)
+        # An empty group's number may become somebody else's: it is not kept until the end.
+        self._survived = [process for process in self._survived if _signal_group(process, 0)]
 
-    def supervise(self) -> None:
-        """Keep the children running until the caller is interrupted."""
+    def _note_crash(self, child: _Child) -> None:
+        how = describe_end(child.process.returncode)
+        lived = self.clock() - child.started_at
+        child.crashes = 1 if lived >= STEADY_SECONDS else child.crashes + 1
+        if child.crashes > MOST_RESTARTS:
+            raise PermanentError(
+                f"The {child.name} {how}, for the {child.crashes}th time in a row, and is not "
+                f"started again: the reason is at the end of {child.log}."
+            )
+        delay = FIRST_DELAY_SECONDS * 2 ** (child.crashes - 1)
+        child.restart_at = self.clock() + delay
+        warn(f"The {child.name} {how} and is started again in {delay:.0f} s; see {child.log}")
+
+    def _restart(self, child: _Child) -> None:
+        self._survived.append(child.process)
+        child.process = self._spawn(child.arguments, child.log)
+        child.started_at, child.restart_at = self.clock(), None
+        say(f"The {child.name} is started again.")
+
+    def supervise(self, look_after: Callable[[], None]) -> None:
+        """Keep the children running and call ``look_after``, again and again, until interrupted."""
         while True:
             self.check()
-            time.sleep(1.0)
+            look_after()
+            time.sleep(SUPERVISE_SECONDS)
 
 
 def wait_for_socket(path: Path, group: ProcessGroup) -> None:
     """Until somebody listens on the unix socket."""
-    _wait(lambda: _answers(socket.AF_UNIX, str(path)), f"the code server on {path}", group)
+    _wait(lambda: _answers(socket.AF_UNIX, str(path)), f"the process behind {path.name}", group)
 
 
 def wait_for_port(host: str, port: int, group: ProcessGroup) -> None:
     """Until somebody listens on the TCP port."""
-    _wait(lambda: _answers(socket.AF_INET, (host, port)), f"the webserver on port {port}", group)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    _wait(lambda: _answers(family, (host, port)), f"the webserver on port {port}", group)
 
 
 def _wait(is_there: Callable[[], bool], what: str, group: ProcessGroup) -> None:
@@ -141,6 +164,13 @@ def _wait(is_there: Callable[[], bool], what: str, group: ProcessGroup) -> None:
                 f"{what} did not answer within {START_SECONDS:.0f} s; see {group.logs}."
             )
         time.sleep(POLL_SECONDS)
+
+
+def describe_end(status: int) -> str:
+    """How a process ended, by its exit code as subprocess has it: below 0 it is a signal's."""
+    if status >= 0:
+        return f"ended with status {status}"
+    return f"was killed by {signal.Signals(-status).name}"
 
 
 def _answers(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:

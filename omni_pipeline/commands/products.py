@@ -66,7 +66,7 @@ def show_products(app: Application, host: str) -> None:
         _print_products(listed, host)
 
 
-def read_age(text: str) -> int:
+def read_age(text: str, *, option: str = "--changed-since") -> int:
     """Seconds of ``30min``, ``24h``, ``7d``, ``4w``.
 
     Raises:
@@ -75,7 +75,7 @@ def read_age(text: str) -> int:
     match = _AGE.fullmatch(text.strip().lower())
     if match is None:
         raise SettingsError(
-            f"--changed-since {text!r} is no age: give a number with min, h, d or w, such as 7d."
+            f"{option} {text!r} is no age: give a number with min, h, d or w, such as 7d."
         )
     return int(match[1]) * _SECONDS[match[2]]
 
@@ -99,7 +99,7 @@ def _print_products(listed: list[StoredProduct], host: str) -> None:
                 str(one.product_id),
                 one.name,
                 price_text(one),
-                one.current_availability if one.status == "listed" else one.status,
+                _state(one),
                 one.price_changed_at,
             )
             for one in listed[:MOST_SHOWN]
@@ -108,12 +108,23 @@ def _print_products(listed: list[StoredProduct], host: str) -> None:
     )
     if len(listed) > MOST_SHOWN:
         say(f"… and {len(listed) - MOST_SHOWN:,} more: omni products {host} --json")
+    if any(one.vanished_at for one in listed):
+        warn(
+            "So many products vanished at once that they stay listed until you confirm it: "
+            f"omni products {host} --confirm-delistings"
+        )
     for one in listed:
         if one.held_price_amount is not None:
             warn(
                 f"{one.name}: {one.held_price_currency or ''} {one.held_price_amount} is too far "
                 "from its last price to be believed before it is seen again."
             )
+
+
+def _state(one: StoredProduct) -> str | None:
+    if one.vanished_at is not None:
+        return "vanished, held"
+    return one.current_availability if one.status == "listed" else one.status
 
 
 def price_text(one: StoredProduct) -> str:

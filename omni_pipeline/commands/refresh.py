@@ -7,6 +7,7 @@ import typer
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import print_counts, print_json, say, warn
 from omni_pipeline.commands.progress import progress_bars
+from omni_pipeline.domain.crawl_part import WHOLE_SITE, CrawlPart, name_part
 from omni_pipeline.errors import PermanentError, UnknownDomainError
 from omni_pipeline.store import domains
 from omni_pipeline.store.domains import NewDomain
@@ -25,12 +26,30 @@ def refresh(
         bool, typer.Option(help="Pay again for every vector, also of unchanged chunks.")
     ] = False,
     max_pages: Annotated[int | None, typer.Option(min=1, help="Most URLs of this crawl.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Only pages whose path matches, such as '/shop/*'; may be repeated.",
+        ),
+    ] = None,
+    job_type: Annotated[
+        str | None,
+        typer.Option(
+            "--type",
+            metavar="TYPE",
+            help="Only known pages that list products (category), show one (product), or both "
+            "(distributor).",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Crawl, clean, chunk, embed and publish one domain, as a Dagster run in this process.
 
-    A URL that is not registered is registered first; a bare host must be registered.
+    A URL that is not registered is registered first; a bare host must be registered. A refresh of
+    a part leaves all other pages and products as they are, and its domain as stale as it was.
     """
+    part = name_part(job_type, only or ())
     with open_application() as app:
         outcome = run(
             app,
@@ -38,6 +57,7 @@ def refresh(
             force_rescrape=force_rescrape,
             force_reembed=force_reembed,
             max_pages=max_pages,
+            part=part,
             is_quiet=as_json,
         )
         if as_json:
@@ -60,6 +80,7 @@ def run(
     force_rescrape: bool = False,
     force_reembed: bool = False,
     max_pages: int | None = None,
+    part: CrawlPart = WHOLE_SITE,
     is_quiet: bool = False,
 ) -> dict[str, object]:
     """Refresh a registered domain with bars on a terminal, and print its report.
@@ -80,6 +101,7 @@ def run(
             force_rescrape=force_rescrape,
             force_reembed=force_reembed,
             max_pages=max_pages,
+            part=part,
             listener=listener,
         )
     if outcome.error is not None:
@@ -116,7 +138,15 @@ def _print_report(host: str, reports: dict[str, dict[str, object]]) -> None:
                 "prices new or changed": int(str(numbers.get("prices_added", 0))),
             }
         )
+    _print_changes(reports)
     _print_trouble(host, reports)
+
+
+def _print_changes(reports: dict[str, dict[str, object]]) -> None:
+    """What is new, changed and gone; the step made the lines fit for a terminal."""
+    changes = reports.get("cleaned_pages", {}).get("changes")
+    for line in changes if isinstance(changes, list) else []:
+        say(f"  {line}")
 
 
 def _print_trouble(host: str, reports: dict[str, dict[str, object]]) -> None:

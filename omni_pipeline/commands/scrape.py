@@ -96,6 +96,9 @@ def _text_facts(text: "CleanedPage", chunker: "Chunker", model: str) -> dict[str
         "language": text.language,
         "description": text.description,
         "canonical_url": text.canonical_url,
+        "published_on": text.published_on,
+        "modified_on": text.modified_on,
+        "breadcrumbs": text.breadcrumbs,
         "words": len(text.markdown.split()),
         "characters": len(text.markdown),
         "chunks": len(chunks),
@@ -121,6 +124,9 @@ def _print_facts(facts: dict[str, Any]) -> None:
         ("canonical_url", "canonical"),
     ):
         _line(label, facts.get(name))
+    for name, label in (("published_on", "published"), ("modified_on", "modified")):
+        _line(label, facts[name].isoformat() if facts.get(name) else None)
+    _line("within", " > ".join(facts.get("breadcrumbs", ())))
     if "words" in facts:
         chunks = f"{facts['chunks']:,} chunk{'' if facts['chunks'] == 1 else 's'}"
         _line(

@@ -1,6 +1,7 @@
 """`omni status`: every domain at one look, or one domain in detail."""
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Annotated
 
@@ -118,8 +119,8 @@ def _print_detail(
     if failures_by_stage:
         stages = ", ".join(f"{count:,} {stage}" for stage, count in failures_by_stage.items())
         say(f"failures     {stages}: omni failed {d.host}")
-    if d.pages_held:
-        say(f"held         {_held(d)}")
+    for held in _all_held(d):
+        say(f"held         {held}")
     if moved_to:
         say(f"moved        its start page leads to {moved_to}: register that site")
     say(f"settings     omni domains show {d.host}")
@@ -127,10 +128,19 @@ def _print_detail(
 
 def _print_held(overview: list[DomainOverview]) -> None:
     for d in overview:
-        if d.pages_held:
-            warn(f"{d.host}: {_held(d)}")
+        for held in _all_held(d):
+            warn(f"{d.host}: {held}")
 
 
-def _held(d: DomainOverview) -> str:
-    pages = "1 page waits" if d.pages_held == 1 else f"{d.pages_held:,} pages wait"
-    return f"{pages} for you to look: omni domains confirm-removals {d.host}"
+def _all_held(d: DomainOverview) -> Iterator[str]:
+    remedy = f"omni domains confirm-removals {d.host}"
+    if d.pages_held:
+        yield f"{_waiting(d.pages_held, 'page')} for you to look: {remedy}"
+    if d.products_held:
+        yield f"{_waiting(d.products_held, 'vanished product')} for you to look: {remedy}"
+    if d.prices_held:
+        yield f"{_waiting(d.prices_held, 'price')} for a second look: omni products {d.host}"
+
+
+def _waiting(count: int, what: str) -> str:
+    return f"1 {what} waits" if count == 1 else f"{count:,} {what}s wait"

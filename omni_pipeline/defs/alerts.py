@@ -19,6 +19,7 @@ from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.alerting import (
     Report,
     deliver,
+    limits_of,
     note_reports,
     sync_with_tables,
     tell_of_outage,
@@ -74,7 +75,7 @@ def send_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     before = context.cursor or ""
     try:
         with _opened(settings) as session:
-            sync_with_tables(session, Redactor.of_settings(settings))
+            sync_with_tables(session, Redactor.of_settings(settings), limits_of(settings))
             deliveries = deliver(session, targets)
     except TemporaryError as error:
         context.update_cursor(tell_of_outage(before, str(error), targets))

@@ -11,24 +11,37 @@ from omni_pipeline.defs.config import EmbeddingsConfig, RawPagesConfig
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.defs.reports import materialized
 from omni_pipeline.defs.run import RunningRefresh
+from omni_pipeline.defs.tables import CHUNKS, CLEANED_PAGES, EMBEDDINGS, RAW_PAGES
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.model_builds import keep_others_current
 from omni_pipeline.steps.preflight import check_browser
 from omni_pipeline.steps.raw_pages import crawl
+from omni_pipeline.store import samples
 
 Run = dg.ResourceParam[RunningRefresh]
+
+OWNERS = ["team:omni"]
 
 # No backfill_policy here: with any explicit one, Dagster drops the partition tag of backfill runs,
 # and with it the one-run-per-domain limit of the queue.
 
 
-@dg.asset(partitions_def=DOMAINS, group_name="content", kinds={"http", "postgres"})
+@dg.asset(
+    partitions_def=DOMAINS,
+    group_name="content",
+    owners=OWNERS,
+    kinds={"html", "postgres"},
+    metadata=RAW_PAGES.definition,
+)
 def raw_pages(
     context: dg.AssetExecutionContext, config: RawPagesConfig, refresh: Run
 ) -> dg.MaterializeResult[None]:
-    """Pages as fetched, one row per canonical URL, with the validators of their bodies."""
+    """Pages as fetched, one row per canonical URL, with the validators of their bodies.
+
+    An unchanged page costs one conditional request. A page leaves by evidence only.
+    """
     with refresh.working(context) as (claimed, tools):
         access = tools.web(claimed.domain)
         check_browser(access, claimed.domain)
@@ -39,28 +52,50 @@ def raw_pages(
             force_rescrape=config.force_rescrape,
             page_limit=config.max_pages,
         )
-    return materialized(report, rows=report.pages_live, table="raw_pages")
+        newest = claimed.read(samples.raw_pages)
+    return materialized(refresh, report, RAW_PAGES, rows=report.pages_live, newest=newest)
 
 
 @dg.asset(
-    partitions_def=DOMAINS, group_name="content", kinds={"markdown", "postgres"}, deps=[raw_pages]
+    partitions_def=DOMAINS,
+    group_name="content",
+    owners=OWNERS,
+    kinds={"markdown", "postgres"},
+    metadata=CLEANED_PAGES.definition,
+    deps=[raw_pages],
 )
 def cleaned_pages(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """Each live page's text as markdown: navigation, banners and invisible text left out."""
     with refresh.working(context) as (claimed, _):
         report = clean_pages(claimed)
-    return materialized(report, rows=report.pages_cleaned, table="cleaned_pages")
+        newest = claimed.read(samples.cleaned_pages)
+    return materialized(refresh, report, CLEANED_PAGES, rows=report.pages_cleaned, newest=newest)
 
 
-@dg.asset(partitions_def=DOMAINS, group_name="content", kinds={"postgres"}, deps=[cleaned_pages])
+@dg.asset(
+    partitions_def=DOMAINS,
+    group_name="content",
+    owners=OWNERS,
+    kinds={"text", "postgres"},
+    metadata=CHUNKS.definition,
+    deps=[cleaned_pages],
+)
 def chunks(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """Changed texts cut in tokens of the embedding model, staged; search does not see them yet."""
     with refresh.working(context) as (claimed, tools):
         report = stage_chunks(claimed, tools.stored_model, tools.chunker)
-    return materialized(report, rows=report.chunks_staged, table="staged_chunks")
+        staged = claimed.read(samples.staged_chunks)
+    return materialized(refresh, report, CHUNKS, rows=report.chunks_staged, staged=staged)
 
 
-@dg.asset(partitions_def=DOMAINS, group_name="content", kinds={"openai", "pgvector"}, deps=[chunks])
+@dg.asset(
+    partitions_def=DOMAINS,
+    group_name="content",
+    owners=OWNERS,
+    kinds={"pgvector", "postgres"},
+    metadata=EMBEDDINGS.definition,
+    deps=[chunks],
+)
 def embeddings(
     context: dg.AssetExecutionContext, config: EmbeddingsConfig, refresh: Run
 ) -> dg.MaterializeResult[None]:
@@ -73,4 +108,6 @@ def embeddings(
             claimed, tools.stored_model, tools, force_reembed=config.force_reembed
         )
         report = replace(report, notes=keep_others_current(claimed, tools))
-    return materialized(report, rows=report.embeddings_live, table="embeddings")
+        published = claimed.read(samples.published_pages)
+    rows = report.embeddings_live
+    return materialized(refresh, report, EMBEDDINGS, rows=rows, published=published)

@@ -6,8 +6,15 @@ import dagster as dg
 
 from omni_pipeline.defs.assets import Run, chunks, cleaned_pages, embeddings, raw_pages
 from omni_pipeline.defs.partitions import DOMAINS
+from omni_pipeline.defs.reports import show_rows
 from omni_pipeline.steps.counts import CountsReport, check_published_counts, check_staged_counts
-from omni_pipeline.steps.plausibility import check_changes, check_failures, check_removals
+from omni_pipeline.steps.plausibility import (
+    check_changes,
+    check_failures,
+    check_removals,
+    check_vectors,
+)
+from omni_pipeline.steps.verification import check_domain
 
 # Partitioned checks are a preview of the pinned release; nobody who runs this can act on it.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -43,7 +50,22 @@ def embeddings_match_chunks(refresh: Run) -> dg.AssetCheckResult:
     return _result(refresh.count(check_published_counts))
 
 
+@dg.asset_check(asset=embeddings, partitions_def=DOMAINS, blocking=True)
+def invariants_hold(refresh: Run) -> dg.AssetCheckResult:
+    """Nothing of this domain breaks a standing invariant: what `omni verify` looks for."""
+    return _result(refresh.count(check_domain))
+
+
+@dg.asset_check(asset=embeddings, partitions_def=DOMAINS)
+def vectors_are_like_before(refresh: Run) -> dg.AssetCheckResult:
+    """The embedding endpoint serves the model that it served before; else a person decides."""
+    return _result(refresh.look(check_vectors))
+
+
 def _result(report: CountsReport) -> dg.AssetCheckResult:
+    samples = {"samples": show_rows(report.samples)} if report.samples else {}
     return dg.AssetCheckResult(
-        passed=report.passed, description=report.summary, metadata=dict(report.numbers)
+        passed=report.passed,
+        description=report.summary,
+        metadata={**report.numbers, **samples},
     )

@@ -15,6 +15,21 @@ class RawPagesConfig(dg.Config):
         default=None, gt=0, description="Most URLs of this crawl; empty means the domain's limit."
     )
 
+    only: list[str] = Field(
+        default=[],
+        description=(
+            "Globs over path and query, such as /shop/*: fetch the pages that match one of them, "
+            "and leave the others as they are. The domain does not count as refreshed."
+        ),
+    )
+    job_type: str | None = Field(
+        default=None,
+        description=(
+            "full, or of the known pages those that list products (category), are about one "
+            "(product), or both (distributor). With globs only a name for the ledger."
+        ),
+    )
+
 
 class EmbeddingsConfig(dg.Config):
     """How to embed."""

@@ -6,7 +6,7 @@ import dagster as dg
 
 from omni_pipeline.defs.assets import embeddings
 from omni_pipeline.settings import read_settings
-from omni_pipeline.steps.freshness import STALE_AFTER_HOURS, FreshnessReport, check_freshness
+from omni_pipeline.steps.freshness import FreshnessReport, check_freshness
 from omni_pipeline.store.database import open_database
 from omni_pipeline.store.session import Session
 
@@ -14,26 +14,31 @@ STALE_DOMAINS = dg.AssetCheckKey(embeddings.key, "stale_domains")
 
 MOST_LISTED = 100
 
-# For the badge of an asset as a whole: "Passing" with one domain 72 h stale, but red where nothing
-# was refreshed at all.
-ASSET_FRESHNESS = dg.FreshnessPolicy.time_window(
-    fail_window=timedelta(hours=STALE_AFTER_HOURS), warn_window=timedelta(hours=25)
-)
+# With the default limit: red after 26 h, yellow after 25.
+WARNED_AT = 25 / 26
 
 
 def with_badge(spec: dg.AssetSpec) -> dg.AssetSpec:
-    """The asset with the freshness of its newest materialization, of whichever domain."""
-    badged: dg.AssetSpec = dg.apply_freshness_policy(spec, ASSET_FRESHNESS)
+    """The asset with the freshness of its newest materialization, of whichever domain.
+
+    "Passing" with one domain 72 h stale, but red where nothing was refreshed at all.
+    """
+    limit = timedelta(hours=read_settings().fresh_hours)
+    policy = dg.FreshnessPolicy.time_window(fail_window=limit, warn_window=limit * WARNED_AT)
+    badged: dg.AssetSpec = dg.apply_freshness_policy(spec, policy)
     return badged
 
 
 @dg.asset_check(asset=embeddings, name=STALE_DOMAINS.name)
 def stale_domains() -> dg.AssetCheckResult:
-    """Every active domain was refreshed within 26 hours; the metadata lists those that were not."""
-    with open_database(read_settings(), application_name="omni freshness") as database:
+    """Every active domain was refreshed within 26 h (OMNI_FRESH_HOURS); who was not is listed."""
+    settings = read_settings()
+    with open_database(settings, application_name="omni freshness") as database:
         session = Session(database)
         try:
-            return describe_freshness(session.run(check_freshness))
+            return describe_freshness(
+                session.run(lambda conn: check_freshness(conn, settings.fresh_hours))
+            )
         finally:
             session.close()
 

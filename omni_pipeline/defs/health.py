@@ -8,6 +8,8 @@ from typing import Any
 
 import dagster as dg
 
+from omni_pipeline.defs.assets import OWNERS
+from omni_pipeline.defs.reports import show_cell
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.health import DomainHealth, Health, read_health
 from omni_pipeline.store.database import open_database
@@ -16,28 +18,29 @@ from omni_pipeline.store.session import Session
 # Each event keeps its table for good; domains that need someone come first.
 MOST_ROWS = 200
 
+# The UI shows the first six without scrolling.
 COLUMNS = (
-    ("domain", "string"),
-    ("health", "string"),
-    ("status", "string"),
-    ("last_success", "string"),
-    ("age_hours", "float"),
-    ("pages", "int"),
-    ("chunks", "int"),
-    ("failures", "int"),
-    ("held", "int"),
-    ("tokens_today", "int"),
-    ("newest_job", "string"),
-    ("progress", "string"),
-    ("beat_age_seconds", "int"),
+    ("domain", "string", "The partition."),
+    ("health", "string", "failed, held and stale need someone; running, new, good, paused do not."),
+    ("hours", "float", "Since it was last refreshed as a whole."),
+    ("pages", "int", "Live pages."),
+    ("chunks", "int", "Published chunks."),
+    ("failed", "int", "Open failures: omni failed DOMAIN."),
+    ("held", "int", "Pages that vanished or shrank at once: omni domains confirm-removals DOMAIN."),
+    ("progress", "string", "How far the running refresh is."),
+    ("beat_age_seconds", "int", "Since the running refresh last gave a sign of life."),
+    ("tokens_today", "int", "Tokens embedded today."),
+    ("usd_today", "float", "What they cost; empty where the price is unknown."),
+    ("last_success", "string", "When it was last refreshed as a whole (UTC)."),
 )
 
 
-@dg.asset(group_name="health", kinds={"postgres"})
+@dg.asset(group_name="health", owners=OWNERS, kinds={"dashboard", "postgres"})
 def domain_health() -> dg.MaterializeResult[None]:
-    """Every domain's state, freshness, size, failures and running job.
+    """Every domain at one look: state, freshness, size, failures, cost today and running refresh.
 
-    Kept up to date by a sensor, without runs; materialize it to see this very moment.
+    Domains that need someone come first. A sensor keeps the page up to date without runs;
+    materialize it to see this very moment. `omni status --watch` shows the same live.
     """
     return dg.MaterializeResult(metadata=describe(_read()))
 
@@ -58,10 +61,11 @@ def watch_health(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 
 
 def _read() -> Health:
-    with open_database(read_settings(), application_name="omni health") as database:
+    settings = read_settings()
+    with open_database(settings, application_name="omni health") as database:
         session = Session(database)
         try:
-            return read_health(session, now=datetime.now(UTC))
+            return read_health(session, now=datetime.now(UTC), fresh_hours=settings.fresh_hours)
         finally:
             session.close()
 
@@ -72,26 +76,32 @@ def describe(health: Health) -> dict[str, Any]:
     Names and numbers of ours only; nothing that a site said is shown as Markdown (S57).
     """
     shown = health.domains[:MOST_ROWS]
-    columns = [dg.TableColumn(name, kind) for name, kind in COLUMNS]
+    columns = [dg.TableColumn(name, kind, meaning) for name, kind, meaning in COLUMNS]
+    cost = {} if health.cost_usd_today is None else {"cost_usd_today": health.cost_usd_today}
     records = [dg.TableRecord(_row(domain)) for domain in shown]
     return {
         "summary": dg.MetadataValue.md(_summary(health, hidden=len(health.domains) - len(shown))),
         "overview": dg.MetadataValue.table(records, schema=dg.TableSchema(columns)),
         **health.totals,
+        **cost,
     }
 
 
 def _summary(health: Health, *, hidden: int) -> str:
-    totals = health.totals
-    wrong = totals["domains_needing_someone"]
-    line = (
-        f"**{totals['domains']:,}** domains, **{wrong:,}** need someone, "
-        f"{totals['domains_running']:,} are being refreshed. {totals['pages']:,} pages, "
-        f"{totals['chunks']:,} chunks, {totals['open_failures']:,} failures, "
-        f"{totals['tokens_today']:,} tokens today, {totals['open_alerts']:,} open alerts."
-    )
-    more = f" {hidden:,} more domains: `omni status`." if hidden else ""
-    return line + more + " One moment's picture; `omni status --watch` shows it live."
+    """Short lines, which are broken here: the cell is as wide as the table below it."""
+    of = {name: f"{total:,}" for name, total in health.totals.items()}
+    lines = [
+        f"**{of['domains']}** domains, **{of['domains_needing_someone']}** need someone",
+        f"{of['domains_running']} being refreshed, {of['open_alerts']} open alerts",
+        f"{of['pages']} pages, {of['chunks']} chunks, {of['open_failures']} failed",
+        f"{of['tokens_today']} tokens today{_dollars(health.cost_usd_today)}",
+    ]
+    more = [f"{hidden:,} more domains: `omni status`"] if hidden else []
+    return "  \n".join([*lines, *more])
+
+
+def _dollars(cost: float | None) -> str:
+    return "" if cost is None else f", ${cost:,.4f}"
 
 
 def _row(domain: DomainHealth) -> dict[str, str | int | float | bool | None]:
@@ -99,22 +109,21 @@ def _row(domain: DomainHealth) -> dict[str, str | int | float | bool | None]:
     return {
         "domain": seen.host,
         "health": domain.verdict,
-        "status": seen.status,
-        "last_success": f"{seen.last_success_at:%Y-%m-%d %H:%M}" if seen.last_success_at else "",
-        "age_hours": domain.age_hours,
+        "hours": domain.age_hours,
         "pages": seen.pages,
         "chunks": int(seen.chunks),
-        "failures": seen.open_failures,
+        "failed": seen.open_failures,
         "held": seen.pages_held,
-        "tokens_today": int(seen.tokens_today),
-        "newest_job": seen.job_status or "",
         "progress": domain.progress,
         "beat_age_seconds": None if seen.beat_age_seconds is None else int(seen.beat_age_seconds),
+        "tokens_today": int(seen.tokens_today),
+        "usd_today": None if seen.cost_usd_today is None else round(seen.cost_usd_today, 4),
+        "last_success": show_cell(seen.last_success_at),
     }
 
 
 def fingerprint(domains: Sequence[DomainHealth]) -> str:
     """Changes with what is worth a new page; time alone, and a running job's pace, are not."""
-    passing = ("age_hours", "beat_age_seconds", "progress")
+    passing = ("hours", "beat_age_seconds", "progress")
     rows = [{k: v for k, v in _row(d).items() if k not in passing} for d in domains]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

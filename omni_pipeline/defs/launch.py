@@ -7,10 +7,14 @@ from typing import Any
 import dagster as dg
 
 from omni_pipeline.defs.run import INTERRUPTED, PARTITION_TAG, refresh_resource
+from omni_pipeline.domain.crawl_part import WHOLE_SITE, CrawlPart
 from omni_pipeline.steps.refresh import Listener
 
 # Raised by Dagster for a blocking check; its public module does not name it.
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
+
+
+_FOR_THE_UI = (dg.TableMetadataValue, dg.MarkdownMetadataValue)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,7 @@ def run_refresh(
     force_rescrape: bool,
     force_reembed: bool,
     max_pages: int | None,
+    part: CrawlPart = WHOLE_SITE,
     listener: Listener | None,
 ) -> RunOutcome:
     """Run ``job`` for one domain here and now."""
@@ -45,7 +50,14 @@ def run_refresh(
         tags={PARTITION_TAG: host, "omni/launched_by": "omni refresh"},
         run_config={
             "ops": {
-                "raw_pages": {"config": {"force_rescrape": force_rescrape, "max_pages": max_pages}},
+                "raw_pages": {
+                    "config": {
+                        "force_rescrape": force_rescrape,
+                        "max_pages": max_pages,
+                        "only": list(part.patterns),
+                        "job_type": str(part.job_type),
+                    }
+                },
                 "embeddings": {"config": {"force_reembed": force_reembed}},
             },
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -94,5 +106,5 @@ def _plain(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:
     return {
         name: value.value
         for name, value in metadata.items()
-        if not (name.startswith("dagster/") or isinstance(value, dg.TableMetadataValue))
+        if not (name.startswith("dagster/") or isinstance(value, _FOR_THE_UI))
     }

@@ -6,39 +6,63 @@ waits for the other.
 
 import dagster as dg
 
-from omni_pipeline.defs.assets import Run, raw_pages
+from omni_pipeline.defs.assets import OWNERS, Run, raw_pages
 from omni_pipeline.defs.partitions import DOMAINS
-from omni_pipeline.defs.product_tables import changes_table, products_table
+from omni_pipeline.defs.price_charts import price_chart
+from omni_pipeline.defs.product_samples import price_changes, profile, some_products
 from omni_pipeline.defs.reports import materialized
+from omni_pipeline.defs.tables import COMPANIES, PRICE_SNAPSHOTS, PRODUCTS
 from omni_pipeline.steps.companies import join_profiles
 from omni_pipeline.steps.price_snapshots import snapshot_prices
 from omni_pipeline.steps.products import extract
 
 
-@dg.asset(partitions_def=DOMAINS, group_name="products", kinds={"postgres"}, deps=[raw_pages])
+@dg.asset(
+    partitions_def=DOMAINS,
+    group_name="products",
+    owners=OWNERS,
+    kinds={"html", "postgres"},
+    metadata=PRODUCTS.definition,
+    deps=[raw_pages],
+)
 def products(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """What the domain sells, by identity; delisted when no page shows it any more."""
-    with refresh.working(context) as (claimed, _):
-        report = extract(claimed)
-        sample = claimed.read(products_table)
-    return materialized(
-        report, rows=report.products_listed, table="products", tables={"sample": sample}
-    )
+    with refresh.working(context) as (claimed, tools):
+        report = extract(claimed, tools.extraction)
+        sample = claimed.read(some_products)
+    return materialized(refresh, report, PRODUCTS, rows=report.products_listed, sample=sample)
 
 
-@dg.asset(partitions_def=DOMAINS, group_name="products", kinds={"postgres"}, deps=[products])
+@dg.asset(
+    partitions_def=DOMAINS,
+    group_name="products",
+    owners=OWNERS,
+    kinds={"postgres"},
+    metadata=PRICE_SNAPSHOTS.definition,
+    deps=[products],
+)
 def price_snapshots(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """Prices over time: a row per change of price or availability, never updated."""
     with refresh.working(context) as (claimed, _):
         report = snapshot_prices(claimed)
-        changed = claimed.read(changes_table)
-    rows, tables = report.price_snapshots_total, {"changed": changed}
-    return materialized(report, rows=rows, table="price_snapshots", tables=tables)
+        changed, chart = claimed.read(price_changes), claimed.read(price_chart)
+    rows = report.price_snapshots_total
+    result = materialized(refresh, report, PRICE_SNAPSHOTS, rows=rows, changed=changed)
+    return result._replace(metadata={**(result.metadata or {}), **chart})
 
 
-@dg.asset(partitions_def=DOMAINS, group_name="products", kinds={"postgres"}, deps=[products])
+@dg.asset(
+    partitions_def=DOMAINS,
+    group_name="products",
+    owners=OWNERS,
+    kinds={"html", "postgres"},
+    metadata=COMPANIES.definition,
+    deps=[products],
+)
 def companies(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """Who runs the site: name, address, numbers and links, from markup, imprint and footer."""
     with refresh.working(context) as (claimed, _):
         report = join_profiles(claimed)
-    return materialized(report, rows=int(report.company_pages > 0), table="companies")
+        known = claimed.read(profile)
+    rows = int(report.company_pages > 0)
+    return materialized(refresh, report, COMPANIES, rows=rows, profile=known)

@@ -12,6 +12,7 @@ import dagster as dg
 from psycopg import Connection
 
 from omni_pipeline import faults
+from omni_pipeline.domain.crawl_part import name_part
 from omni_pipeline.domain.urls import check_partition_key
 from omni_pipeline.errors import OmniError, SettingsError
 from omni_pipeline.settings import Settings, read_settings
@@ -24,6 +25,7 @@ from omni_pipeline.steps.tools import Tools
 from omni_pipeline.store import crawl_jobs
 from omni_pipeline.store.crawl_jobs import Request, TickDoneError
 from omni_pipeline.store.database import Database, open_database
+from omni_pipeline.store.domains import Domain
 from omni_pipeline.store.migrations import check_schema
 from omni_pipeline.store.session import Session
 
@@ -59,20 +61,29 @@ class RunningRefresh:
         self._resources = ExitStack()
         self._claimed: tuple[Refresh, Tools] | None = None
         self._error: BaseException | None = None
+        self.worked_seconds = 0.0
+
+    @property
+    def domain(self) -> Domain:
+        """The claimed domain as it is configured."""
+        assert self._claimed is not None, "an asset works before it reports"
+        return self._claimed[0].domain
 
     @contextmanager
     def working(self, context: WorkContext) -> Iterator[tuple[Refresh, Tools]]:
-        """The claimed refresh and its tools, for one asset.
+        """The claimed refresh and its tools, for one asset; afterwards `worked_seconds` is told.
 
         Raises:
             dagster.Failure: Whatever of ours went wrong, as one line for the run page.
             dagster.DagsterExecutionInterruptedError: Another run has done what this one was
                 scheduled for; it ends as cancelled, not as failed.
         """
+        started = time.monotonic()
         try:
             if self._claimed is None:
                 self._claimed = self._claim(context)
             yield self._claimed
+            self.worked_seconds = time.monotonic() - started
         except TickDoneError as done:
             self._instance.report_run_canceling(self.run, message=str(done))
             raise dg.DagsterExecutionInterruptedError(str(done)) from done
@@ -94,8 +105,15 @@ class RunningRefresh:
         return report
 
     def look(self, check: Callable[[Connection, str], CountsReport]) -> CountsReport:
-        """Run a check of this run's domain that a refresh may fail and still be complete."""
-        return self._session.run(lambda conn: check(conn, partition_of(self.run)))
+        """Run a check of this run's domain that a refresh may fail and still be complete.
+
+        What could not be looked at is not taken for right.
+        """
+        try:
+            return self._session.run(lambda conn: check(conn, partition_of(self.run)))
+        except OmniError as error:
+            summary = f"This could not be checked: {error}"
+            return CountsReport(passed=False, summary=summary, numbers={}, kind=error.kind)
 
     def close(self) -> None:
         """Close the job, the doors and the sessions; safe when nothing was opened."""
@@ -138,8 +156,18 @@ class RunningRefresh:
         return session
 
     def request(self) -> Request:
-        """What the run was asked to do, for its job's row."""
+        """What the run was asked to do, for its job's row.
+
+        Raises:
+            SettingsError: The part of the site that it names is none.
+        """
+        part = name_part(
+            self.asked("raw_pages", "job_type", default=None),
+            self.asked("raw_pages", "only", default=()),
+        )
         return Request(
+            job_type=part.job_type,
+            part=part,
             run_id=self.run.run_id,
             worker=this_worker(),
             force_rescrape=self.asked("raw_pages", "force_rescrape", default=False),
@@ -160,8 +188,9 @@ class RunningRefresh:
     def describe(self, refresh: Refresh) -> str:
         """What the first line of the log says is done."""
         request = refresh.request
+        part = "" if request.part.is_whole else f", only {request.part}"
         return (
-            f"Refreshing {refresh.domain.host} as job {refresh.holding.job_id}: "
+            f"Refreshing {refresh.domain.host}{part} as job {refresh.holding.job_id}: "
             f"force_rescrape={request.force_rescrape}, force_reembed={request.force_reembed}, "
             f"max_pages={request.page_limit or 'domain default'}"
         )

@@ -77,7 +77,8 @@ def feed_daily_refresh(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 def report_stale_domains(context: dg.SensorEvaluationContext) -> dg.SensorResult:  # noqa: ARG001 - the signature that Dagster calls
     """Evaluate the check `stale_domains`, which belongs to no refresh."""
     with _session("freshness") as session:
-        found = describe_freshness(session.run(check_freshness))
+        limit_hours = read_settings().fresh_hours
+        found = describe_freshness(session.run(lambda conn: check_freshness(conn, limit_hours)))
     evaluation = dg.AssetCheckEvaluation(
         asset_key=STALE_DOMAINS.asset_key,
         check_name=STALE_DOMAINS.name,

@@ -3,34 +3,31 @@
 No page shows by itself that its menu is a menu; its neighbours do. On 70 pages without landmarks
 this took the lines of menus and footers from six per page to none, without loss of content.
 
-How a refresh uses it: ``add`` every page as cleaned, ``decide`` with what was decided before, store
-both, and ``leave_out`` from each page what was decided. A decision changes rarely (see ``decide``),
-because every change of it changes pages that nobody edited.
+How a refresh uses it: take the ``fingerprint`` of each page of a sample as cleaned, ``decide`` with
+what was decided before, and ``leave_out`` from each page what was decided. A decision changes
+rarely, because every change of it changes pages that nobody edited.
 """
 
 import re
-import zlib
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import pairwise
-from struct import Struct
 from typing import TypeAlias
 
 from omni_pipeline.domain.cleaning import CleanedPage, content_hash
 from omni_pipeline.domain.outline import find_blocks
 
-# Pages whose blocks are remembered, and blocks of one page: 250 kB at most before compression.
-MOST_PAGES = 128
-# From the top and from the bottom: menus stand at the ends.
+# Blocks of one page that are remembered, from the top and from the bottom: menus stand at the ends.
 MOST_BLOCKS_AT_AN_END = 128
 
 FEWEST_PAGES = 5
-# A block becomes boilerplate on this share of the pages, and stops to be on half of it.
+# A block becomes boilerplate on this share of the pages, and stops to be on half of it. Sentences
+# need more: a shop says of a third of its lamps the same, and that is what the lamps are.
 LEAST_SHARE = 0.3
-LEAST_SHARE_TO_STAY = 0.15
+LEAST_SHARE_OF_SENTENCES = 0.5
+STAYS_ON = 0.5
 
 # Alone between content only longer blocks are left out: "Example:" and "See also" repeat with a
 # reason. Shorter ones are entries of a menu where they stand together.
@@ -49,87 +46,59 @@ _NO_WORDS = re.compile(r"[\W_]+")
 
 _Block: TypeAlias = tuple[int, int, str]
 
-_FORMAT = 1
-_HEAD = Struct("<BI")
-_PAGE = Struct("<QH")
+
+def fingerprint(markdown: str) -> bytes:
+    """The hashes of a page's blocks: of the page as cleaned, before anything was left out."""
+    keys = (key for _, _, key in _blocks(markdown) if key and not _NEVER.match(key))
+    hashes = list(dict.fromkeys(map(_hash, keys)))
+    if len(hashes) > 2 * MOST_BLOCKS_AT_AN_END:
+        hashes = hashes[:MOST_BLOCKS_AT_AN_END] + hashes[-MOST_BLOCKS_AT_AN_END:]
+    return pack(hashes)
 
 
-class BoilerplateStatistics:
-    """Which blocks stand on which pages of one domain: of a sample of them, chosen by their URLs.
+def decide(fingerprints: Iterable[bytes], before: frozenset[int] = frozenset()) -> frozenset[int]:
+    """Say which blocks are boilerplate.
 
-    The sample is the same in whatever order pages come, and whenever: those whose URLs have the
-    smallest hashes. Adding a page again replaces what was known of it.
+    Asked again about the same pages with its own answer as ``before``, it gives that answer: a run
+    that was cut off after it decided goes on as if it had not been.
+
+    Args:
+        fingerprints: Of pages of one domain; an empty one counts for nothing.
+        before: The decision that is in force. What is in it needs half as many pages to stay as it
+            needed to come, so that no block goes in and out with every few pages.
     """
+    # Copies of one page, under many URLs, would make all of it boilerplate.
+    distinct = {page for page in fingerprints if page}
+    counts = Counter(block for page in distinct for block in unpack(page))
+    return frozenset(
+        block
+        for block, pages in counts.items()
+        if pages >= _fewest(block, len(distinct)) * (STAYS_ON if block in before else 1)
+    )
 
-    def __init__(self) -> None:
-        self._pages: dict[int, array[int]] = {}
 
-    def add(self, url: str, markdown: str) -> None:
-        """Take a page into account, as it was cleaned and before anything was left out."""
-        identity = _hash(url)
-        if len(self._pages) == MOST_PAGES and identity > max(self._pages):
-            return
-        keys = (key for _, _, key in _blocks(markdown) if key and not _NEVER.match(key))
-        hashes = list(dict.fromkeys(map(_hash, keys)))
-        if len(hashes) > 2 * MOST_BLOCKS_AT_AN_END:
-            hashes = hashes[:MOST_BLOCKS_AT_AN_END] + hashes[-MOST_BLOCKS_AT_AN_END:]
-        self._pages[identity] = array("Q", sorted(hashes))
-        self._keep_sample()
+def pack(blocks: Iterable[int]) -> bytes:
+    """Hashes as bytes, equal for equal sets."""
+    return b"".join(block.to_bytes(8, "little") for block in sorted(blocks))
 
-    def forget(self, url: str) -> None:
-        """The page is gone."""
-        self._pages.pop(_hash(url), None)
 
-    def merge(self, newer: "BoilerplateStatistics") -> None:
-        """Add what another part of the same domain has seen; its pages replace those known here."""
-        self._pages |= newer._pages  # noqa: SLF001 - of the same class
-        self._keep_sample()
+def unpack(data: bytes) -> frozenset[int]:
+    """The hashes again."""
+    return frozenset(int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8))
 
-    def decide(self, before: frozenset[int] = frozenset()) -> frozenset[int]:
-        """Say which blocks are boilerplate.
 
-        Args:
-            before: The decision that is in force. What is in it needs half as many pages to stay
-                as it needed to come, so that no block goes in and out with every few pages.
-        """
-        # Copies of one page, under many URLs, would make all of it boilerplate.
-        distinct = {hashes.tobytes(): hashes for hashes in self._pages.values() if hashes}.values()
-        counts = Counter(block for hashes in distinct for block in hashes)
-        return frozenset(
-            block
-            for block, pages in counts.items()
-            if pages >= FEWEST_PAGES * (LEAST_SHARE_TO_STAY / LEAST_SHARE if block in before else 1)
-            and pages >= len(distinct) * (LEAST_SHARE_TO_STAY if block in before else LEAST_SHARE)
-        )
-
-    def to_bytes(self) -> bytes:
-        """Compact, and equal for equal statistics."""
-        pages = sorted(self._pages.items())
-        records = (_PAGE.pack(page, len(hashes)) + _packed(hashes) for page, hashes in pages)
-        return _HEAD.pack(_FORMAT, len(pages)) + zlib.compress(b"".join(records))
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "BoilerplateStatistics":
-        """Restore; data of another format is worth nothing and gives empty statistics."""
-        statistics = cls()
-        if len(data) < _HEAD.size or data[0] != _FORMAT:
-            return statistics
-        records = zlib.decompress(data[_HEAD.size :])
-        position = 0
-        for _ in range(_HEAD.unpack_from(data)[1]):
-            page, count = _PAGE.unpack_from(records, position)
-            position += _PAGE.size
-            statistics._pages[page] = _unpacked(records[position : position + 8 * count])
-            position += 8 * count
-        return statistics
-
-    def _keep_sample(self) -> None:
-        for identity in sorted(self._pages)[MOST_PAGES:]:
-            del self._pages[identity]
+def _fewest(block: int, pages: int) -> float:
+    share = LEAST_SHARE_OF_SENTENCES if _is_sentence_hash(block) else LEAST_SHARE
+    return max(FEWEST_PAGES, share * pages)
 
 
 def leave_out(page: CleanedPage, boilerplate: frozenset[int]) -> CleanedPage:
-    """The page without the blocks that were decided to be boilerplate, and with its new hash."""
+    """The page without the blocks that were decided to be boilerplate, and with its new hash.
+
+    A page that says where its content is stays as it is.
+    """
+    if page.is_marked_off:
+        return page
     markdown = strip_markdown(page.markdown, boilerplate)
     if markdown == page.markdown:
         return page
@@ -144,6 +113,8 @@ def strip_markdown(markdown: str, boilerplate: frozenset[int]) -> str:
     dropped: set[int] = set()
     for cluster in _clusters(blocks, boilerplate):
         repeated = {index for index in cluster if _is_in(blocks[index], boilerplate)}
+        if not any(blocks[index][2] for index in repeated):
+            continue
         is_at_an_end = cluster.start == 0 or cluster.stop == len(blocks)
         is_dense = len(repeated) >= _LEAST_DENSITY * len(cluster)
         if is_dense and (is_at_an_end or len(repeated) >= _FEWEST_TOGETHER):
@@ -206,15 +177,12 @@ def _count_letters(text: str) -> int:
     return len(_NO_WORDS.sub("", text))
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+def _hash(key: str) -> int:
+    """64 bits, of which the lowest tells whether the block is a sentence or more."""
+    value = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "little")
+    is_sentence = len(key) >= _LEAST_LENGTH_ALONE and not _ENTRY.match(key)
+    return value | 1 if is_sentence else value & ~1
 
 
-def _packed(hashes: Iterable[int]) -> bytes:
-    return b"".join(value.to_bytes(8, "little") for value in hashes)
-
-
-def _unpacked(data: bytes) -> "array[int]":
-    return array(
-        "Q", (int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8))
-    )
+def _is_sentence_hash(block: int) -> bool:
+    return bool(block & 1)

@@ -23,7 +23,7 @@ from omni_pipeline.domain.pruning import find_content
 from omni_pipeline.domain.tables import limit_grids, open_layout_tables
 
 # Pages cleaned by another version are cleaned again: raise it with every change of the output.
-CLEANER_VERSION = 2
+CLEANER_VERSION = 3
 
 MOST_REASON_LENGTH = 200
 
@@ -62,6 +62,8 @@ class CleanedPage:
         removed_characters: Invisible ones. More than a few mark a page as suspicious (S64).
         published_on: The day as the page wrote it.
         breadcrumbs: Names of the pages above this one, outermost first.
+        is_marked_off: The page says where its content is; else menus may be left in the Markdown
+            (see ``boilerplate``).
     """
 
     title: str
@@ -74,6 +76,7 @@ class CleanedPage:
     published_on: date | None = None
     modified_on: date | None = None
     breadcrumbs: tuple[str, ...] = ()
+    is_marked_off: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +105,7 @@ def clean(html: str, *, url: str) -> CleanedPage | Unreadable:
     tree = LexborHTMLParser(html)
     facts = read_facts(tree, url)
     content = find_content(tree, is_article=is_article(tree))
-    markdown = "" if content is None else _to_markdown(tree, content)
+    markdown = "" if content is None else _to_markdown(tree, content.node)
     if isinstance(markdown, Unreadable):
         return markdown
     hygiene = clean_characters(markdown)
@@ -123,6 +126,7 @@ def clean(html: str, *, url: str) -> CleanedPage | Unreadable:
         published_on=facts.published_on,
         modified_on=facts.modified_on,
         breadcrumbs=facts.breadcrumbs,
+        is_marked_off=content is not None and content.is_marked_off,
     )
 
 

@@ -144,8 +144,9 @@ def _references(tree: LexborHTMLParser) -> Iterator[str]:
     for node in tree.css('link[hreflang][href][rel~="alternate" i]'):
         yield _attribute(node, "href")
     for node in tree.css("a[href], area[href]"):
-        if "nofollow" not in _attribute(node, "rel").lower().split():
-            yield _attribute(node, "href")
+        attributes = node.attributes  # read once: every access reads all of them anew
+        if "nofollow" not in (attributes.get("rel") or "").lower().split():
+            yield attributes.get("href") or ""
 
 
 def _canonical_links(references: Iterator[str], base: str) -> tuple[str, ...]:

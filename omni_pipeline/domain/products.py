@@ -20,6 +20,7 @@ class Source(StrEnum):
     META = "meta"
     EMBEDDED_STATE = "embedded_state"
     RULES = "rules"
+    MODEL = "model"
     LANGUAGE = "language"
     CONFIGURATION = "configuration"
 
@@ -32,6 +33,7 @@ TRUST: Mapping[Source, float] = {
     Source.META: 0.9,
     Source.EMBEDDED_STATE: 0.8,
     Source.RULES: 0.7,
+    Source.MODEL: 0.5,
     Source.LANGUAGE: 0.5,
     Source.CONFIGURATION: 0.5,
 }

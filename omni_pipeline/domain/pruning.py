@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -71,8 +72,19 @@ _BLOCKS = ("div", "section", "article", "main")
 _LEAST_LANDMARK_LENGTH = 200
 
 
-def find_content(tree: LexborHTMLParser, *, is_article: bool) -> LexborNode | None:
-    """Prune the tree in place; return the element that holds its content, None without a body.
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """The element that holds a page's content; ``is_marked_off`` says that the page told so.
+
+    Else menus may be left in it that nothing but their repetition on other pages can tell.
+    """
+
+    node: LexborNode
+    is_marked_off: bool
+
+
+def find_content(tree: LexborHTMLParser, *, is_article: bool) -> Content | None:
+    """Prune the tree in place; return what holds its content, None without a body.
 
     Evidence decides: an article is searched for by its prose, because landmarks hold its teasers
     and comments too; any other page is its landmark, or else what is left of its body.
@@ -83,11 +95,11 @@ def find_content(tree: LexborHTMLParser, *, is_article: bool) -> LexborNode | No
     _prune_everywhere(body)
     landmark = _landmark(body)
     if landmark is not None and not is_article:
-        return landmark
+        return Content(node=landmark, is_marked_off=True)
     _drop(body.css(_AROUND_CONTENT))
     if is_article:
-        return find_article(body)
-    return _prose_with_its_structure(body)
+        return Content(node=find_article(body), is_marked_off=True)
+    return Content(node=_prose_with_its_structure(body), is_marked_off=False)
 
 
 def _prose_with_its_structure(body: LexborNode) -> LexborNode:
@@ -110,9 +122,14 @@ def _prune_everywhere(body: LexborNode) -> None:
         for link in body.css(_LINK_IN_HEADING)
         if visible_text(link).casefold() in _PERMALINK_TEXTS
     )
-    _drop(node for node in body.css(_MAYBE_HIDDEN) if _is_hidden(node))
+    drop_hidden(body)
     _drop(node for node in body.css(_MAYBE_CONSENT) if _asks_for_consent(node))
     _drop_or_open_forms(body)
+
+
+def drop_hidden(body: LexborNode) -> None:
+    """Remove what a reader does not see and a language model would (FAULTS S64)."""
+    _drop(node for node in body.css(_MAYBE_HIDDEN) if _is_hidden(node))
 
 
 def _drop(nodes: Iterable[LexborNode]) -> None:

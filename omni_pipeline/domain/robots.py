@@ -102,6 +102,12 @@ def rules_from_copy(content: str, user_agent: str) -> RobotsRules:
     )
 
 
+def have_same_rules(content: str, other: str, user_agent: str) -> bool:
+    """Whether two texts of a robots.txt tell this crawler the same."""
+    agent = _product_token(user_agent)
+    return _lines_for(content, agent) == _lines_for(other, agent)
+
+
 def robots_text(file: Fetched) -> str:
     """What counts of a robots.txt, as text that can be stored: its first 500 KiB, whole lines."""
     body = file.body[:MOST_ROBOTS_BYTES]

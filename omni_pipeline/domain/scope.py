@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from omni_pipeline.domain.crawl_part import WHOLE_SITE, CrawlPart
 from omni_pipeline.domain.urls import Site, in_scope, url_parts
 
 # A site whose pages lie deeper than this is a trap or a mistake (FAULTS P8).
@@ -14,12 +15,14 @@ class CrawlScope:
     """The limits of one domain's crawl.
 
     Patterns are shell globs over path and query, such as ``/docs/*``. A URL must match one of
-    ``include`` (when there is any) and none of ``exclude``.
+    ``include`` (when there is any) and none of ``exclude``. Known pages outside of these leave the
+    index; those outside of ``part`` are left alone.
     """
 
     site: Site
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    part: CrawlPart = WHOLE_SITE
 
     def admits(self, url: str) -> bool:
         """Whether a canonical URL may be crawled; the start page always may."""

@@ -68,16 +68,18 @@ class Embedded:
 
     Attributes:
         vectors: (n, dimensions), row i of text i; as the endpoint gave them, not normalised.
-            Rows of refused texts are NaN, which no later check lets pass.
+            Rows of texts without an answer are NaN, which no later check lets pass.
         tokens_billed: As the endpoint counted them, else as estimated.
         requests: Sent, retries included.
         refused: The texts that the endpoint will never embed.
+        failure: What stopped it before all texts were asked for. Those answered are paid for.
     """
 
     vectors: Vectors
     tokens_billed: int
     requests: int
     refused: tuple[Refusal, ...] = ()
+    failure: OmniError | None = None
 
 
 class EmbeddingDoor:
@@ -125,7 +127,10 @@ class EmbeddingDoor:
             ) from None
 
     def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded:
-        """Embed ``texts`` in as few requests as the limits allow: all of them, or an error.
+        """Embed ``texts`` in as few requests as the limits allow.
+
+        What fails after some of them were answered is no error but part of what came of it, so
+        that the caller can keep what is paid for.
 
         Args:
             texts: Not empty, each of at most ``model.max_input_tokens`` tokens; one that the
@@ -139,8 +144,13 @@ class EmbeddingDoor:
         """
         counts = [_estimate_tokens(text) for text in texts] if tokens is None else tokens
         harvest = _Harvest(counts, self.model.dimensions)
-        for batch in plan_batches(counts, max_items=REQUEST_ITEMS, max_tokens=REQUEST_TOKENS):
-            self._embed_batch(texts, batch, harvest)
+        try:
+            for batch in plan_batches(counts, max_items=REQUEST_ITEMS, max_tokens=REQUEST_TOKENS):
+                self._embed_batch(texts, batch, harvest)
+        except OmniError as error:
+            if not harvest.has_any:
+                raise
+            return harvest.embedded(failure=error)
         return harvest.embedded()
 
     def _embed_batch(self, texts: Sequence[str], batch: range, harvest: "_Harvest") -> None:
@@ -212,7 +222,7 @@ class _Harvest:
         self._vectors = np.full((len(counts), dimensions), np.nan, dtype=np.float32)
         self._tokens = 0
         self._refused: list[Refusal] = []
-        self._has_any = False
+        self.has_any = False
 
     def estimate(self, batch: range) -> int:
         """The batch's tokens, before the endpoint has counted them."""
@@ -221,12 +231,12 @@ class _Harvest:
     def keep(self, batch: range, answer: Answer) -> None:
         self._vectors[batch.start : batch.stop] = answer.vectors
         self._tokens += self.estimate(batch) if answer.tokens is None else answer.tokens
-        self._has_any = True
+        self.has_any = True
 
     def refuse(self, index: int, refusal: InputRefusedError) -> None:
         """Note a refused text; too many of them without a reason are not the texts' fault."""
         self._refused.append(Refusal(index=index, kind=refusal.kind, reason=str(refusal)))
-        is_unexplained = refusal.kind == InputRefusedError.kind and not self._has_any
+        is_unexplained = refusal.kind == InputRefusedError.kind and not self.has_any
         if is_unexplained and len(self._refused) == SUSPICIOUS_REFUSALS:
             raise PermanentError(
                 f"{refusal} It said so of the first {SUSPICIOUS_REFUSALS} texts, each by itself: "
@@ -234,12 +244,13 @@ class _Harvest:
                 kind="permanent.embed_request",
             )
 
-    def embedded(self) -> Embedded:
+    def embedded(self, *, failure: OmniError | None = None) -> Embedded:
         return Embedded(
             vectors=self._vectors,
             tokens_billed=self._tokens,
             requests=self.requests,
             refused=tuple(self._refused),
+            failure=failure,
         )
 
 

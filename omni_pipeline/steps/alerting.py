@@ -15,18 +15,15 @@ from omni_pipeline.domain.alerts import Condition, Message, compose
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import OmniError
 from omni_pipeline.gateways.notifier import Target
-from omni_pipeline.steps.freshness import STALE_AFTER_HOURS
+from omni_pipeline.settings import Settings
 from omni_pipeline.steps.plausibility import FEWEST_FAILED, MOST_FAILED_SHARE
 from omni_pipeline.store import alerts
 from omni_pipeline.store.alerts import Limits, Patience
 from omni_pipeline.store.session import Session
 
-LIMITS = Limits(
-    stale_hours=STALE_AFTER_HOURS,
-    fewest_failed=FEWEST_FAILED,
-    most_failed_share=MOST_FAILED_SHARE,
-    breaker_seconds=300.0,
-)
+# A breaker that is open for longer is somebody's business, whatever opened it.
+BREAKER_SECONDS = 300.0
+
 FOUND_IN_TABLES = (
     "stale_domain",
     "many_failures",
@@ -40,6 +37,7 @@ FORGOTTEN_AFTER_DAYS = 7
 # A run that failed for these reasons is told of by the alert about the reason.
 TOLD_BY_ANOTHER = (
     "permanent.check_failed",
+    "permanent.invariant_broken",
     "permanent.mass_gone",
     "permanent.mass_shrunk",
     "transient.budget",
@@ -75,7 +73,17 @@ class Delivery:
     error: str | None
 
 
-def sync_with_tables(session: Session, redactor: Redactor, limits: Limits = LIMITS) -> Changes:
+def limits_of(settings: Settings) -> Limits:
+    """From when on something is told; the failure rate's limits are those of its check."""
+    return Limits(
+        stale_hours=settings.fresh_hours,
+        fewest_failed=FEWEST_FAILED,
+        most_failed_share=MOST_FAILED_SHARE,
+        breaker_seconds=BREAKER_SECONDS,
+    )
+
+
+def sync_with_tables(session: Session, redactor: Redactor, limits: Limits) -> Changes:
     """Open what is wrong now by what the tables say, and end what is not any more."""
 
     def sync(conn: Connection) -> Changes:

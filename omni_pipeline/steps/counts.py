@@ -1,5 +1,6 @@
 """Counts taken again from the rows after a stage has written them (A14)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg import Connection
@@ -9,12 +10,18 @@ from omni_pipeline.store import chunks, domains
 
 @dataclass(frozen=True, kw_only=True)
 class CountsReport:
-    """Whether the numbers agree, in one line and as numbers; ``kind`` names it when they do not."""
+    """Whether the numbers agree, in one line and as numbers.
+
+    Attributes:
+        kind: Names it when they do not.
+        samples: Some of what is wrong, as rows of equal columns.
+    """
 
     passed: bool
     summary: str
     numbers: dict[str, int]
     kind: str = "permanent.check_failed"
+    samples: tuple[Mapping[str, str], ...] = ()
 
 
 def check_staged_counts(conn: Connection, host: str) -> CountsReport:

@@ -21,7 +21,13 @@ from omni_pipeline.domain.outcomes import (
 from omni_pipeline.domain.url_patterns import url_pattern
 from omni_pipeline.steps.page_reading import PageReader, PageReading
 from omni_pipeline.steps.retirement import Losses, Move
-from omni_pipeline.store import crawl_frontier, failed_pages, raw_pages, render_decisions
+from omni_pipeline.store import (
+    crawl_frontier,
+    dead_ends,
+    failed_pages,
+    raw_pages,
+    render_decisions,
+)
 from omni_pipeline.store.crawl_frontier import Added, Due
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.failed_pages import Failure
@@ -44,6 +50,7 @@ class CrawlBatch:
             when the crawl has seen all; one that takes over from a killed crawl asks for it again.
         links: Depth by URL of what the pages link to and redirect to.
         needs_browser: By URL pattern, what was found out.
+        dead_ends: Depth by URL of what links led to and what is no page, and never was.
     """
 
     read: PageReader
@@ -54,6 +61,7 @@ class CrawlBatch:
     outcomes: dict[str, str] = field(default_factory=dict)
     links: dict[str, int] = field(default_factory=dict)
     needs_browser: dict[str, bool] = field(default_factory=dict)
+    dead_ends: dict[str, int] = field(default_factory=dict)
     characters: int = 0
 
     def __len__(self) -> int:
@@ -114,16 +122,19 @@ class CrawlBatch:
     def _add_page(self, due: Due, page: Fetched, reading: PageReading) -> None:
         self.characters += len(reading.html)
         self.outcomes[due.url] = "changed"
+        # A copy that is kept for want of its original is read again each time: that may be back.
+        has_validators = not page.is_rendered and reading.own_url is None
         self.pages.append(
             NewBody(
                 url=due.url,
-                etag=None if page.is_rendered else page.etag,
-                last_modified=None if page.is_rendered else page.last_modified,
+                etag=page.etag if has_validators else None,
+                last_modified=page.last_modified if has_validators else None,
                 content_type=page.content_type,
                 charset=reading.charset,
                 html=reading.html,
                 body_hash=text_hash(reading.html),
                 is_rendered=page.is_rendered,
+                depth=due.depth,
             )
         )
 
@@ -143,11 +154,17 @@ class CrawlBatch:
         if is_permanent:
             evidence = Evidence(reason="moved", http_status=301)
             self.losses.moves[due.url] = Move(target=target, evidence=evidence)
+        else:
+            self.losses.detours[due.url] = target
+        if not due.is_held:
+            self.dead_ends[due.url] = due.depth
 
     def _add_loss(self, due: Due, evidence: Evidence, *, is_certain: bool) -> None:
         if not due.is_held:
             is_there = evidence.reason in ("noindex", "excluded")
             self.outcomes[due.url] = "skipped" if is_there else "gone"
+            if evidence.reason != "excluded":
+                self.dead_ends[due.url] = due.depth
             return
         self.outcomes[due.url] = "missing"
         if is_certain:
@@ -177,6 +194,7 @@ def save_batch(
     failed = {failure.url for failure in batch.failures}
     failed_pages.resolve(conn, holding, outcomes.keys() - failed, "fetch")
     render_decisions.record(conn, holding, batch.needs_browser)
+    dead_ends.record(conn, holding, batch.dead_ends)
     crawl_frontier.settle(conn, holding, outcomes)
     return crawl_frontier.add_urls(
         conn, holding, links, source="link", is_forced=is_forced, page_limit=page_limit

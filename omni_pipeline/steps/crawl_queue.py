@@ -1,15 +1,20 @@
 """The frontier of one crawl as the crawl uses it: filled, drained in order, counted."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
 
 from omni_pipeline import faults
+from omni_pipeline.domain.crawl_part import CrawlPart
+from omni_pipeline.domain.scope import CrawlScope
 from omni_pipeline.steps.crawl_batch import CrawlBatch, save_batch
 from omni_pipeline.steps.link_gate import LinkGate
 from omni_pipeline.steps.refresh import Progress, Refresh
-from omni_pipeline.store import crawl_frontier, failed_pages
-from omni_pipeline.store.crawl_frontier import Due
+from omni_pipeline.store import crawl_frontier, dead_ends, failed_pages
+from omni_pipeline.store.crawl_frontier import Added, Due
 
 FRONTIER_ROWS = 200
 _SECONDS_BETWEEN_REPORTS = 0.5
@@ -17,6 +22,8 @@ _SECONDS_BETWEEN_REPORTS = 0.5
 
 class CrawlQueue:
     """What is still to be fetched. Postgres remembers it, so that a killed crawl goes on.
+
+    A context manager: a batch of outcomes is written by a thread while further pages are fetched.
 
     Args:
         refresh: The claimed domain.
@@ -40,21 +47,63 @@ class CrawlQueue:
         self._reported_at = clock()
         self._known = self._done = self._failed = 0
         self.is_truncated = False
+        self._may_have_more = True
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crawl writer")
+        self._saving: tuple[CrawlBatch, Future[Added]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._writer.shutdown()  # what is half written is written whole
 
     def open(self, gate: LinkGate) -> None:
-        """Take over what a killed crawl left, and queue every live page."""
-        self._refresh.write(
+        """Take over what a killed crawl left, and queue every live page of the part."""
+        only = self._known_of_part(gate.scope.part)
+        is_truncated = self._refresh.write(
             crawl_frontier.open_crawl,
             is_forced=self._is_forced,
             recency_seconds=self._recency_seconds(),
+            page_limit=self._page_limit,
+            start_url=gate.scope.site.start_url,
+            only=only,
         )
+        self._requeue_excluded(gate.scope)
         gate.recall(self._refresh.read(crawl_frontier.found_by_links))
         totals = self._refresh.read(crawl_frontier.count)
         self._known, self._failed = totals.discovered, totals.failed
         self._done = totals.discovered - totals.queued
         is_resumed = totals.changed + totals.unchanged > 0
         is_full = self._page_limit is not None and totals.discovered >= self._page_limit
-        self.is_truncated = is_resumed and is_full
+        self.is_truncated = is_truncated or (is_resumed and is_full)
+
+    def _known_of_part(self, part: CrawlPart) -> list[str] | None:
+        """The live pages that this crawl is about, when it is not about all of them.
+
+        What an interrupted crawl had found besides waits for the next one of the whole site.
+        """
+        if part.is_whole:
+            return None
+        job_type = None if part.patterns else part.job_type
+        live = self._refresh.read(crawl_frontier.live_of_type, job_type)
+        known = [url for url in live if part.matches(url)]
+        left = set(self._refresh.read(crawl_frontier.urls)).difference(known)
+        outside = [url for url in left if not part.takes_new(url)]
+        self._refresh.write(crawl_frontier.postpone, outside)
+        return known
+
+    def _requeue_excluded(self, scope: CrawlScope) -> None:
+        """A page that the domain's patterns leave out leaves without a request, recent or not."""
+        if not scope.include and not scope.exclude:
+            return
+        recent = self._refresh.read(crawl_frontier.urls_with_outcome, "skipped")
+        if excluded := [url for url in recent if not scope.admits(url)]:
+            self._refresh.write(crawl_frontier.settle, dict.fromkeys(excluded))
 
     def _recency_seconds(self) -> float:
         """How recently a page was checked that need not be checked again (A5).
@@ -69,9 +118,14 @@ class CrawlQueue:
         return max(0.0, min(recency_seconds, (datetime.now(UTC) - due_at).total_seconds()))
 
     def add_start(self, start_url: str) -> None:
-        """Queue the start page, and the pages that failed before and are due."""
+        """Queue the start page, and the pages that failed before and are due, as far as wanted."""
+        is_wanted = self._refresh.request.part.takes_new
         retries = self._refresh.read(failed_pages.due_for_retry, is_forced=self._is_forced)
-        self.add(dict.fromkeys([start_url, *retries], 0), source="start")
+        self.add(dict.fromkeys(filter(is_wanted, [start_url, *retries]), 0), source="start")
+
+    def add_dead_ends(self, gate: LinkGate) -> None:
+        """Queue where links led and no page was: unread pages may link there still."""
+        self.add(gate.listed(self._refresh.read(dead_ends.due)), source="link")
 
     def add(self, depth_by_url: Mapping[str, int], *, source: str) -> None:
         """Queue URLs that were judged already."""
@@ -82,7 +136,11 @@ class CrawlQueue:
             is_forced=self._is_forced,
             page_limit=self._page_limit,
         )
+        self._count(added)
+
+    def _count(self, added: Added) -> None:
         self._known += added.added
+        self._may_have_more |= added.added > 0
         self.is_truncated |= added.is_truncated
 
     def requeue_newer(self, changed_at_by_url: Mapping[str, datetime]) -> None:
@@ -92,32 +150,63 @@ class CrawlQueue:
     def in_order(self) -> Iterator[Due | None]:
         """What is queued, oldest first; None for "nothing now": pages under way may add links."""
         last_id = 0
+        self._may_have_more = True
         while True:
-            due = self._refresh.read(
-                crawl_frontier.next_batch, after_id=last_id, most=FRONTIER_ROWS
-            )
+            due = self._next_batch(last_id) if self._may_have_more else []
             if not due:
                 yield None
             for page in due:
                 last_id = page.id
                 yield page
 
+    def _next_batch(self, last_id: int) -> list[Due]:
+        due = self._refresh.read(crawl_frontier.next_batch, after_id=last_id, most=FRONTIER_ROWS)
+        self._may_have_more = len(due) == FRONTIER_ROWS
+        return due
+
     def find(self, url: str) -> Due | None:
         """The URL, when it is queued."""
         return next((page for page in self.in_order() if page is None or page.url == url), None)
+
+    def again(self, urls: Sequence[str]) -> list[Due]:
+        """These URLs, to be asked for once more."""
+        return self._refresh.read(crawl_frontier.asked_again, urls)
 
     def missing(self) -> list[str]:
         """Live pages that answered like pages that are not there, and were asked for once."""
         return self._refresh.read(crawl_frontier.urls_with_outcome, "missing")
 
     def save(self, batch: CrawlBatch, links: Mapping[str, int]) -> None:
-        """Write what a batch of outcomes says, and queue the ``links`` that were let through."""
+        """Start to write what a batch of outcomes says, and to queue the ``links`` let through.
+
+        The batch before it is committed when this returns; see ``finish_saving``.
+        """
+        self.finish_saving()
+        self._saving = batch, self._writer.submit(self._write, batch, links)
+
+    def _write(self, batch: CrawlBatch, links: Mapping[str, int]) -> Added:
         added = self._refresh.write(
             save_batch, batch, links, is_forced=self._is_forced, page_limit=self._page_limit
         )
         faults.point("CP04")
-        self.is_truncated |= added.is_truncated
-        self._known += added.added
+        return added
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether a batch is being written."""
+        return self._saving is not None and not self._saving[1].done()
+
+    @property
+    def pages_saving(self) -> int:
+        """How many pages are not known to be written."""
+        return len(self._saving[0]) if self._saving else 0
+
+    def finish_saving(self) -> None:
+        """Return when all is committed; raises what kept it from that."""
+        if self._saving is None:
+            return
+        (batch, written), self._saving = self._saving, None
+        self._count(written.result())
         self._done += len(batch)
         self._failed += len(batch.failures)
         self._report()

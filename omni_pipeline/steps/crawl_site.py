@@ -43,6 +43,7 @@ class CrawlSite:
             site=site,
             include=tuple(self._domain.include_patterns),
             exclude=tuple(self._domain.exclude_patterns),
+            part=self._refresh.request.part,
         )
         self.gate = LinkGate(
             scope,

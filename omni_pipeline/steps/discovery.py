@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from psycopg import Connection
+
 from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Gone, Outcome
 from omni_pipeline.domain.robots import (
     MOST_DELAY_SECONDS,
     MOST_ROBOTS_BYTES,
     MOST_ROBOTS_REDIRECTS,
     RobotsRules,
+    have_same_rules,
     robots_text,
     rules_from,
     rules_from_copy,
@@ -19,7 +22,8 @@ from omni_pipeline.domain.sitemaps import MOST_SITEMAP_BYTES, lastmod_time, pars
 from omni_pipeline.domain.urls import Site, canonical_url, in_scope
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.refresh import Refresh
-from omni_pipeline.store import robots_files
+from omni_pipeline.store import raw_pages, robots_files
+from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.robots_files import RobotsCopy
 
 # RFC 9309, 2.3.1.4: after 30 days without an answer the copy has had its time.
@@ -47,11 +51,15 @@ class Copies(Protocol):
 
     def find(self, origin: str) -> RobotsCopy | None: ...
 
-    def keep(self, origin: str, content: str) -> None: ...
+    def keep(self, origin: str, content: str, *, has_other_rules: bool) -> None: ...
 
 
 class KeptCopies:
-    """The copies of a claimed domain, in Postgres."""
+    """The copies of a claimed domain, in Postgres.
+
+    Under other rules its pages have to be sent whole once more: a page that answers "not modified"
+    does not offer the links that may be followed only now.
+    """
 
     def __init__(self, refresh: Refresh) -> None:
         self._refresh = refresh
@@ -59,8 +67,16 @@ class KeptCopies:
     def find(self, origin: str) -> RobotsCopy | None:
         return self._refresh.read(robots_files.find, origin)
 
-    def keep(self, origin: str, content: str) -> None:
-        self._refresh.write(robots_files.keep, origin, content)
+    def keep(self, origin: str, content: str, *, has_other_rules: bool) -> None:
+        self._refresh.write(_keep, origin, content, has_other_rules=has_other_rules)
+
+
+def _keep(
+    conn: Connection, holding: Claim, origin: str, content: str, *, has_other_rules: bool
+) -> None:
+    robots_files.keep(conn, holding, origin, content)
+    if has_other_rules:
+        raw_pages.forget_validators(conn, holding)
 
 
 class Robots:
@@ -95,10 +111,12 @@ class Robots:
         rules = rules_from(outcome, self._user_agent)
         if self._copies is None:
             return rules
-        if rules.unreachable is None:
-            self._copies.keep(origin, robots_text(outcome) if isinstance(outcome, Fetched) else "")
-            return rules
         copy = self._copies.find(origin)
+        if rules.unreachable is None:
+            content = robots_text(outcome) if isinstance(outcome, Fetched) else ""
+            is_other = copy and not have_same_rules(copy.content, content, self._user_agent)
+            self._copies.keep(origin, content, has_other_rules=bool(is_other))
+            return rules
         if copy is None or copy.age_seconds > MOST_COPY_AGE_SECONDS:
             return rules
         self.notes.append(

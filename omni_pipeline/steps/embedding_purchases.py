@@ -5,15 +5,18 @@ nothing, so it is neither booked nor asked about budgets.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Protocol
 from uuid import uuid4
 
+import numpy as np
 from psycopg import Connection
 
 from omni_pipeline import faults
 from omni_pipeline.domain.embedding_batches import plan_batches
 from omni_pipeline.domain.embedding_prices import price_per_million
+from omni_pipeline.domain.vector_drift import Vectors, describe_drift
 from omni_pipeline.errors import OmniError, TemporaryError
 from omni_pipeline.gateways.embedding import REQUEST_ITEMS, Embedded, Refusal
 from omni_pipeline.steps.refresh import Refresh
@@ -74,16 +77,31 @@ class Purchases:
 
         Raises:
             BudgetError: The day's budget is used up; what it still allowed was bought.
+            OmniError: The endpoint failed; what it had answered before was kept.
         """
         batch = self.new_batch()
         affordable = texts if self._settings.is_local else self._book(batch, texts)
         answer = self._embed(batch, affordable)
         faults.point("CP07")
-        self._refresh.write(_keep, batch, affordable, answer)
+        drift = None if self._settings.is_local else self._drift(affordable, answer)
+        self._refresh.write(_keep, batch, affordable, answer, drift=drift)
         self.tokens += answer.tokens_billed
+        if answer.failure:
+            raise answer.failure
         refused = {affordable[one.index].text_hash: one for one in answer.refused}
         rest = texts[len(affordable) :]
         return refused | self.buy(rest) if rest else refused
+
+    @cached_property
+    def _usual(self) -> Vectors:
+        """What vectors of this model were like before anything was bought."""
+        return self._refresh.read(embeddings.sample, self._model)
+
+    def _drift(self, texts: list[TextToEmbed], answer: Embedded) -> str | None:
+        """How the answer differs from what is stored, unless it is to replace all of that."""
+        if any(text.is_reembed for text in texts):
+            return None
+        return describe_drift(answer.vectors[_answered(answer)], self._usual)
 
     def _book(self, batch: Batch, texts: list[TextToEmbed]) -> list[TextToEmbed]:
         """Book the texts, or as many of them as the day's budget allows."""
@@ -131,12 +149,23 @@ def _over_budget(booking: Booking, host: str, tokens: int) -> str:
     )
 
 
+def _answered(answer: Embedded) -> list[int]:
+    """The texts that have a vector, by index."""
+    indexes: list[int] = np.flatnonzero(~np.isnan(answer.vectors).any(axis=1)).tolist()
+    return indexes
+
+
 def _keep(
-    conn: Connection, holding: Claim, batch: Batch, texts: list[TextToEmbed], answer: Embedded
+    conn: Connection,
+    holding: Claim,
+    batch: Batch,
+    texts: list[TextToEmbed],
+    answer: Embedded,
+    *,
+    drift: str | None,
 ) -> None:
     """Keep paid vectors and settle what they cost, together and once."""
-    refused = {one.index for one in answer.refused}
-    kept = [index for index in range(len(texts)) if index not in refused]
+    kept = _answered(answer)
     bill = Bill(requests=answer.requests, texts=len(kept), tokens=answer.tokens_billed)
     if not embedding_usage.settle(conn, holding, batch, bill):
         return  # the answer to an earlier COMMIT of this was lost
@@ -145,3 +174,5 @@ def _keep(
     crawl_jobs.add_to_counters(
         conn, holding, Counters(chunks_embedded=len(kept), tokens_embedded=answer.tokens_billed)
     )
+    if drift:
+        crawl_jobs.note_drift(conn, holding, drift)

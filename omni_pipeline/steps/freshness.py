@@ -7,9 +7,6 @@ from psycopg import Connection
 from omni_pipeline.store import domains
 from omni_pipeline.store.domains import StaleDomain
 
-# A day between two refreshes, and two hours for the queue and the crawl.
-STALE_AFTER_HOURS = 26.0
-
 
 @dataclass(frozen=True, kw_only=True)
 class FreshnessReport:
@@ -20,7 +17,7 @@ class FreshnessReport:
     stale: tuple[StaleDomain, ...]
 
 
-def check_freshness(conn: Connection, limit_hours: float = STALE_AFTER_HOURS) -> FreshnessReport:
+def check_freshness(conn: Connection, limit_hours: float) -> FreshnessReport:
     """Find the active domains whose last success is older than ``limit_hours``.
 
     A domain that never succeeded is as old as its registration.

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from omni_pipeline.steps.alerting import LIMITS
 from omni_pipeline.store import alerts, domains
 from omni_pipeline.store.domains import DomainOverview
 from omni_pipeline.store.session import Session
@@ -39,37 +38,42 @@ class Health:
 
     domains: tuple[DomainHealth, ...]
     totals: dict[str, int]
+    cost_usd_today: float | None
 
 
-def read_health(session: Session, *, now: datetime) -> Health:
+def read_health(session: Session, *, now: datetime, fresh_hours: float) -> Health:
     """How all domains are doing now."""
     overview = session.run(domains.overview)
     open_alerts = session.run(alerts.count_open)
-    judged = [judge(domain, now=now) for domain in overview]
+    judged = [judge(domain, now=now, fresh_hours=fresh_hours) for domain in overview]
     judged.sort(key=lambda domain: ORDER.index(domain.verdict))
-    return Health(domains=tuple(judged), totals=_totals(judged, open_alerts))
+    return Health(
+        domains=tuple(judged),
+        totals=_totals(judged, open_alerts),
+        cost_usd_today=_cost(overview),
+    )
 
 
-def judge(domain: DomainOverview, *, now: datetime) -> DomainHealth:
+def judge(domain: DomainOverview, *, now: datetime, fresh_hours: float) -> DomainHealth:
     """One domain in one word."""
     success = domain.last_success_at
     age = None if success is None else (now - success).total_seconds() / SECONDS_OF_AN_HOUR
     return DomainHealth(
         overview=domain,
-        verdict=_verdict(domain, age),
+        verdict=_verdict(domain, age, fresh_hours),
         age_hours=None if age is None else round(age, 1),
         progress=describe_job(domain),
     )
 
 
-def _verdict(domain: DomainOverview, age_hours: float | None) -> Verdict:
+def _verdict(domain: DomainOverview, age_hours: float | None, fresh_hours: float) -> Verdict:
     if domain.status == "paused":
         return "paused"
     if domain.pages_held:
         return "held"
     if domain.job_status == "failed":
         return "failed"
-    if age_hours is not None and age_hours > LIMITS.stale_hours:
+    if age_hours is not None and age_hours > fresh_hours:
         return "stale"
     if domain.job_status == "running":
         return "running"
@@ -107,3 +111,10 @@ def _totals(judged: Sequence[DomainHealth], open_alerts: int) -> dict[str, int]:
         "tokens_today": sum(int(d.tokens_today) for d in seen),
         "open_alerts": open_alerts,
     }
+
+
+def _cost(overview: Sequence[DomainOverview]) -> float | None:
+    """None where some of it is unknown: a sum of the rest would look like all of it."""
+    costs = [domain.cost_usd_today for domain in overview]
+    known = [cost for cost in costs if cost is not None]
+    return round(sum(known), 6) if len(known) == len(costs) else None

@@ -67,7 +67,8 @@ class LinkGate:
         self._judged.clear()
 
     def _is_open(self, url: str) -> bool:
-        return self.scope.admits(url) and self._robots.allows(url)
+        is_own = self.scope.part.takes_new(url) and self.scope.admits(url)
+        return is_own and self._robots.allows(url)
 
     def _ends(self, url: str, depth: int) -> bool:
         """Whether this is not one of endlessly many."""

@@ -69,3 +69,19 @@ def check_failures(conn: Connection, host: str) -> CountsReport:
         numbers={"pages_asked": asked, "pages_failed": failed},
         kind="transient.many_failures",
     )
+
+
+def check_vectors(conn: Connection, host: str) -> CountsReport:
+    """The vectors that the newest refresh bought are like those stored before (C16)."""
+    drift = crawl_jobs.newest_drift(conn, domains.get(conn, host).id)
+    summary = (
+        f"{drift}: the endpoint seems to serve another model under the old name, and vectors of "
+        "two models cannot be compared. Ask its provider; if it did change, pay once for all: "
+        f"omni refresh {host} --force-reembed"
+    )
+    return CountsReport(
+        passed=drift is None,
+        summary=summary if drift else "What was bought is like what was stored before.",
+        numbers={},
+        kind="permanent.vector_drift",
+    )

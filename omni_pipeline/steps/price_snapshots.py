@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from psycopg import Connection
 
+from omni_pipeline import faults
 from omni_pipeline.domain.availability import Availability
 from omni_pipeline.domain.money import PriceKind
 from omni_pipeline.domain.price_history import SeenPrice, Verdict, judge
@@ -105,6 +106,7 @@ def _save(
 ) -> None:
     changed = [_snapshot(view) for view in views if verdicts[view.product_id] is Verdict.CHANGED]
     price_snapshots.append(conn, holding, changed + points)
+    faults.point("CP11")
     suspicious = [view for view in views if verdicts[view.product_id] is Verdict.SUSPICIOUS]
     price_snapshots.hold(conn, holding, [_to_hold(view) for view in suspicious])
     price_snapshots.release(conn, _cleared(views, verdicts))

@@ -12,11 +12,13 @@ from psycopg import Connection
 
 from omni_pipeline.domain.company import extract_company
 from omni_pipeline.domain.hygiene import storable
+from omni_pipeline.domain.model_reading import QUESTION_VERSION
 from omni_pipeline.domain.product_extraction import EXTRACTOR_VERSION, extract_products
 from omni_pipeline.domain.product_identity import identities_of
 from omni_pipeline.domain.product_matching import Matcher
 from omni_pipeline.domain.products import PageKind, Product
-from omni_pipeline.errors import PermanentError
+from omni_pipeline.errors import LeaseLostError, OmniError, PermanentError
+from omni_pipeline.steps.model_reading import ExtractionDoor, ModelReader
 from omni_pipeline.steps.refresh import Progress, Refresh
 from omni_pipeline.steps.retirement import is_implausible
 from omni_pipeline.store import companies, extracted_pages, failed_pages, products
@@ -42,6 +44,8 @@ class ProductsReport:
 
     Attributes:
         products_held: Vanished, and so many at once that a person has to confirm it.
+        pages_asked_about: Of which a chat model was asked, where one is configured.
+        pages_unanswered: Of which it could not be asked; what the rules found of them stands.
     """
 
     pages_extracted: int
@@ -50,6 +54,8 @@ class ProductsReport:
     products_listed: int
     products_delisted: int
     products_held: int
+    pages_asked_about: int = 0
+    pages_unanswered: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,22 +63,29 @@ class _Read:
     page: DueBody
     products: tuple[Product, ...]
     company: dict[str, Any] | None
+    unanswered: Failure | None = None
 
 
-def extract(refresh: Refresh) -> ProductsReport:
+def extract(refresh: Refresh, door: ExtractionDoor | None = None) -> ProductsReport:
     """Read every live page whose body, or whose extractor, changed; then settle the list.
 
     A page that cannot be read keeps what it showed; the failure is on the ledger.
+
+    Args:
+        refresh: The claimed domain.
+        door: To the chat model, where one is configured.
     """
-    extractor = extractor_of(refresh.domain)
-    done = failed = seen = after_id = 0
+    model = _open_reader(refresh, door)
+    extractor = extractor_of(refresh.domain, model.settings.model if model else None)
+    done = failed = seen = unanswered = after_id = 0
     with refresh.stage("products"):
         known = _count_due(refresh, extractor)
         while done < known and (due := _due(refresh, extractor, after_id)):
-            read, failures = _read_batch(due, currency=refresh.domain.default_currency)
+            read, failures = _read_batch(due, currency=refresh.domain.default_currency, model=model)
             refresh.write(_save, read, failures, extractor=extractor)
             done, failed = done + len(due), failed + len(failures)
             seen += sum(len(one.products) for one in read)
+            unanswered += sum(one.unanswered is not None for one in read)
             after_id = due[-1].page_id
             refresh.report(Progress(stage="products", done=done, known=known, failed=failed))
         refresh.write(_settle)
@@ -84,12 +97,22 @@ def extract(refresh: Refresh) -> ProductsReport:
         products_listed=numbers.listed,
         products_delisted=numbers.delisted,
         products_held=numbers.held,
+        pages_asked_about=model.pages_asked if model else 0,
+        pages_unanswered=unanswered,
     )
 
 
-def extractor_of(domain: Domain) -> str:
+def _open_reader(refresh: Refresh, door: ExtractionDoor | None) -> ModelReader | None:
+    settings = refresh.settings.extraction
+    if door is None or settings is None:
+        return None
+    return ModelReader(refresh=refresh, settings=settings, door=door)
+
+
+def extractor_of(domain: Domain, model: str | None = None) -> str:
     """What decides about an extraction beside the body: another value means another reading."""
-    return f"products-{EXTRACTOR_VERSION}/{domain.default_currency or '-'}"
+    rules = f"products-{EXTRACTOR_VERSION}/{domain.default_currency or '-'}"
+    return f"{rules}/{QUESTION_VERSION}-{model}" if model else rules
 
 
 def _count_due(refresh: Refresh, extractor: str) -> int:
@@ -105,12 +128,16 @@ def _due(refresh: Refresh, extractor: str, after_id: int) -> list[DueBody]:
     )
 
 
-def _read_batch(due: list[DueBody], *, currency: str | None) -> tuple[list[_Read], list[Failure]]:
+def _read_batch(
+    due: list[DueBody], *, currency: str | None, model: ModelReader | None
+) -> tuple[list[_Read], list[Failure]]:
     read: list[_Read] = []
     failures: list[Failure] = []
     for page in due:
         try:
-            read.append(_read(page, currency=currency))
+            read.append(_read(page, currency=currency, model=model))
+        except LeaseLostError:
+            raise
         except PermanentError as error:
             failures.append(Failure(url=page.url, kind=error.kind, reason=str(error)))
         except _UNREADABLE as error:
@@ -119,14 +146,33 @@ def _read_batch(due: list[DueBody], *, currency: str | None) -> tuple[list[_Read
     return read, failures
 
 
-def _read(page: DueBody, *, currency: str | None) -> _Read:
+def _read(page: DueBody, *, currency: str | None, model: ModelReader | None) -> _Read:
     found = extract_products(page.html, url=page.url, default_currency=currency)
+    found, unanswered = _ask_about(page, found, model)
     company = extract_company(page.html, page.url)
     return _Read(
         page=page,
         products=tuple(one for one in found if len(one.url.encode()) <= MOST_URL_BYTES),
         company=_clean(companies.as_json(company)) if company.evidence else None,
+        unanswered=unanswered,
     )
+
+
+def _ask_about(
+    page: DueBody, found: tuple[Product, ...], model: ModelReader | None
+) -> tuple[tuple[Product, ...], Failure | None]:
+    """What a chat model adds; whatever goes wrong with that, what was found stays."""
+    if model is None:
+        return found, None
+    try:
+        return model.read(page.html, page.url, found), None
+    except LeaseLostError:
+        raise
+    except OmniError as error:
+        return found, Failure(url=page.url, kind=error.kind, reason=str(error))
+    except _UNREADABLE as error:
+        reason = f"What a chat model said of {page.url} could not be read: {error!r}"
+        return found, Failure(url=page.url, kind="permanent.unreadable", reason=reason)
 
 
 def _save(
@@ -148,7 +194,8 @@ def _save(
     products.save_sightings(conn, holding, sightings)
     products.show(conn, list(before | {one.product_id for one in sightings}))
     failed_pages.resolve(conn, holding, [one.page.url for one in read], "extract")
-    failed_pages.record(conn, holding, "extract", failures)
+    unanswered = [one.unanswered for one in read if one.unanswered]
+    failed_pages.record(conn, holding, "extract", [*failures, *unanswered])
 
 
 def _identify(conn: Connection, holding: Claim, read: list[_Read]) -> list[Sighting]:

@@ -11,12 +11,13 @@ from omni_pipeline.domain.outcomes import (
     FetchRequest,
     Forbidden,
     Gone,
+    NotModified,
     Outcome,
     Redirected,
     Unreachable,
     Unusable,
 )
-from omni_pipeline.errors import TemporaryError
+from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.steps.crawl_batch import MOST_CHARACTERS, CrawlBatch
 from omni_pipeline.steps.crawl_queue import CrawlQueue
 from omni_pipeline.steps.crawl_site import CrawlSite
@@ -85,7 +86,7 @@ def crawl(
     """
     limit = page_limit or refresh.domain.page_limit
     queue = CrawlQueue(refresh, is_forced=force_rescrape, page_limit=limit)
-    with refresh.stage("raw_pages"):
+    with refresh.stage("raw_pages"), queue:
         site = CrawlSite(refresh, web, user_agent, is_forced=force_rescrape)
         return _Crawl(refresh, web, queue, site).run()
 
@@ -107,12 +108,16 @@ class _Crawl:
         self._in_flight: dict[str, Due] = {}
         self._failures_in_a_row = self._refusals_in_a_row = 0
         self._pages_rendered = 0
+        self._has_unread = False  # pages that are "not modified", and whatever they link to
         self._start_problem: str | None = None
         self._notes: list[str] = []
 
     def run(self) -> RawPagesReport:
         self._open()
         self._fetch_queued()
+        if self._has_unread:
+            self._queue.add_dead_ends(self._site.gate)
+            self._fetch_queued()
         while self._look_again():
             self._fetch_queued()  # a page that was not missing after all may link to others
         retired = self._refresh.write(retire, self._losses, start_url=self._site.start_url)
@@ -157,7 +162,7 @@ class _Crawl:
                 self._site.follow_start(outcome)
                 self._batch = CrawlBatch(read=self._site.read)
             self._take(due, outcome)
-            self._save()
+            self._flush()
             if not is_respelled:
                 return
             self._queue.add_start(self._site.start_url)
@@ -176,28 +181,40 @@ class _Crawl:
 
     def _fetch_queued(self) -> None:
         """Fetch until the frontier has nothing queued. Pages found on the way join the queue."""
-        for outcome in self._fetch(self._requests()):
-            self._take(self._in_flight.pop(outcome.url), outcome)
-        self._save()
+        self._fetch(self._queued())
 
-    def _fetch(self, requests: Iterator[FetchRequest | None]) -> Iterator[Outcome]:
-        return self._web.fetch_all(
-            requests,
+    def _fetch(self, dues: Iterator[Due | None], *, is_second_look: bool = False) -> None:
+        outcomes = self._web.fetch_all(
+            self._requests(dues),
             concurrency=self._domain.concurrency,
             delay_seconds=self._site.delay_seconds,
         )
+        for outcome in outcomes:
+            due = self._in_flight.pop(outcome.url)
+            self._take(due, outcome, is_second_look=is_second_look)
+        self._flush()
 
-    def _requests(self) -> Iterator[FetchRequest | None]:
+    def _queued(self) -> Iterator[Due | None]:
         for due in self._queue.in_order():
-            if due is None and len(self._batch):
-                self._save()  # the links of pages not yet written were not queued yet
-            elif due is None:
+            if due is None and self._unwritten:
+                self._flush()  # the links of pages not yet written were not queued yet
+            elif due is None or self._may_fetch(due):
+                yield due
+
+    def _requests(self, dues: Iterator[Due | None]) -> Iterator[FetchRequest | None]:
+        for due in dues:
+            if due is None:
                 yield None
-            elif self._may_fetch(due):
-                if len(self._in_flight) + len(self._batch) >= self._slots:
-                    self._save()
-                self._in_flight[due.url] = due
-                yield self._site.request(due)
+                continue
+            while len(self._in_flight) + self._unwritten >= self._slots:
+                self._save()
+            self._in_flight[due.url] = due
+            yield self._site.request(due)
+
+    @property
+    def _unwritten(self) -> int:
+        """Pages that would be fetched again if this process were killed now."""
+        return len(self._batch) + self._queue.pages_saving
 
     def _may_fetch(self, due: Due) -> bool:
         """Known pages are judged again: robots.txt and the domain's patterns may have changed."""
@@ -221,12 +238,14 @@ class _Crawl:
                 reason=f"{due.url} redirects to {outcome.target}, another spelling of itself",
             )
         self._batch.add(due, outcome, is_second_look=is_second_look)
+        self._has_unread |= isinstance(outcome, NotModified)
         if isinstance(outcome, Fetched):
             self._pages_rendered += outcome.is_rendered
         if due.url == self._site.start_url:
             self._judge_start(outcome)
         self._watch_for_outage(outcome, is_held=due.is_held)
-        is_full = len(self._batch) >= self._domain.concurrency
+        most = self._domain.concurrency
+        is_full = len(self._batch) >= (most if self._queue.is_saving else (most + 1) // 2)
         if is_full or self._batch.characters >= MOST_CHARACTERS:
             self._save()
 
@@ -259,23 +278,29 @@ class _Crawl:
             )
 
     def _stop(self, reason: str, kind: str) -> None:
-        self._save()
+        self._flush()
         raise TemporaryError(
             f"{self._domain.host} {reason}. Nothing was removed; the next refresh goes on from "
             "here.",
             kind=kind,
         )
 
+    def _flush(self) -> None:
+        """Write all that is not yet written."""
+        self._save()
+        self._queue.finish_saving()
+
     def _save(self) -> None:
+        """Wait for what is being written, and start to write the rest."""
+        self._queue.finish_saving()
         batch, self._batch = self._batch, CrawlBatch(read=self._site.read)
         if not len(batch):
             return
-        self._queue.save(batch, self._site.gate.linked(batch.links))
         if self._queue.is_truncated:
             self._site.gate.forget()  # a place may become free, and then be offered again
+        self._queue.save(batch, self._site.gate.linked(batch.links))
         self._site.decisions.learn(batch.needs_browser)
-        self._losses.evidence.update(batch.losses.evidence)
-        self._losses.moves.update(batch.losses.moves)
+        self._losses.update(batch.losses)
 
     def _look_again(self) -> bool:
         """Ask a second time for every live page that seems to be gone (A12), and for copies.
@@ -290,12 +315,7 @@ class _Crawl:
         return bool(missing or orphans)
 
     def _ask_again(self, urls: list[str]) -> None:
-        held = self._refresh.read(raw_pages.live_among, urls)
-        again = [Due.asked_again(url, is_held=url in held) for url in urls]
-        for outcome in self._fetch(self._site.request(due) for due in again):
-            due = Due.asked_again(outcome.url, is_held=outcome.url in held)
-            self._take(due, outcome, is_second_look=True)
-        self._save()
+        self._fetch(iter(self._queue.again(urls)), is_second_look=True)
 
     def _orphaned_copies(self) -> list[str]:
         copies = {
@@ -315,6 +335,7 @@ class _Crawl:
     # The end
 
     def _close(self, retired: Retired) -> RawPagesReport:
+        self._refuse_empty_part()
         live = self._refresh.read(raw_pages.count_live)
         if not live:
             self._refresh.write(crawl_frontier.close_crawl, is_truncated=False)
@@ -339,6 +360,17 @@ class _Crawl:
             pages_live=live,
             is_truncated=is_truncated,
             notes=tuple(self._all_notes()),
+        )
+
+    def _refuse_empty_part(self) -> None:
+        """A pattern that fits no URL is a mistake, not a refresh of nothing."""
+        part, host = self._refresh.request.part, self._domain.host
+        if part.is_whole or self._refresh.read(crawl_frontier.count).discovered:
+            return
+        raise PermanentError(
+            f"{host} has no page to refresh: none that is known or that its sitemap lists is among "
+            f"{part}. Correct the pattern, or refresh the whole site: omni refresh {host}.",
+            kind="permanent.nothing_matches",
         )
 
     def _all_notes(self) -> Iterator[str]:

@@ -12,7 +12,7 @@ from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import LeaseLostError, OmniError
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.lease import Lease
-from omni_pipeline.store import crawl_jobs, domains
+from omni_pipeline.store import commits, crawl_jobs, domains
 from omni_pipeline.store.crawl_jobs import Claim, Request
 from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import Domain
@@ -65,18 +65,18 @@ class Refresh:
     ) -> Result:
         """``work(connection, claim, ...)`` in one transaction that holds the fence.
 
-        Repeated as a whole after a passing fault of the database, so ``work`` must be repeatable.
+        Repeated as a whole after a passing fault of the database, unless it was committed.
 
         Raises:
             LeaseLostError: The domain is not ours any more; nothing was written.
         """
-
-        def fenced_work(conn: Connection) -> Result:
-            with crawl_jobs.fenced(conn, self.holding):
-                return work(conn, self.holding, *args, **kwargs)
-
         self.lease.check()
-        return self.session.run(fenced_work)
+        return self.session.run(
+            commits.once(
+                lambda conn: crawl_jobs.fenced(conn, self.holding),
+                lambda conn: work(conn, self.holding, *args, **kwargs),
+            )
+        )
 
     def read(
         self,
@@ -124,7 +124,12 @@ def open_refresh(
     session = Session(database)
     try:
         domain = session.run(lambda conn: domains.get(conn, host))
-        holding = session.run(lambda conn: crawl_jobs.claim(conn, domain.id, host, request))
+        # Repeated blindly, a claim would meet itself and call the domain busy.
+        holding = session.run(
+            commits.once(
+                commits.numbered, lambda conn: crawl_jobs.claim(conn, domain.id, host, request)
+            )
+        )
         faults.point("CP01")
         lease = Lease(
             database,
@@ -169,7 +174,7 @@ def describe(error: BaseException, redactor: Redactor) -> tuple[str, str]:
 
 def _finish(refresh: Refresh, error: tuple[str, str] | None) -> None:
     """Close the job. If it was ended by somebody else meanwhile, their word stands (B4)."""
-    is_whole = refresh.finished_stages.issuperset(STAGES)
+    is_whole = refresh.request.part.is_whole and refresh.finished_stages.issuperset(STAGES)
     was_ours = refresh.session.run(
         lambda conn: crawl_jobs.finish(conn, refresh.holding, error=error, is_whole=is_whole)
     )

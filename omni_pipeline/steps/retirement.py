@@ -12,6 +12,7 @@ from omni_pipeline.store import (
     chunks,
     cleaned_pages,
     crawl_frontier,
+    dead_ends,
     failed_pages,
     held_pages,
     raw_pages,
@@ -29,6 +30,9 @@ FEWEST_GONE_FOR_GUARD = 10
 FEWEST_FOR_DUMPING_GROUND = 5
 FEWEST_SAME_BODIES = 5
 
+# The text of a copy is in the index under its own address, and patterns are a person's word.
+_STAYS_OUT = ("duplicate", "excluded")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
@@ -40,10 +44,37 @@ class Move:
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """Live pages that a crawl found gone, by URL."""
+    """Live pages that a crawl found gone, by URL.
+
+    Attributes:
+        evidence: What is certain.
+        moves: Whatever has another place for good, live before or not.
+        detours: Where pages redirect to for the time being: no loss, unless it is a circle.
+    """
 
     evidence: dict[str, Evidence] = field(default_factory=dict)
     moves: dict[str, Move] = field(default_factory=dict)
+    detours: dict[str, str] = field(default_factory=dict)
+
+    def update(self, other: "Losses") -> None:
+        """Take over what another found, which is newer."""
+        self.evidence.update(other.evidence)
+        self.moves.update(other.moves)
+        self.detours.update(other.detours)
+
+    def target(self, url: str) -> str | None:
+        """Where ``url`` redirects to."""
+        move = self.moves.get(url)
+        return move.target if move else self.detours.get(url)
+
+    def is_endless(self, url: str) -> bool:
+        """Whether the redirects from ``url``, of either kind, lead in a circle."""
+        met: set[str] = set()
+        here: str | None = url
+        while here is not None and here not in met:
+            met.add(here)
+            here = self.target(here)
+        return here is not None
 
     def destination(self, url: str) -> str | None:
         """Where the moves from ``url`` end; None where they lead in a circle."""
@@ -83,6 +114,7 @@ def retire(conn: Connection, holding: Claim, losses: Losses, *, start_url: str) 
         return _hold(conn, holding, evidence)
     retired = _retire(conn, holding, evidence, settled=moved)
     held_pages.release_others(conn, holding, {}, is_shrinkage=False)
+    dead_ends.forget(conn, holding)
     return retired
 
 
@@ -104,17 +136,15 @@ def _note_lost_moves(
     conn: Connection, holding: Claim, losses: Losses, moved: Mapping[str, Evidence]
 ) -> None:
     """A live page that moved to where no page is goes stale, and a circle is a mistake: say so."""
-    live = raw_pages.live_among(conn, holding, list(losses.moves))
-    lost = [
-        url
-        for url in losses.moves
-        if url not in moved and (url in live or losses.destination(url) is None)
-    ]
+    live = raw_pages.live_among(conn, holding, [*losses.moves, *losses.detours])
+    lost = [url for url in losses.moves if url not in moved and url in live]
+    fresh = (losses.moves.keys() | losses.detours.keys()) - live
+    lost += sorted(url for url in fresh if losses.is_endless(url))
     failures = [
         Failure(
             url=url,
-            kind="transient.moved" if losses.destination(url) else "permanent.redirect_loop",
-            reason=f"{url} redirects to {losses.moves[url].target}, which leads to no page",
+            kind="permanent.redirect_loop" if losses.is_endless(url) else "transient.moved",
+            reason=f"{url} redirects to {losses.target(url)}, which leads to no page",
         )
         for url in lost
     ]
@@ -143,6 +173,8 @@ def _retire(
     settled: Mapping[str, Evidence],
 ) -> Retired:
     page_ids = raw_pages.retire(conn, holding, evidence)
+    may_return = [url for url, why in evidence.items() if why.reason not in _STAYS_OUT]
+    dead_ends.record_gone(conn, holding, may_return)
     faults.point("CP12")
     chunks.remove_pages(conn, page_ids)
     cleaned_pages.remove(conn, page_ids)

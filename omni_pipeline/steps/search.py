@@ -1,22 +1,90 @@
 """Answers a question from the published chunks of the active model."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
+from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
+from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.tools import Tools
 from omni_pipeline.store import embedding_models, search
+from omni_pipeline.store.database import open_database
 from omni_pipeline.store.embedding_models import StoredModel
-from omni_pipeline.store.search import Answer
+from omni_pipeline.store.search import EVERYWHERE, Answer, Scope
 from omni_pipeline.store.session import Session
+
+Mode = Literal["hybrid", "vector", "text"]
 
 # How often another model may become active between a question's embedding and its search.
 FLIPS = 3
 
+# One page's second best chunk often says the rest; more of it would push other pages out.
+ANSWERS_PER_PAGE = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchIndex:
+    """The index, open for questions; made by ``open_search``."""
+
+    session: Session
+    tools: Tools
+
+    def ask(
+        self,
+        question: str,
+        *,
+        most: int = 10,
+        scope: Scope = EVERYWHERE,
+        mode: Mode = "hybrid",
+        per_page: int | None = ANSWERS_PER_PAGE,
+    ) -> list[Answer]:
+        """The best answers, best first; see ``answer``."""
+        return answer(
+            self.session,
+            self.tools,
+            question,
+            most=most,
+            scope=scope,
+            mode=mode,
+            per_page=per_page,
+        )
+
+
+@contextmanager
+def open_search(settings: Settings | None = None) -> Iterator[SearchIndex]:
+    """Open the index for questions from Python.
+
+    The model is loaded, or its endpoint asked, with the first question, so keep it open::
+
+        with open_search() as index:
+            for found in index.ask("How do I reset my password?", scope=Scope(language="en")):
+                print(found.title, found.link, found.snippet("reset password"))
+
+    Args:
+        settings: Where the index and the embedding endpoint are; by default the environment says.
+    """
+    settings = settings or read_settings()
+    with ExitStack() as resources:
+        database = resources.enter_context(open_database(settings, application_name="omni-search"))
+        session = Session(database)
+        resources.callback(session.close)
+        yield SearchIndex(session=session, tools=Tools(settings, session, resources))
+
 
 def answer(
-    session: Session, tools: Tools, question: str, *, most: int, host: str | None = None
+    session: Session,
+    tools: Tools,
+    question: str,
+    *,
+    most: int,
+    scope: Scope = EVERYWHERE,
+    mode: Mode = "hybrid",
+    per_page: int | None = None,
 ) -> list[Answer]:
-    """The chunks nearest to the question, nearest first, all of one model's index.
+    """The chunks that answer best, best first, all of one model's index.
 
     The question is embedded by whichever model is active. If another one becomes active before its
     vector is searched for, nothing is found by it, and the question is asked again.
@@ -26,7 +94,9 @@ def answer(
         tools: What leads to the embedding door of the active model.
         question: In plain words.
         most: How many answers.
-        host: Only this domain's pages.
+        scope: Where to search.
+        mode: By meaning (``vector``), by words (``text``), or by both.
+        per_page: Most answers from one page, and no text twice; None leaves all in.
 
     Raises:
         PermanentError: Nothing is indexed yet, or the question is empty.
@@ -36,10 +106,22 @@ def answer(
         raise PermanentError(
             "The question is empty: ask something, in quotes.", kind="permanent.question"
         )
+    # What Postgres could not store is in none of its texts.
+    words = None if mode == "vector" else storable(question)
     for _ in range(FLIPS):
         active = _find_active(session)
-        vector = _of_active(tools, active).embedding.embed([question]).vectors[0]
-        look = partial(search.search, vector=vector, most=most, host=host, model_id=active.id)
+        vector = None
+        if mode != "text":
+            vector = _of_active(tools, active).embedding.embed([question]).vectors[0]
+        look = partial(
+            search.search,
+            vector=vector,
+            question=words,
+            most=most,
+            scope=scope,
+            per_page=per_page,
+            model_id=active.id,
+        )
         answers = session.run(look)
         if answers or _find_active(session).id == active.id:
             return answers

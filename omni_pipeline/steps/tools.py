@@ -15,6 +15,7 @@ from omni_pipeline.gateways.embedding import (
     open_embedding_door,
     resolve_model,
 )
+from omni_pipeline.gateways.extraction import ExtractionDoor, open_extraction_door
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.embedding_turnstile import open_turnstile, reopen
 from omni_pipeline.steps.web_access import WebAccess, open_web, user_agent
@@ -162,6 +163,13 @@ class Tools:
     def reopen_endpoint(self) -> None:
         """Let all runs ask the endpoint at once: a person has just seen that it answers."""
         reopen(self._session, self.settings.embedding)
+
+    @cached_property
+    def extraction(self) -> ExtractionDoor | None:
+        """The door to the chat model that reads product pages, where one is configured."""
+        if self.settings.extraction is None:
+            return None
+        return self._resources.enter_context(open_extraction_door(self.settings.extraction))
 
     def web(self, domain: Domain) -> WebAccess:
         """The way to the domain's site."""

@@ -1,5 +1,6 @@
 """Looks whether the index keeps its invariants: where it was written to since, or everywhere."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from psycopg import Connection
@@ -12,6 +13,7 @@ from omni_pipeline.store.session import Session
 from omni_pipeline.store.verifications import DueDomain
 
 MOST_NAMED = 5
+MOST_SAMPLES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +90,22 @@ def check_domain(conn: Connection, host: str) -> CountsReport:
     return CountsReport(
         passed=not violations,
         summary=_summary(violations) or f"Every invariant holds in {host}.",
-        numbers={"violations": len(violations)},
+        numbers={
+            "invariants": len(invariants.names(only_by_domain=True)),
+            "violations": len(violations),
+            **Counter(violation.invariant for violation in violations),
+        },
         kind="permanent.invariant_broken",
+        samples=tuple(_sample(violation) for violation in violations[:MOST_SAMPLES]),
     )
+
+
+def _sample(violation: Violation) -> dict[str, str]:
+    return {
+        "invariant": violation.invariant,
+        "subject": violation.subject,
+        "detail": violation.detail,
+    }
 
 
 def _summary(violations: list[Violation]) -> str:

@@ -1,10 +1,13 @@
 """Each page's text as markdown, and which pages are due for chunking."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from psycopg import Connection
 
+from omni_pipeline.domain.changes import PageChange
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all
@@ -14,7 +17,14 @@ _SQL = load_queries("cleaned_pages")
 
 @dataclass(frozen=True, kw_only=True)
 class NewText:
-    """The cleaned text of one page and the body it was made from."""
+    """The cleaned text of one page and the body it was made from.
+
+    Attributes:
+        boilerplate_version: By which decision repeated text was left out; None where the page says
+            itself where its content is.
+        characters_left_out: How much that was.
+        changed_headings: Under which the text differs from that of the body before.
+    """
 
     page_id: int
     body_hash: bytes
@@ -24,6 +34,12 @@ class NewText:
     language: str | None
     canonical_url: str | None
     markdown: str
+    published_on: date | None = None
+    modified_on: date | None = None
+    breadcrumbs: tuple[str, ...] = ()
+    boilerplate_version: int | None = None
+    characters_left_out: int = 0
+    changed_headings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +69,13 @@ def save(
         "languages": [text.language for text in texts],
         "canonical_urls": [text.canonical_url for text in texts],
         "markdowns": [text.markdown for text in texts],
+        "published_days": [text.published_on for text in texts],
+        "modified_days": [text.modified_on for text in texts],
+        # Lists of one length would arrive as one matrix.
+        "breadcrumbs": [json.dumps(text.breadcrumbs) for text in texts],
+        "boilerplate_versions": [text.boilerplate_version for text in texts],
+        "left_out": [text.characters_left_out for text in texts],
+        "changed_headings": [json.dumps(text.changed_headings) for text in texts],
     }
     conn.execute(_SQL["save"], {**vars(holding), **columns, "cleaner_version": cleaner_version})
     return sum(held.get(text.page_id) != text.content_hash for text in texts)
@@ -61,6 +84,30 @@ def save(
 def remove(conn: Connection, page_ids: Sequence[int]) -> None:
     """Forget the texts of pages that are gone."""
     conn.execute(_SQL["remove"], {"page_ids": list(page_ids)})
+
+
+def behind(conn: Connection, holding: Claim, *, boilerplate_version: int, most: int) -> list[int]:
+    """Pages of which text was left out by another decision than this, longest so first."""
+    parameters = {
+        "domain_id": holding.domain_id,
+        "boilerplate_version": boilerplate_version,
+        "most": most,
+    }
+    return [page_id for (page_id,) in conn.execute(_SQL["behind"], parameters)]
+
+
+def count_behind(conn: Connection, holding: Claim, *, boilerplate_version: int) -> int:
+    """How many pages those are."""
+    parameters = {"domain_id": holding.domain_id, "boilerplate_version": boilerplate_version}
+    row = conn.execute(_SQL["count_behind"], parameters).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def changes(conn: Connection, holding: Claim, *, most_of_a_kind: int) -> list[PageChange]:
+    """What is new, changed and gone since the last refresh that came to its end, kind by kind."""
+    parameters = {"domain_id": holding.domain_id, "most": most_of_a_kind}
+    return fetch_all(conn, _SQL["changes"], parameters, PageChange)
 
 
 def due_for_chunking(

@@ -25,13 +25,6 @@ class Due:
     etag: str | None
     last_modified: str | None
 
-    @classmethod
-    def asked_again(cls, url: str, *, is_held: bool) -> "Due":
-        """A page that was settled before and is asked for once more, without validators."""
-        return cls(
-            id=0, url=url, depth=0, source="known", is_held=is_held, etag=None, last_modified=None
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
@@ -55,8 +48,15 @@ class Added:
 
 
 def open_crawl(
-    conn: Connection, holding: Claim, *, is_forced: bool, recency_seconds: float
-) -> None:
+    conn: Connection,
+    holding: Claim,
+    *,
+    is_forced: bool,
+    recency_seconds: float,
+    page_limit: int | None = None,
+    start_url: str = "",
+    only: Sequence[str] | None = None,
+) -> bool:
     """Prepare the frontier: what a killed crawl left, plus every live page.
 
     Args:
@@ -64,16 +64,49 @@ def open_crawl(
         holding: The claim.
         is_forced: Fetch every page, however recently it was checked.
         recency_seconds: Pages checked within this time are skipped unless forced.
+        page_limit: Most URLs of the crawl.
+        start_url: Is among them in any case.
+        only: The live pages that the crawl is about; None for all, with what was postponed.
+
+    Returns:
+        Whether the limit left live pages out.
     """
-    parameters = {**vars(holding), "is_forced": is_forced, "recency_seconds": recency_seconds}
+    parameters = {
+        **vars(holding),
+        "is_forced": is_forced,
+        "recency_seconds": recency_seconds,
+        "page_limit": page_limit,
+        "start_url": start_url,
+        "only": None if only is None else list(only),
+    }
     conn.execute(_SQL["forget_stale"], parameters)
     conn.execute(_SQL["forget_failed"], parameters)
     conn.execute(_SQL["requeue_missing"], parameters)
     if is_forced:
         conn.execute(_SQL["requeue_unforced"], parameters)
-    conn.execute(_SQL["seed_known"], parameters)
+    if only is None:
+        conn.execute(_SQL["resume_postponed"], parameters)
+    row = conn.execute(_SQL["seed_known"], parameters).fetchone()
+    assert row is not None
     if not is_forced:
         conn.execute(_SQL["skip_recent"], parameters)
+    return bool(row[0])
+
+
+def urls(conn: Connection, holding: Claim) -> list[str]:
+    """What an earlier crawl left."""
+    return [url for (url,) in conn.execute(_SQL["urls"], {"domain_id": holding.domain_id})]
+
+
+def live_of_type(conn: Connection, holding: Claim, job_type: str | None) -> list[str]:
+    """The live pages that a job of this type is about: all, where it has none."""
+    parameters = {"domain_id": holding.domain_id, "job_type": job_type}
+    return [url for (url,) in conn.execute(_SQL["live_of_type"], parameters)]
+
+
+def postpone(conn: Connection, holding: Claim, urls: Sequence[str]) -> None:
+    """Take these out of the frontier; those that only a crawl knew of are kept for later."""
+    conn.execute(_SQL["postpone"], {"domain_id": holding.domain_id, "urls": list(urls)})
 
 
 def add_urls(
@@ -142,8 +175,14 @@ def next_batch(conn: Connection, holding: Claim, *, after_id: int, most: int) ->
     return fetch_all(conn, _SQL["next_batch"], parameters, Due)
 
 
-def settle(conn: Connection, holding: Claim, outcome_by_url: Mapping[str, str]) -> None:
-    """Write down how each URL ended."""
+def asked_again(conn: Connection, holding: Claim, urls: Sequence[str]) -> list[Due]:
+    """These URLs, settled before, as they are asked for once more: without validators."""
+    parameters = {"domain_id": holding.domain_id, "urls": list(urls)}
+    return fetch_all(conn, _SQL["again"], parameters, Due)
+
+
+def settle(conn: Connection, holding: Claim, outcome_by_url: Mapping[str, str | None]) -> None:
+    """Write down how each URL ended; with None it is queued again."""
     parameters = {
         "domain_id": holding.domain_id,
         "urls": list(outcome_by_url),

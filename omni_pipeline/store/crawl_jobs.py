@@ -15,6 +15,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from omni_pipeline.domain.crawl_part import WHOLE_SITE, CrawlPart
 from omni_pipeline.errors import (
     DomainBusyError,
     LeaseLostError,
@@ -43,12 +44,14 @@ class Request:
     """What a refresh was asked to do, as its job row remembers it.
 
     ``job_type`` is ``full`` for a refresh, ``model_build`` for the build of a model's index;
-    ``scheduled_for`` the time of the schedule that asked for it, None where a person did.
+    ``part`` is what of the site it is about; ``scheduled_for`` the time of the schedule that asked
+    for it, None where a person did.
     """
 
     run_id: str | None
     worker: str
     job_type: str = "full"
+    part: CrawlPart = WHOLE_SITE
     force_rescrape: bool = False
     force_reembed: bool = False
     page_limit: int | None = None
@@ -140,7 +143,8 @@ def claim(conn: Connection, domain_id: int, host: str, request: Request) -> Clai
     with conn.transaction():
         if not conn.execute(_SQL["lock_domain"], {"domain_id": domain_id}).rowcount:
             raise UnknownDomainError(f"The domain {host!r} was removed before it could be claimed.")
-        parameters = {"domain_id": domain_id, **vars(request)}
+        patterns = list(request.part.patterns)
+        parameters = {"domain_id": domain_id, "only_patterns": patterns, **vars(request)}
         if request.scheduled_for is not None:
             _take_tick(conn, host, parameters)
         claimed = fetch_one(conn, _SQL["claim"], parameters, Claim)
@@ -177,8 +181,8 @@ def find_holder(conn: Connection, domain_id: int) -> Holder | None:
 
 
 @contextmanager
-def fenced(conn: Connection, holding: Claim) -> Iterator[None]:
-    """One transaction that may write to the claimed domain.
+def fenced(conn: Connection, holding: Claim) -> Iterator[str]:
+    """One transaction that may write to the claimed domain; yields its id (``pg_xact_status``).
 
     The domain's row stays share-locked until the transaction ends, so no claim, reaper or removal
     can take the domain away between this check and the commit.
@@ -187,13 +191,14 @@ def fenced(conn: Connection, holding: Claim) -> Iterator[None]:
         LeaseLostError: The domain has another fence by now, or is gone; nothing is written.
     """
     with conn.transaction():
-        if not conn.execute(_SQL["hold_fence"], vars(holding)).rowcount:
+        held = conn.execute(_SQL["hold_fence"], vars(holding)).fetchone()
+        if held is None:
             raise LeaseLostError(
                 f"This run (job {holding.job_id}) no longer holds {holding.host}: its job was "
                 "ended, its lease ran out or the domain was removed. It stops here and has written "
                 "nothing since."
             )
-        yield
+        yield held[0]
 
 
 def beat(conn: Connection, holding: Claim) -> bool:
@@ -209,6 +214,17 @@ def enter_stage(conn: Connection, holding: Claim, stage: str) -> None:
 def add_to_counters(conn: Connection, holding: Claim, counters: Counters) -> None:
     """Add a batch's numbers, in the transaction that wrote the batch."""
     conn.execute(_SQL["add_to_counters"], {"job_id": holding.job_id, **vars(counters)})
+
+
+def note_drift(conn: Connection, holding: Claim, drift: str) -> None:
+    """Note that the vectors which the job bought are not like those stored before."""
+    conn.execute(_SQL["note_drift"], {"job_id": holding.job_id, "drift": drift})
+
+
+def newest_drift(conn: Connection, domain_id: int) -> str | None:
+    """What was noted of the vectors that the domain's newest job bought."""
+    row = conn.execute(_SQL["newest_drift"], {"domain_id": domain_id}).fetchone()
+    return row[0] if row else None
 
 
 def finish(

@@ -97,7 +97,13 @@ class Domain:
 
 @dataclass(frozen=True, kw_only=True)
 class DomainOverview:
-    """A domain at one look: what is live, what is open, and its newest job."""
+    """A domain at one look: what is live, what is open, and its newest job.
+
+    Attributes:
+        products_held: Vanished, so many at once that a person has to confirm it.
+        prices_held: Moved too far to be believed before a second look.
+        cost_usd_today: None where the price of some of the tokens is unknown.
+    """
 
     host: str
     status: str
@@ -108,7 +114,10 @@ class DomainOverview:
     chunks: int
     open_failures: int
     pages_held: int
+    products_held: int
+    prices_held: int
     tokens_today: int
+    cost_usd_today: float | None
     job_id: int | None
     job_status: str | None
     job_stage: str | None

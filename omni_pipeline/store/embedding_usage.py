@@ -30,6 +30,15 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChatBatch:
+    """The same of tokens of a chat model: those sent, or those answered."""
+
+    id: UUID
+    chat_model: str
+    price_per_million: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bill:
     """What became of a batch: paid texts and tokens, and tokens that cost nothing again."""
 
@@ -104,7 +113,7 @@ def _sum_known(amounts: Iterable[Decimal | None]) -> Decimal | None:
 def book(
     conn: Connection,
     holding: Claim,
-    batch: Batch,
+    batch: Batch | ChatBatch,
     *,
     tokens: int,
     daily_token_budget: int | None,
@@ -135,7 +144,7 @@ def cancel(conn: Connection, _: Claim, batch_id: UUID) -> None:
     conn.execute(_SQL["cancel"], {"batch_id": batch_id})
 
 
-def settle(conn: Connection, holding: Claim, batch: Batch, bill: Bill) -> bool:
+def settle(conn: Connection, holding: Claim, batch: Batch | ChatBatch, bill: Bill) -> bool:
     """Write down what the batch came to; False if that was done before: a repeated transaction."""
     parameters = {**_identity(holding, batch), **vars(bill)}
     return bool(conn.execute(_SQL["settle"], parameters).rowcount)
@@ -146,10 +155,11 @@ def spent(conn: Connection, host: str | None, *, days: int) -> list[Spending]:
     return fetch_all(conn, _SQL["spent"], {"host": host, "days": days}, Spending)
 
 
-def _identity(holding: Claim, batch: Batch) -> dict[str, object]:
+def _identity(holding: Claim, batch: Batch | ChatBatch) -> dict[str, object]:
     return {
         **vars(holding),
         "batch_id": batch.id,
-        "model_id": batch.model.id,
+        "model_id": batch.model.id if isinstance(batch, Batch) else None,
+        "chat_model": batch.chat_model if isinstance(batch, ChatBatch) else None,
         "price_per_million": batch.price_per_million,
     }

@@ -15,6 +15,9 @@ from omni_pipeline.store.rows import fetch_one
 
 _SQL = load_queries("embeddings")
 
+# Enough to know where a model's vectors lie, and read in milliseconds.
+SAMPLE_VECTORS = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reused:
@@ -56,6 +59,14 @@ def reuse(
         "text_hashes": list(text_hashes),
     }
     return {text_hash for (text_hash,) in conn.execute(_SQL["reuse"], parameters)}
+
+
+def sample(conn: Connection, holding: Claim, model: StoredModel) -> NDArray[np.float32]:
+    """Some stored vectors of a model, (n, dimensions), of the claimed domain before all."""
+    parameters = {"model_id": model.id, "domain_id": holding.domain_id, "most": SAMPLE_VECTORS}
+    rows = conn.execute(_SQL["sample"], parameters).fetchall()
+    vectors = [np.asarray(vector.to_numpy(), dtype=np.float32) for (vector,) in rows]
+    return np.array(vectors, dtype=np.float32).reshape(len(rows), model.dimensions)
 
 
 def count_reused(

@@ -1,8 +1,8 @@
 """HNSW indexes, one per model and only where somebody asked for it.
 
-Searches of one domain are exact and never use them; for whole-index searches ``search_chunks``
-(migration 0004) takes a valid one up by its name. With such an index each new vector costs about
-5 ms of CPU, more than a hundred times as much as without, so it is built after the bulk.
+Searches of few chunks, such as a domain's, are exact and never use them; for others
+``search_chunks`` (migration 0012) takes a valid one up by its name. With one each new vector costs
+about 5 ms of CPU, more than a hundred times as much as without, so it is built after the bulk.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def find(conn: Connection, model_id: int) -> HnswIndex | None:
 
 
 def index_name(model_id: int) -> str:
-    """As ``search_chunks`` looks for it."""
+    """As ``nearest_chunks`` in the database looks for it."""
     return f"embeddings_hnsw_{model_id}"
 
 

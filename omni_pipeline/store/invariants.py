@@ -43,12 +43,13 @@ class Violation:
     detail: str
 
 
-def names() -> list[str]:
-    """All invariants, by name."""
+def names(*, only_by_domain: bool = False) -> list[str]:
+    """All invariants, by name, or those that can be told of one domain."""
     found = (
         (invariant.decode() or name)
         for name, query in _SQL.items()
-        for invariant, _, _ in _SCOPE.findall(query)
+        for invariant, _, where in _SCOPE.findall(query)
+        if not only_by_domain or where == b"by domain"
     )
     return sorted(set(found))
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from psycopg import Connection
 
+from omni_pipeline.domain.price_chart import PricePoint
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all
@@ -164,3 +165,9 @@ def history(conn: Connection, product_id: int) -> list[Snapshot]:
 def changes(conn: Connection, holding: Claim, *, most: int) -> list[PriceChange]:
     """What this job has changed of prices that were known before."""
     return fetch_all(conn, _SQL["changes"], {**vars(holding), "most": most}, PriceChange)
+
+
+def recent_prices(conn: Connection, holding: Claim, *, days: int, most: int) -> list[PricePoint]:
+    """The prices of those ``most`` listed products that changed last, by product and time."""
+    parameters = {**vars(holding), "days": days, "most": most}
+    return fetch_all(conn, _SQL["recent_prices"], parameters, PricePoint)

@@ -62,6 +62,7 @@ class StoredProduct:
 
     Attributes:
         price_changed_at: When its price or its availability last changed.
+        vanished_at: Since when no page shows it, while that is held back as too much at once.
         held_price_amount: A price too far from the last one to be believed before a second look.
     """
 
@@ -85,6 +86,7 @@ class StoredProduct:
     first_seen_at: datetime
     last_seen_at: datetime
     delisted_at: datetime | None
+    vanished_at: datetime | None
     held_price_amount: Decimal | None
     held_price_currency: str | None
 

@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_all
+from omni_pipeline.store.rows import fetch_all, fetch_one
 
 _SQL = load_queries("raw_pages")
 
@@ -17,7 +17,11 @@ GoneBecause = Literal["missing", "moved", "soft_404", "noindex", "duplicate", "e
 
 @dataclass(frozen=True, kw_only=True)
 class NewBody:
-    """A fetched page: decoded, storable text and the hash of that text."""
+    """A fetched page: decoded, storable text and the hash of that text.
+
+    Attributes:
+        depth: Links between the start page and this one.
+    """
 
     url: str
     etag: str | None
@@ -27,6 +31,7 @@ class NewBody:
     html: str
     body_hash: bytes
     is_rendered: bool = False
+    depth: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,30 +52,43 @@ class DuePage:
     """A page whose body is to be cleaned.
 
     Attributes:
-        characters_before: The length of the text that its previous body gave; None when there was
-            none, or when the body is the same and only the cleaner is another.
+        markdown_before: What its previous body gave; None when there was none, or when the body is
+            the same and only the cleaner or the boilerplate is another.
+        left_out_before: How many characters of that were left out as boilerplate.
     """
 
     page_id: int
     url: str
     html: str
     body_hash: bytes
-    characters_before: int | None
+    markdown_before: str | None
+    left_out_before: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleaningBacklog:
+    """How much is to be cleaned: pages, and the bytes of their HTML."""
+
+    pages: int
+    total_bytes: int
+    largest_bytes: int
 
 
 def save(conn: Connection, holding: Claim, pages: Sequence[NewBody]) -> dict[str, bool]:
     """Store bodies in one statement; says of each URL whether its body changed.
 
-    A body identical to the one held is not written again: only the time of the look is.
+    A body identical to the one held is not written again, only its validators and the time of the
+    look.
     """
     if not pages:
         return {}
     held = _held_hashes(conn, holding, [page.url for page in pages])
-    fresh = [page for page in pages if held.get(page.url) != page.body_hash]
-    confirm(conn, holding, [page.url for page in pages if held.get(page.url) == page.body_hash])
-    if fresh:
+    is_changed = {page.url: held.get(page.url) != page.body_hash for page in pages}
+    if fresh := [page for page in pages if is_changed[page.url]]:
         conn.execute(_SQL["save"], {**vars(holding), **_columns(fresh)})
-    return {page.url: held.get(page.url) != page.body_hash for page in pages}
+    if same := [page for page in pages if not is_changed[page.url]]:
+        conn.execute(_SQL["renew"], {**vars(holding), **_columns(same)})
+    return is_changed
 
 
 def _held_hashes(conn: Connection, holding: Claim, urls: list[str]) -> dict[str, bytes]:
@@ -88,6 +106,7 @@ def _columns(pages: Sequence[NewBody]) -> dict[str, list[object]]:
         "htmls": [page.html for page in pages],
         "body_hashes": [page.body_hash for page in pages],
         "renderers": ["browser" if page.is_rendered else "http" for page in pages],
+        "depths": [page.depth for page in pages],
     }
 
 
@@ -95,6 +114,11 @@ def confirm(conn: Connection, holding: Claim, urls: Iterable[str]) -> None:
     """Note that these pages were looked at and stand as we hold them."""
     if urls := list(urls):
         conn.execute(_SQL["confirm"], {**vars(holding), "urls": urls})
+
+
+def forget_validators(conn: Connection, holding: Claim) -> None:
+    """Have every page of the domain sent whole the next time, changed or not."""
+    conn.execute(_SQL["forget_validators"], {"domain_id": holding.domain_id})
 
 
 def count_live(conn: Connection, holding: Claim) -> int:
@@ -140,7 +164,7 @@ def due_for_cleaning(
     most: int,
     only: Sequence[int] | None = None,
 ) -> list[DuePage]:
-    """Live pages not yet cleaned as they are, by page id; only these, when ``only`` is given."""
+    """Live pages not yet cleaned as they are, by page id; or ``only`` these, cleaned or not."""
     parameters = {
         "only": None if only is None else list(only),
         "domain_id": holding.domain_id,
@@ -151,9 +175,11 @@ def due_for_cleaning(
     return fetch_all(conn, _SQL["due_for_cleaning"], parameters, DuePage)
 
 
-def count_due_for_cleaning(conn: Connection, holding: Claim, *, cleaner_version: int) -> int:
+def count_due_for_cleaning(
+    conn: Connection, holding: Claim, *, cleaner_version: int
+) -> CleaningBacklog:
     """How many live pages are not yet cleaned as they are."""
     parameters = {"domain_id": holding.domain_id, "cleaner_version": cleaner_version}
-    row = conn.execute(_SQL["count_due_for_cleaning"], parameters).fetchone()
-    assert row is not None
-    return int(row[0])
+    backlog = fetch_one(conn, _SQL["count_due_for_cleaning"], parameters, CleaningBacklog)
+    assert backlog is not None
+    return backlog

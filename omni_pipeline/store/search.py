@@ -1,13 +1,18 @@
-"""Nearest published chunks, read in one statement."""
+"""The published chunks that answer best, read in one statement.
+
+The search itself is ``search_chunks`` in the database (migration 0012), so that any application
+finds what this package finds.
+"""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import Connection
 
+from omni_pipeline.domain.excerpts import SNIPPET_CHARACTERS, link_to, snippet
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all
 
@@ -15,40 +20,92 @@ _SQL = load_queries("search")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Where to search; None does not restrict.
+
+    Attributes:
+        organization: Only domains of the organization of this name.
+        host: Only this domain's pages.
+        url_prefix: Only pages whose address begins so.
+        language: Only pages in it; ``de`` includes ``de-AT``.
+        seen_within: Only pages that the site showed to a refresh within this time.
+    """
+
+    organization: str | None = None
+    host: str | None = None
+    url_prefix: str | None = None
+    language: str | None = None
+    seen_within: timedelta | None = None
+
+
+EVERYWHERE = Scope()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A published chunk; ``distance`` is the cosine distance to the question, 0 to 2."""
+    """A published chunk. What a site says is ``trust`` "untrusted": escape it where it is shown.
+
+    Attributes:
+        score: Sum of 1 / (60 + rank) over the two ranks below (reciprocal rank fusion).
+        vector_rank: Place among the nearest by meaning; None: not among those looked at.
+        distance: Cosine distance to the question, 0 to 2.
+        text_rank: Place among those that have words of the question; None: not among them.
+        text_score: How many rare words there are, and how prominent; comparable in one search only.
+    """
 
     chunk_id: int
+    organization: str
     host: str
     url: str
     title: str
+    language: str | None
     heading_path: list[str]
     text: str
     last_seen_at: datetime
-    distance: float
+    score: float
+    vector_rank: int | None
+    distance: float | None
+    text_rank: int | None
+    text_score: float | None
+    trust: str
+
+    @property
+    def link(self) -> str:
+        """The address with a text fragment, at which browsers scroll to the chunk."""
+        return link_to(self.url, self.text)
+
+    def snippet(self, question: str, *, most_characters: int = SNIPPET_CHARACTERS) -> str:
+        """The part of the chunk that has most words of the question, on one line."""
+        return snippet(self.text, question, most_characters=most_characters)
 
 
 def search(
     conn: Connection,
-    vector: NDArray[np.float32],
+    vector: NDArray[np.float32] | None = None,
     *,
+    question: str | None = None,
     most: int,
-    host: str | None = None,
+    scope: Scope = EVERYWHERE,
+    per_page: int | None = None,
     model_id: int | None = None,
 ) -> list[Answer]:
-    """The ``most`` chunks nearest to ``vector``, nearest first.
+    """The ``most`` chunks that answer best, best first.
 
     Args:
         conn: A connection.
-        vector: The question, as the active model embeds it.
+        vector: The question as the active model embeds it; None searches by words alone.
+        question: Its words; None searches by meaning alone.
         most: How many answers.
-        host: Only this domain's pages; exact. All pages are searched by HNSW where that was built.
+        scope: Where to search.
+        per_page: Most answers from one page, and no text twice; None leaves all in.
         model_id: The model that made ``vector``: nothing is found once another one is active.
     """
     parameters = {
-        "vector": HalfVector(vector),
+        **vars(scope),
+        "vector": None if vector is None else HalfVector(vector),
+        "question": question,
         "most": most,
-        "host": host,
+        "per_page": per_page,
         "model_id": model_id,
     }
     return fetch_all(conn, _SQL["search"], parameters, Answer)

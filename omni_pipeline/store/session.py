@@ -1,5 +1,6 @@
 """One connection that mends itself: work is repeated as a whole after a fault that may pass."""
 
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -24,7 +25,7 @@ _PASSES_SLOWLY = ("transient.disk_full", "transient.readonly")
 
 
 class Session:
-    """Runs pieces of work against Postgres.
+    """Runs pieces of work against Postgres, one at a time, whichever threads they come from.
 
     A piece of work may run more than once, so it must make the rows equal to what it wants instead
     of adding to what it finds (a restart of the server can cut the answer to a COMMIT that
@@ -35,6 +36,7 @@ class Session:
         self._database = database
         self._retry_seconds = retry_seconds
         self._connection: Connection | None = None
+        self._lock = threading.RLock()
 
     def run(self, work: Callable[[Connection], Result]) -> Result:
         """``work(connection)``, repeated with backoff while a fault of the database may pass.
@@ -48,7 +50,7 @@ class Session:
         for attempt in stamina.retry_context(
             on=_may_pass, attempts=None, timeout=self._retry_seconds
         ):
-            with attempt:
+            with attempt, self._lock:
                 return self._once(work)
         raise AssertionError("stamina leaves its loop by returning or raising")
 

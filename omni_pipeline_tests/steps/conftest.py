@@ -54,8 +54,10 @@ class CountingDoor:
         self.requests += 1
         refused = [i for i, text in enumerate(texts) if self.refuses and self.refuses in text]
         self.texts.extend(text for i, text in enumerate(texts) if i not in refused)
+        vectors = np.stack([vector_of(text) for text in texts])
+        vectors[refused] = np.nan
         return Embedded(
-            vectors=np.stack([vector_of(text) for text in texts]),
+            vectors=vectors,
             tokens_billed=sum(tokens or [0]),
             requests=1,
             refused=tuple(

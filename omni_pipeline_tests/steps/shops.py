@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.companies import CompaniesReport, join_profiles
+from omni_pipeline.steps.model_reading import ExtractionDoor
 from omni_pipeline.steps.price_snapshots import PriceSnapshotsReport, snapshot_prices
 from omni_pipeline.steps.products import ProductsReport, extract
 from omni_pipeline.steps.reaper import this_worker
@@ -40,6 +41,7 @@ class Shop:
     database: Database
     settings: Settings
     pages: dict[str, str] = field(default_factory=dict)
+    door: ExtractionDoor | None = None
 
     def sell(self, name: str, price: str | None, **values: Any) -> None:
         """Put a product on the page ``/NAME.html``."""
@@ -59,7 +61,7 @@ class Shop:
             if is_looked_at:
                 refresh.write(self._crawl)
             return ShopReports(
-                products=extract(refresh),
+                products=extract(refresh, self.door),
                 price_snapshots=snapshot_prices(refresh),
                 companies=join_profiles(refresh),
             )

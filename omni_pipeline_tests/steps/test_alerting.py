@@ -10,16 +10,18 @@ from psycopg import Connection, sql
 
 from omni_pipeline.domain.alerts import Condition, Message
 from omni_pipeline.domain.redaction import Redactor
-from omni_pipeline.errors import TemporaryError
+from omni_pipeline.errors import SettingsError, TemporaryError
 from omni_pipeline.gateways.notifier import NotDeliveredError
 from omni_pipeline.steps.alerting import (
     Changes,
     Report,
     deliver,
+    limits_of,
     note_reports,
     sync_with_tables,
     tell_of_outage,
 )
+from omni_pipeline.settings import read_settings
 from omni_pipeline.store import alerts, crawl_jobs, domains, held_pages, provider_breakers
 from omni_pipeline.store.alerts import Alert, Patience
 from omni_pipeline.store.crawl_jobs import Claim, Request
@@ -31,6 +33,7 @@ HOST = "a.test"
 AT_ONCE = Patience(gap_seconds=0.0)
 NOTHING = Changes(opened=0, recovered=0)
 REDACTOR = Redactor(secrets=("s3cret-of-ours",))
+LIMITS = limits_of(read_settings({}))
 
 
 @dataclass
@@ -63,7 +66,7 @@ class World:
     conn: Connection
 
     def sync(self) -> Changes:
-        return sync_with_tables(self.session, REDACTOR)
+        return sync_with_tables(self.session, REDACTOR, LIMITS)
 
     def open(self) -> list[Alert]:
         return [a for a in alerts.list_recent(self.conn) if a.recovered_at is None]
@@ -151,6 +154,16 @@ def test_a_domain_without_success_for_a_day_and_two_hours_is_stale_until_it_is_r
     assert world.sync() == NOTHING
     world.refresh()
     assert world.sync() == Changes(opened=0, recovered=1)
+
+
+def test_how_long_a_domain_is_fresh_is_a_setting(world: World) -> None:
+    """C2"""
+    world.age("27 hours")
+    patient = limits_of(read_settings({"OMNI_FRESH_HOURS": "48"}))
+    assert sync_with_tables(world.session, REDACTOR, patient) == NOTHING
+    assert world.sync().opened == 1
+    with pytest.raises(SettingsError, match=r"OMNI_FRESH_HOURS='0\.5'.*at least 1"):
+        read_settings({"OMNI_FRESH_HOURS": "0.5"})
 
 
 def test_a_paused_domain_is_a_persons_decision_and_ends_its_alerts(world: World) -> None:
@@ -447,4 +460,4 @@ def test_an_outage_is_told_when_the_target_is_back() -> None:
 def test_a_sync_that_cannot_reach_the_database_says_so() -> None:
     away = Session(Database(url="postgresql://omni@127.0.0.1:1/omni"), retry_seconds=0.1)
     with pytest.raises(TemporaryError):
-        sync_with_tables(away, REDACTOR)
+        sync_with_tables(away, REDACTOR, LIMITS)

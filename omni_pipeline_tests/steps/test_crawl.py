@@ -630,6 +630,7 @@ def test_the_same_bytes_under_a_new_etag_are_the_same_page(
     crawled, cleaned = crawler.crawl_and_clean()
     assert (crawled.pages_changed, crawled.pages_unchanged) == (0, 1)
     assert cleaned.pages_cleaned == 0
+    assert crawler.query("SELECT etag FROM raw_pages") == [('"two"',)], "what to ask with next time"
 
 
 def test_a_few_pages_may_shrink(site: ScriptedSite, make: MakeCrawler) -> None:

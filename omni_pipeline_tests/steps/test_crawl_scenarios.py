@@ -1,7 +1,7 @@
 """Crawls of sites that change, lie and break between refreshes, judged by what may be in the index.
 
 The random histories are judged by a model of their own, `paper_sites`. Every other test is one
-story; those marked as expected to fail tell of defects that are known and not yet repaired.
+story.
 """
 
 import os
@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from omni_pipeline.domain.outcomes import FetchRequest, Outcome
-from omni_pipeline.errors import TemporaryError
+from omni_pipeline.errors import LeaseLostError, TemporaryError
+from omni_pipeline.steps.crawl_site import CrawlSite
 from omni_pipeline.steps.plausibility import check_removals
 from omni_pipeline.store import domains
 from omni_pipeline.store.database import Database
@@ -31,13 +32,6 @@ MakeCrawler = Callable[..., ImaginedCrawler]
 SEEDS = int(os.environ.get("OMNI_SCENARIO_SEEDS", "6"))
 
 NOINDEX = '<meta name="robots" content="noindex">'
-
-
-def known_defect(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
-NOT_READ_AGAIN = "the links of a page that answers 304 are not read again"
 
 
 @pytest.fixture
@@ -349,8 +343,10 @@ def test_a_members_area_does_not_end_the_crawl(make: MakeCrawler) -> None:
 @pytest.mark.parametrize(
     "what",
     [
-        pytest.param("it returns", marks=known_defect(NOT_READ_AGAIN)),
-        pytest.param("robots allow it", marks=known_defect(NOT_READ_AGAIN)),
+        "it returns",
+        "it is to be indexed",
+        "it leads nowhere else",
+        "robots allow it",
         "no pattern excludes it",
     ],
 )
@@ -363,6 +359,10 @@ def test_a_page_that_may_be_indexed_again_is_found_behind_a_page_that_did_not_ch
     crawler.site.pages["/"] = with_etag(site_of(3)["/"])
     if what == "it returns":
         crawler.site.pages["/page-1"] = Page(status=404)
+    elif what == "it is to be indexed":
+        crawler.site.pages["/page-1"] = page(head=NOINDEX)
+    elif what == "it leads nowhere else":
+        crawler.site.pages["/page-1"] = redirect("/page-0", 302)
     elif what == "robots allow it":
         crawler.site.pages["/robots.txt"] = robots("Disallow: /page-1")
     else:
@@ -376,6 +376,66 @@ def test_a_page_that_may_be_indexed_again_is_found_behind_a_page_that_did_not_ch
     assert "/page-1" in crawler.live()
 
 
+def test_a_page_that_left_and_returns_is_found_behind_a_page_that_did_not_change(
+    make: MakeCrawler,
+) -> None:
+    """D8"""
+    crawler = make(site_of(3))
+    there = crawler.site.pages["/page-1"]
+    crawler.site.pages["/"] = with_etag(site_of(3)["/"])
+    crawler.crawl()
+    crawler.site.pages["/page-1"] = Page(status=410)
+    crawler.crawl()
+    assert "/page-1" not in crawler.live()
+    crawler.site.pages["/page-1"] = there
+    crawler.crawl()
+    assert "/page-1" in crawler.live()
+    assert crawler.query("SELECT url FROM dead_ends") == []
+
+
+@pytest.mark.parametrize(("days", "is_asked"), [(3, False), (9, True)])
+def test_a_dead_link_is_left_alone_for_as_long_again_as_it_has_been_dead(
+    make: MakeCrawler, days: int, *, is_asked: bool
+) -> None:
+    """A3: known to be dead for eight days when it was asked last."""
+    crawler = make({"/": with_etag(page("/dead", title="Home"))})
+    crawler.crawl()
+    crawler.query(
+        f"UPDATE dead_ends SET checked_at = now() - interval '{days} days', "
+        f"found_at = now() - interval '{days + 8} days' RETURNING 1"
+    )
+    crawler.crawl()
+    assert ("/dead" in crawler.asked()) == is_asked
+
+
+def test_where_every_page_was_read_no_dead_link_is_asked_for_that_nothing_links_to(
+    make: MakeCrawler,
+) -> None:
+    crawler = make({"/": page("/dead", title="Home")})
+    crawler.crawl()
+    crawler.site.pages["/"] = page(title="Home")
+    crawler.crawl()
+    assert crawler.asked() == ["/"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_whole"), [("# of today", False), ("Disallow: /page-9", True)]
+)
+def test_pages_are_sent_whole_once_after_robots_rules_changed(
+    make: MakeCrawler, rules: str, *, is_whole: bool
+) -> None:
+    """A3: a comment is no rule."""
+    crawler = make({"/": with_etag(page(title="Home")), "/robots.txt": robots("Disallow: /x")})
+    crawler.crawl()
+    crawler.site.pages["/robots.txt"] = robots("Disallow: /x", rules)
+    etag = "SELECT etag IS NULL FROM raw_pages"
+    with crawler.open() as refresh, crawler.web() as web:
+        CrawlSite(refresh, web, "omni_pipeline", is_forced=False).robots.of(crawler.site.url)
+    assert crawler.query(etag) == [(is_whole,)]
+    crawler.crawl()
+    assert crawler.query(etag) == [(False,)], "and not modified from then on"
+
+
 def test_a_higher_page_limit_is_used_although_no_page_changed(make: MakeCrawler) -> None:
     """A2, A3"""
     crawler = make(site_of(6), page_limit=4)
@@ -385,7 +445,6 @@ def test_a_higher_page_limit_is_used_although_no_page_changed(make: MakeCrawler)
     assert crawler.crawl().pages_live == 7
 
 
-@known_defect("what a page that answers 304 calls its own URL is not read again")
 def test_a_copy_that_was_kept_for_want_of_its_original_leaves_when_that_is_back(
     make: MakeCrawler,
 ) -> None:
@@ -488,7 +547,6 @@ def test_redirects_without_end_end_soon(make: MakeCrawler) -> None:
     assert len(crawler.asked()) <= 20
 
 
-@known_defect("redirects that lead in a circle end as skipped")
 def test_redirects_in_a_circle_are_on_the_ledger(make: MakeCrawler) -> None:
     """A17, D20"""
     crawler = make({"/": page("/a", title="Home"), "/a": redirect("/b"), "/b": redirect("/a")})
@@ -512,7 +570,6 @@ def test_a_held_page_whose_new_place_is_no_page_is_a_failure_or_leaves(
 # Bounds and limits
 
 
-@known_defect("known pages stand at depth 0, so links go sixteen further with each refresh")
 def test_links_are_followed_no_deeper_the_second_time(make: MakeCrawler) -> None:
     """D23"""
     names = ["/", *(f"/{chr(97 + depth)}" for depth in range(24))]
@@ -535,7 +592,6 @@ def test_an_endless_calendar_does_not_grow_with_each_refresh(make: MakeCrawler) 
     assert crawler.crawl().pages_live == 201
 
 
-@known_defect("a limit bounds only what is added to the pages that are live already")
 def test_a_limit_below_what_is_live_bounds_the_crawl_and_is_reported(make: MakeCrawler) -> None:
     """A2"""
     crawler = make(site_of(10))
@@ -543,6 +599,29 @@ def test_a_limit_below_what_is_live_bounds_the_crawl_and_is_reported(make: MakeC
     report = crawler.crawl(page_limit=4)
     assert report.is_truncated
     assert len(crawler.asked()) <= 4
+
+
+def test_under_a_limit_pages_take_turns(make: MakeCrawler) -> None:
+    """A2: those that were looked at longest ago, and the start page."""
+    crawler = make(site_of(9))
+    crawler.crawl()
+    turns = []
+    for _ in range(3):
+        crawler.crawl(page_limit=4)
+        turns.append(set(crawler.asked()))
+    assert set.union(*turns) == crawler.live()
+    assert set.intersection(*turns) == {"/"}
+
+
+def test_held_pages_that_the_limit_left_out_stay_held(make: MakeCrawler) -> None:
+    """A12"""
+    crawler = make(site_of(20))
+    crawler.crawl()
+    lose(crawler, 12)
+    assert crawler.crawl().pages_held == 12
+    crawler.site.pages |= site_of(20)
+    crawler.crawl(page_limit=4)
+    assert len(crawler.held()) >= 9
 
 
 def test_a_site_at_its_limit_may_change_its_addresses(make: MakeCrawler) -> None:
@@ -581,7 +660,6 @@ def test_a_recent_page_that_failed_is_asked_for_when_its_time_has_come(make: Mak
     assert crawler.asked() == ["/page-1"]
 
 
-@known_defect("recent pages are skipped before the domain's patterns are looked at")
 def test_a_pattern_takes_out_a_recent_page_in_the_next_refresh(make: MakeCrawler) -> None:
     """A2: it needs no request."""
     crawler = make(site_of(3), recency_hours=24.0)
@@ -589,6 +667,45 @@ def test_a_pattern_takes_out_a_recent_page_in_the_next_refresh(make: MakeCrawler
     configure(crawler, exclude_patterns=["/page-1"])
     crawler.crawl()
     assert crawler.gone() == {"/page-1": "excluded"}
+
+
+# Writing
+
+
+def test_pages_are_fetched_while_others_are_written(make: MakeCrawler) -> None:
+    """A19, B9: the first page locks what is written to, and the sixth lets go of it."""
+    crawler = make(site_of(30), concurrency=8)
+    with crawler.database.connect() as conn:
+
+        def answer(seen: Seen) -> str:
+            number = len([target for target in crawler.asked() if target != "/"])
+            if number == 1:
+                conn.execute("BEGIN")
+                conn.execute("SELECT FROM domains FOR UPDATE")
+            elif number == 6:
+                conn.execute("COMMIT")
+            return page(title=seen.target)
+
+        crawler.site.pages |= dict.fromkeys(site_of(30).keys() - {"/"}, answer)
+        assert crawler.crawl().pages_live == 31
+    assert len(crawler.asked()) == 31
+
+
+def test_what_cannot_be_written_ends_the_crawl(make: MakeCrawler) -> None:
+    """B4: the site is asked for no more than was under way."""
+    crawler = make(site_of(60), concurrency=4)
+    asked_before: list[str] = []
+
+    def taken_away(seen: Seen) -> str:
+        asked_before.extend(crawler.asked())
+        with crawler.database.connect() as conn:
+            domains.remove(conn, crawler.host)
+        return page(title=seen.target)
+
+    crawler.site.pages["/page-20"] = taken_away
+    with pytest.raises(LeaseLostError):
+        crawler.crawl()
+    assert len(crawler.asked()) <= len(asked_before) + 2 * 4
 
 
 # Spellings, probes and second looks

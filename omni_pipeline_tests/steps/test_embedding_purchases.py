@@ -1,23 +1,28 @@
 """What a refresh pays: booked before it is sent, settled once, never beyond a budget (C6)."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+import numpy as np
 import psycopg
 import pytest
+import stamina
 from psycopg import Connection
 
-from omni_pipeline.errors import TemporaryError
-from omni_pipeline.gateways.embedding import open_embedding_door
+from omni_pipeline.domain.vector_drift import Vectors
+from omni_pipeline.errors import PermanentError, TemporaryError
+from omni_pipeline.gateways.embedding import Embedded, open_embedding_door
 from omni_pipeline.gateways.embedding_retries import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages
+from omni_pipeline.steps.counts import CountsReport
 from omni_pipeline.steps.embedding_purchases import BudgetError, EmbeddingDoor
 from omni_pipeline.steps.embedding_turnstile import open_turnstile
 from omni_pipeline.steps.embeddings import EmbeddingsReport, embed_and_publish
+from omni_pipeline.steps.plausibility import check_vectors
 from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.store import crawl_jobs, domains, embedding_models
@@ -39,9 +44,11 @@ BILLS = (
 )
 
 COUNTERS = (
-    b"SELECT pages_published, chunks_embedded, chunks_reused, tokens_embedded, tokens_reused"
-    b" FROM crawl_jobs ORDER BY id DESC LIMIT 1"
+    b"SELECT pages_cleaned, chunks_staged, pages_published, chunks_embedded, chunks_reused,"
+    b" tokens_embedded, tokens_reused FROM crawl_jobs ORDER BY id DESC LIMIT 1"
 )
+
+FAILURES = b"SELECT url, stage, error_kind, attempts FROM failed_pages ORDER BY url, stage"
 
 
 @pytest.fixture
@@ -133,34 +140,46 @@ class LossySession(Session):
         return result
 
 
-def staged(refresh: Refresh, pipeline: Pipeline) -> None:
+TABLES = ("crawl_jobs", "raw_pages", "staged_embeddings", "embedding_usage", "failed_pages")
+
+
+def fetch(refresh: Refresh, pipeline: Pipeline, *, page_limit: int | None = None) -> None:
     with pipeline.web() as web:
-        crawl(refresh, web, user_agent="test", page_limit=3)
-    clean_pages(refresh)
-    stage_chunks(refresh, pipeline.model(), pipeline.chunker)
+        crawl(refresh, web, user_agent="test", page_limit=page_limit)
 
 
-def embed(pipeline: Pipeline, *, is_lossy: bool) -> None:
+def published(pipeline: Pipeline, *, is_lossy: bool) -> tuple[object, ...]:
+    """A refresh from the site's first page on, what it said of itself, and what the ledgers say."""
+    with pipeline.database.connect() as conn:
+        for table in TABLES:
+            conn.execute(f"DELETE FROM {table}".encode())
+    pipeline.door = CountingDoor(refuses="moisture")
+    model = pipeline.model()
     with pipeline.open() as refresh:
-        staged(refresh, pipeline)
+        fetch(refresh, pipeline)
         lossy = LossySession(pipeline.database) if is_lossy else refresh.session
-        embed_and_publish(replace(refresh, session=lossy), pipeline.model(), pipeline.door)
+        opened = replace(refresh, session=lossy)
+        reports = (
+            clean_pages(opened),
+            stage_chunks(opened, model, pipeline.chunker),
+            embed_and_publish(opened, model, pipeline.door),
+        )
         lossy.close()
+    assert pipeline.violations() == []
+    ledgers = [pipeline.query(rows) for rows in (BILLS, COUNTERS, FAILURES)]
+    return *reports, *ledgers, sorted(pipeline.door.texts)
 
 
 def test_a_lost_commit_is_neither_counted_nor_paid_twice(paid: Pipeline) -> None:
-    """B11: every transaction of the stage runs twice, and the ledger does not show it."""
-    embed(paid, is_lossy=True)
-    lossy = (paid.query(BILLS), paid.query(COUNTERS), sorted(paid.door.texts))
-    assert paid.violations() == []
-    assert paid.query(BILLS) != [(0, None, None, None, None, None)]
-    with paid.database.connect() as conn:
-        conn.execute(b"DELETE FROM raw_pages")
-        conn.execute(b"DELETE FROM embedding_usage")
-        conn.execute(b"DELETE FROM staged_embeddings")
-    paid.door.texts.clear()
-    embed(paid, is_lossy=False)
-    assert (paid.query(BILLS), paid.query(COUNTERS), sorted(paid.door.texts)) == lossy
+    """Fault B11: every transaction loses its answer once, and neither ledger nor report shows it.
+
+    A page cannot be read, and some have a text that the endpoint refuses.
+    """
+    paid.site.pages["/faq.html"] = ""
+    with stamina.set_testing(True, attempts=2):  # no waiting between them
+        lossy = published(paid, is_lossy=True)
+    assert lossy == published(paid, is_lossy=False)
+    assert {stage for _, stage, _, _ in paid.query(FAILURES)} == {"clean", "embed"}
 
 
 def test_what_the_endpoint_did_not_answer_is_not_on_the_bill(paid: Pipeline) -> None:
@@ -168,6 +187,82 @@ def test_what_the_endpoint_did_not_answer_is_not_on_the_bill(paid: Pipeline) -> 
     with pytest.raises(TemporaryError):
         paid.refresh()
     assert paid.query(b"SELECT count(*) FROM embedding_usage") == [(1,)]
+
+
+def test_what_was_answered_before_a_failure_is_kept_and_billed(paid: Pipeline) -> None:
+    """Fault C17: of a batch that was refused for one text, the first half is not paid for twice."""
+    script = [behave.refusing(lambda _: True), behave.ok, behave.failing(401, "no such key")]
+    with EmbeddingServer(script) as server:
+        settings = replace(PAID, base_url=server.base_url, model=MODEL, dimensions=DIMENSIONS)
+        with open_embedding_door(settings) as door:
+            with pytest.raises(PermanentError, match="401"):
+                refresh_through(paid, door)
+            kept = server.calls[1].texts
+            assert paid.query(BILLS)[0][:3] == (1, 3, len(kept))
+            assert paid.query(b"SELECT count(*) FROM staged_embeddings") == [(len(kept),)]
+            server.calls.clear()
+            assert refresh_through(paid, door).pages_published > 0
+            assert server.texts
+            assert not set(server.texts) & set(kept)
+
+
+def test_a_refused_key_stops_the_embedding_alone(paid: Pipeline) -> None:
+    """Fault C18: asked once; what was crawled and cut is kept, and no ledger shows the key."""
+    key = "canary-0123456789abcdef"
+    with EmbeddingServer(otherwise=behave.wrong_key) as server:
+        settings = replace(
+            PAID, base_url=server.base_url, model=MODEL, dimensions=DIMENSIONS, api_key=key
+        )
+        paid.settings = replace(paid.settings, embedding=settings)
+        with open_embedding_door(settings) as door:
+            with pytest.raises(PermanentError):
+                refresh_through(paid, door)
+            [(kind, error)] = paid.query(b"SELECT error_kind, error FROM crawl_jobs")
+            assert (kind, len(server.calls)) == ("permanent.embed_key", 1)
+            assert key not in str(error)
+            assert paid.query(b"SELECT count(*) > 3 FROM staged_chunks") == [(True,)]
+            assert paid.violations() == []
+            server.otherwise = behave.ok
+            assert refresh_through(paid, door).pages_published > 0
+
+
+# Another model under the old name
+
+
+class DriftingDoor(CountingDoor):
+    """Serves another model of the same name and dimensions."""
+
+    def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded:
+        embedded = super().embed(texts, tokens=tokens)
+        return replace(embedded, vectors=vectors_of_another_model(embedded.vectors))
+
+
+def vectors_of_another_model(vectors: Vectors) -> Vectors:
+    """As long as before; every second component has the other sign."""
+    signs = np.where(np.arange(vectors.shape[1]) % 2, -1, 1).astype(np.float32)
+    return vectors * signs
+
+
+def vectors_check(paid: Pipeline) -> CountsReport:
+    with paid.database.connect() as conn:
+        return check_vectors(conn, paid.host)
+
+
+def test_another_model_behind_the_same_name_turns_a_check_red(paid: Pipeline) -> None:
+    """Fault C16: of one edited page alone, until a refresh buys what is like before."""
+    paid.refresh()
+    assert vectors_check(paid).passed
+    edited = paid.site.read(PAGE).replace("suspends the plan", "suspends this one plan")
+    paid.site.pages[PAGE] = edited
+    paid.door = DriftingDoor()
+    assert paid.refresh(force_rescrape=True).embeddings.chunks_embedded > 0
+    report = vectors_check(paid)
+    assert not report.passed
+    assert "another model under the old name" in report.summary
+    assert "--force-reembed" in report.summary
+    paid.door = CountingDoor()
+    paid.refresh(force_reembed=True)
+    assert vectors_check(paid).passed
 
 
 # Budgets
@@ -230,7 +325,8 @@ def paid_model(pipeline: Pipeline) -> StoredModel:
 
 def refresh_through(pipeline: Pipeline, door: EmbeddingDoor) -> EmbeddingsReport:
     with pipeline.open() as refresh:
-        staged(refresh, pipeline)
+        fetch(refresh, pipeline, page_limit=3)
+        clean_pages(refresh)
         model = paid_model(pipeline)
         stage_chunks(refresh, model, pipeline.chunker)
         return embed_and_publish(refresh, model, door)
@@ -261,7 +357,7 @@ class Watcher(threading.Thread):
 def test_the_lease_is_renewed_and_no_transaction_open_while_a_request_waits(
     paid: Pipeline,
 ) -> None:
-    """C1: a wait three times as long as the lease."""
+    """Fault C1: a wait three times as long as the lease."""
     paid.settings = replace(paid.settings, lease_seconds=0.6, heartbeat_seconds=0.1)
     watcher = Watcher(paid, lease_seconds=0.6)
     with EmbeddingServer([behave.throttled(retry_after="2")]) as server:

@@ -170,7 +170,8 @@ def test_the_check_of_a_domain_passes_in_the_middle_of_its_refresh(conn: Connect
     run = start_run(conn, "a.test")
     run.publish({run.save_pages("p", "q")[0]: ["one"]})
     report = check_domain(conn, "a.test")
-    assert (report.passed, report.numbers) == (True, {"violations": 0})
+    assert (report.passed, report.numbers["violations"], report.samples) == (True, 0, ())
+    assert report.numbers["invariants"] > 25
     assert report.summary == "Every invariant holds in a.test."
 
 
@@ -182,7 +183,10 @@ def test_the_check_of_a_domain_names_what_is_wrong_with_it_and_no_other(conn: Co
     report = check_domain(conn, "a.test")
     assert not report.passed
     assert report.kind == "permanent.invariant_broken"
-    assert report.numbers == {"violations": 7}
+    assert report.numbers["violations"] == 7
+    assert [sample["detail"] for sample in report.samples] == 7 * ["https://a.test/p"]
+    broken_one = report.samples[0]["invariant"]
+    assert report.numbers[broken_one] == 7
     assert report.summary.count(", https://a.test/p; ") == MOST_NAMED
     assert report.summary.endswith("and 2 more: omni verify")
     assert "b.test" not in report.summary

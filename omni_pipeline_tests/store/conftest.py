@@ -99,7 +99,7 @@ class Run:
     holding: Claim
     model: StoredModel
 
-    def fenced(self) -> AbstractContextManager[None]:
+    def fenced(self) -> AbstractContextManager[str]:
         return crawl_jobs.fenced(self.conn, self.holding)
 
     def save_pages(self, *paths: str) -> list[int]:

@@ -1,9 +1,10 @@
 """Each page's text: what changed is said, and only that is due for chunking."""
 
 from dataclasses import replace
+from datetime import date
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import chunks, cleaned_pages, raw_pages
+from omni_pipeline.store import chunks, cleaned_pages, crawl_jobs, raw_pages
 from omni_pipeline.store.embedding_models import ensure
 from omni_pipeline_tests.store.conftest import (
     CHUNKER,
@@ -145,3 +146,71 @@ def test_texts_of_another_domain_are_not_due_here(run: Run) -> None:
     other.save_pages("p")
     assert due(run) == []
     assert len(due(other)) == 1
+
+
+def test_dates_and_breadcrumbs_are_columns_of_lists_of_any_length(run: Run) -> None:
+    first, second = run.save_pages("p", "q")
+    dated = replace(
+        new_text(first, "new", "one"),
+        published_on=date(2024, 2, 29),
+        breadcrumbs=("Home", 'With "quotes", commas'),
+    )
+    with run.fenced():
+        texts = [dated, new_text(second, "new", "two")]
+        cleaned_pages.save(run.conn, run.holding, texts, cleaner_version=1)
+    rows = run.conn.execute(
+        "SELECT published_on, modified_on, breadcrumbs FROM cleaned_pages ORDER BY page_id"
+    ).fetchall()
+    assert rows == [(date(2024, 2, 29), None, list(dated.breadcrumbs)), (None, None, [])]
+
+
+def told(run: Run, most: int = 10) -> list[tuple[str, str, list[str], int]]:
+    changes = cleaned_pages.changes(run.conn, run.holding, most_of_a_kind=most)
+    return [
+        (change.kind, change.url[-1], list(change.headings), change.pages) for change in changes
+    ]
+
+
+def test_changes_are_those_since_the_last_refresh_that_came_to_its_end(run: Run) -> None:
+    """What a refresh that broke off had found, the next one tells."""
+    first, second, third = run.save_pages("p", "q", "r")
+    assert told(run) == [("new", "p", [], 3), ("new", "q", [], 3), ("new", "r", [], 3)]
+    assert len(told(run, most=1)) == 1
+    assert crawl_jobs.finish(run.conn, run.holding, error=None, is_whole=True)
+
+    broken = start_run(run.conn)
+    assert told(broken) == []
+    text = replace(new_text(first, "other", "other"), changed_headings=("Ebb",))
+    with broken.fenced():
+        cleaned_pages.save(broken.conn, broken.holding, [text], cleaner_version=1)
+    assert crawl_jobs.finish(broken.conn, broken.holding, error=("x", "y"), is_whole=False)
+
+    last = start_run(run.conn)
+    with last.fenced():
+        raw_pages.retire(last.conn, last.holding, {f"https://{HOST}/r": MISSING})
+        cleaned_pages.remove(last.conn, [third])
+    assert told(last) == [("changed", "p", ["Ebb"], 1), ("gone", "r", [], 1)]
+    assert second
+
+
+def test_what_another_cleaner_makes_of_the_same_body_is_no_change_of_the_page(run: Run) -> None:
+    (page_id,) = run.save_pages("p")
+    assert crawl_jobs.finish(run.conn, run.holding, error=None, is_whole=True)
+    later = start_run(run.conn)
+    with later.fenced():
+        text = new_text(page_id, f"https://{HOST}/p", "cleaned better")
+        assert cleaned_pages.save(later.conn, later.holding, [text], cleaner_version=2) == 1
+    assert told(later) == []
+
+
+def test_only_unchanged_pages_of_another_decision_are_behind(run: Run) -> None:
+    """A page that says where its content is has none, and one whose body is new is due anyway."""
+    ids = run.save_pages("p", "q", "r", "s")
+    for page_id, version, html in zip(ids, (1, 2, None, 1), ("p", "q", "r", "other"), strict=True):
+        body = f"https://{HOST}/{html}" if html != "other" else html
+        text = replace(new_text(page_id, body, "text"), boilerplate_version=version)
+        with run.fenced():
+            cleaned_pages.save(run.conn, run.holding, [text], cleaner_version=1)
+    behind = cleaned_pages.behind(run.conn, run.holding, boilerplate_version=2, most=9)
+    assert behind == ids[:1]
+    assert cleaned_pages.count_behind(run.conn, run.holding, boilerplate_version=2) == 1

@@ -13,10 +13,12 @@ from omni_pipeline.store import (
     cleaned_pages,
     companies,
     crawl_frontier,
+    dead_ends,
     domains,
     embedding_usage,
     failed_pages,
     held_pages,
+    model_readings,
     price_snapshots,
     raw_pages,
     render_decisions,
@@ -25,6 +27,7 @@ from omni_pipeline.store import (
 from omni_pipeline.store.domains import CrawlOptions, DomainOverview, NewDomain
 from omni_pipeline.store.embedding_usage import Batch, Bill
 from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store.model_readings import Key
 from omni_pipeline.store.price_snapshots import HeldPrice
 from omni_pipeline_tests.store.conftest import HOST, MISSING, Run, register, start_run
 from omni_pipeline_tests.store.shelves import price, put_on_shelf
@@ -47,6 +50,8 @@ OF_THE_CONTENT_LINEAGE = {
     "robots_files",
     "render_decisions",
     "held_pages",
+    "dead_ends",
+    "postponed_urls",
 }
 
 NOT_OF_DOMAINS = {
@@ -164,6 +169,14 @@ def fill_every_table(run: Run) -> None:
         robots_files.keep(run.conn, run.holding, "https://gone.test", "User-agent: *")
         render_decisions.record(run.conn, run.holding, {"/a": True})
         held_pages.hold(run.conn, run.holding, {"u": "missing"})
+        dead_ends.record(run.conn, run.holding, {"https://gone.test/a": 1})
+        later = f"https://{HOST}/later"
+        crawl_frontier.add_urls(
+            run.conn, run.holding, {later: 1}, source="link", is_forced=True, page_limit=None
+        )
+        crawl_frontier.postpone(run.conn, run.holding, [later])
+        key = Key(text_hash=bytes(32), question_version=1, model="chat")
+        model_readings.keep(run.conn, run.holding, key, None)
 
 
 def rows_by_table(conn: Connection) -> dict[str, int]:

@@ -11,7 +11,7 @@ from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.store import chunks, domains, embeddings, hnsw_indexes
 from omni_pipeline.store.database import Database
 from omni_pipeline.store.embedding_models import StoredModel, activate, ensure
-from omni_pipeline.store.search import search
+from omni_pipeline.store.search import Scope, search
 from omni_pipeline_tests.store.conftest import CHUNKER, Run, claim, count, new_revision, register
 
 DIMENSIONS = 32
@@ -62,7 +62,7 @@ def index_scans(conn: Connection, model: StoredModel) -> int:
 def found(
     conn: Connection, vector: NDArray[np.float32], *, most: int, host: str | None = None
 ) -> list[int]:
-    return [answer.chunk_id for answer in search(conn, vector, most=most, host=host)]
+    return [answer.chunk_id for answer in search(conn, vector, most=most, scope=Scope(host=host))]
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_recall_is_high_and_the_answers_are_sorted_exactly(
     hits = 0
     for question in questions:
         answers = search(connection, question, most=10)
-        distances = [answer.distance for answer in answers]
+        distances = [answer.distance or 0.0 for answer in answers]
         assert distances == sorted(distances)
         hits += len({a.chunk_id for a in answers} & set(exact(connection, question, most=10)))
     assert index_scans(connection, model) - before == QUESTIONS

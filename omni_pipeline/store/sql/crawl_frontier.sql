@@ -17,11 +17,49 @@ UPDATE crawl_frontier SET outcome = NULL WHERE domain_id = %(domain_id)s AND out
 UPDATE crawl_frontier SET outcome = NULL, is_forced = true WHERE domain_id = %(domain_id)s AND NOT is_forced
 
 -- name: seed_known
--- Every live page of the domain is due again.
-INSERT INTO crawl_frontier (domain_id, url, source, is_forced)
-SELECT domain_id, url, 'known', %(is_forced)s FROM raw_pages
-WHERE domain_id = %(domain_id)s AND status = 'live'
-ORDER BY id
+-- Every live page of the domain is due again. With less room than that it is those, beside the start page, that
+-- were looked at longest ago; whether any were left out is returned.
+WITH known AS (
+    SELECT url, depth, checked_at, id FROM raw_pages p
+    WHERE domain_id = %(domain_id)s AND status = 'live' AND (%(only)s::text[] IS NULL OR url = ANY (%(only)s))
+        AND NOT EXISTS (SELECT FROM crawl_frontier f WHERE f.domain_id = p.domain_id AND f.url = p.url)
+), seeded AS (
+    INSERT INTO crawl_frontier (domain_id, url, depth, source, is_forced)
+    SELECT %(domain_id)s, url, depth, 'known', %(is_forced)s FROM known
+    ORDER BY url <> %(start_url)s, checked_at, id
+    LIMIT CASE WHEN %(page_limit)s::bigint IS NOT NULL THEN greatest(0, %(page_limit)s::bigint
+        - (SELECT count(*) FROM crawl_frontier WHERE domain_id = %(domain_id)s)) END
+    RETURNING url
+)
+SELECT (SELECT count(*) FROM known) > (SELECT count(*) FROM seeded) AS is_truncated
+
+-- name: urls
+SELECT url FROM crawl_frontier WHERE domain_id = %(domain_id)s
+
+-- name: live_of_type
+-- Which pages show products, a crawl of products knows from what was last read of them.
+SELECT p.url FROM raw_pages p
+WHERE p.domain_id = %(domain_id)s AND p.status = 'live' AND (%(job_type)s::text IS NULL
+    OR EXISTS (SELECT FROM product_sightings s WHERE s.page_id = p.id
+        AND (%(job_type)s = 'distributor' OR s.is_detail = (%(job_type)s = 'product'))))
+
+-- name: postpone
+-- A crawl of a part leaves the rest of an interrupted one for later. Live pages are found again without that.
+WITH outside AS (
+    DELETE FROM crawl_frontier WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s)
+    RETURNING url, depth, source, outcome
+)
+INSERT INTO postponed_urls (domain_id, url, depth, source)
+SELECT %(domain_id)s, url, depth, source FROM outside WHERE outcome IS NULL AND source <> 'known'
+ON CONFLICT (domain_id, url) DO NOTHING
+
+-- name: resume_postponed
+WITH postponed AS (
+    DELETE FROM postponed_urls WHERE domain_id = %(domain_id)s RETURNING url, depth, source
+)
+INSERT INTO crawl_frontier (domain_id, url, depth, source, is_forced)
+SELECT %(domain_id)s, url, depth, source, %(is_forced)s FROM postponed
+ORDER BY url
 ON CONFLICT (domain_id, url) DO NOTHING
 
 -- name: skip_recent
@@ -84,6 +122,14 @@ LEFT JOIN raw_pages p ON p.domain_id = f.domain_id AND p.url = f.url AND p.statu
 WHERE f.domain_id = %(domain_id)s AND f.outcome IS NULL AND f.id > %(after_id)s
 ORDER BY f.id
 LIMIT %(most)s
+
+-- name: again
+-- Settled URLs that are asked for once more, whole.
+SELECT f.id, f.url, f.depth, f.source, p.id IS NOT NULL AS is_held, NULL AS etag, NULL AS last_modified
+FROM crawl_frontier f
+LEFT JOIN raw_pages p ON p.domain_id = f.domain_id AND p.url = f.url AND p.status = 'live'
+WHERE f.domain_id = %(domain_id)s AND f.url = ANY (%(urls)s)
+ORDER BY f.url
 
 -- name: settle
 -- Writes down how each URL of a batch ended.

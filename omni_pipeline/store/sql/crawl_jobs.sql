@@ -23,9 +23,9 @@ WITH taken AS (
 )
 INSERT INTO crawl_jobs (
     domain_id, host, job_type, status, fence, run_id, worker, target_url, force_rescrape, force_reembed, page_limit,
-    scheduled_for, started_at, heartbeat_at)
+    only_patterns, scheduled_for, started_at, heartbeat_at)
 SELECT id, host, %(job_type)s, 'running', fence, %(run_id)s, %(worker)s, start_url, %(force_rescrape)s, %(force_reembed)s,
-    %(page_limit)s, %(scheduled_for)s, clock_timestamp(), clock_timestamp()
+    %(page_limit)s, %(only_patterns)s, %(scheduled_for)s, clock_timestamp(), clock_timestamp()
 FROM taken
 RETURNING id AS job_id, domain_id, host, fence, (SELECT organization_id FROM taken) AS organization_id
 
@@ -36,8 +36,9 @@ SELECT id AS job_id, run_id, worker, started_at, stage,
 FROM crawl_jobs WHERE domain_id = %(domain_id)s AND status = 'running'
 
 -- name: hold_fence
--- The guard of every write: the row lock makes a claim or a reaper wait until this transaction has ended.
-SELECT FROM domains WHERE id = %(domain_id)s AND fence = %(fence)s FOR SHARE
+-- The guard of every write: the row lock makes a claim or a reaper wait until this transaction has ended. Its id tells
+-- afterwards what became of it.
+SELECT pg_current_xact_id()::text FROM domains WHERE id = %(domain_id)s AND fence = %(fence)s FOR SHARE
 
 -- name: beat
 -- Renews the lease by the database's clock; no row means that the job was ended by someone else.
@@ -58,6 +59,13 @@ UPDATE crawl_jobs SET
     tokens_embedded = tokens_embedded + %(tokens_embedded)s,
     tokens_reused = tokens_reused + %(tokens_reused)s
 WHERE id = %(job_id)s AND status = 'running'
+
+-- name: note_drift
+-- The first thing that was noticed: later batches are compared with what came of it.
+UPDATE crawl_jobs SET vector_drift = coalesce(vector_drift, %(drift)s) WHERE id = %(job_id)s
+
+-- name: newest_drift
+SELECT vector_drift FROM crawl_jobs WHERE domain_id = %(domain_id)s ORDER BY id DESC LIMIT 1
 
 -- name: finish
 -- Closes the running job as its own worker; no row means that it was ended by someone else. The raised fence closes

@@ -17,8 +17,10 @@ WITH budgets AS (
             WHERE used_at >= date_trunc('day', now(), 'UTC') AND batch_id <> %(batch_id)s) END::bigint AS used_by_all
     FROM budgets b
 ), booked AS (
-    INSERT INTO embedding_usage (batch_id, domain_id, host, job_id, model_id, requests, texts, tokens, price_per_million)
-    SELECT %(batch_id)s, %(domain_id)s, %(host)s, %(job_id)s, %(model_id)s, 0, 0, %(tokens)s, %(price_per_million)s
+    INSERT INTO embedding_usage (batch_id, domain_id, host, job_id, model_id, chat_model, requests, texts, tokens,
+        price_per_million)
+    SELECT %(batch_id)s, %(domain_id)s, %(host)s, %(job_id)s, %(model_id)s, %(chat_model)s, 0, 0, %(tokens)s,
+        %(price_per_million)s
     FROM used
     WHERE (of_domain IS NULL OR used_by_domain + %(tokens)s <= of_domain)
         AND (of_all IS NULL OR used_by_all + %(tokens)s <= of_all)
@@ -33,9 +35,9 @@ DELETE FROM embedding_usage WHERE batch_id = %(batch_id)s AND settled_at IS NULL
 
 -- name: settle
 -- What the batch came to. No row means that it was settled already: this transaction is a repeated one.
-INSERT INTO embedding_usage AS u (batch_id, domain_id, host, job_id, model_id, requests, texts, tokens, tokens_reused,
-    price_per_million, settled_at)
-VALUES (%(batch_id)s, %(domain_id)s, %(host)s, %(job_id)s, %(model_id)s, %(requests)s, %(texts)s, %(tokens)s,
+INSERT INTO embedding_usage AS u (batch_id, domain_id, host, job_id, model_id, chat_model, requests, texts, tokens,
+    tokens_reused, price_per_million, settled_at)
+VALUES (%(batch_id)s, %(domain_id)s, %(host)s, %(job_id)s, %(model_id)s, %(chat_model)s, %(requests)s, %(texts)s, %(tokens)s,
     %(tokens_reused)s, %(price_per_million)s, clock_timestamp())
 ON CONFLICT (batch_id) DO UPDATE SET requests = excluded.requests, texts = excluded.texts, tokens = excluded.tokens,
     tokens_reused = excluded.tokens_reused, settled_at = excluded.settled_at

@@ -47,3 +47,12 @@ DELETE FROM staged_embeddings se WHERE se.domain_id = %(domain_id)s
     AND NOT EXISTS (
         SELECT FROM page_revisions r JOIN staged_chunks sc ON sc.revision_id = r.id
         WHERE r.domain_id = se.domain_id AND r.model_id = se.model_id AND r.state = 'staged' AND sc.text_hash = se.text_hash)
+
+-- name: sample
+-- Vectors of a model, of this domain before all: what its texts usually come to.
+SELECT embedding FROM (
+    (SELECT embedding FROM embeddings WHERE model_id = %(model_id)s AND domain_id = %(domain_id)s LIMIT %(most)s)
+    UNION ALL
+    (SELECT embedding FROM embeddings WHERE model_id = %(model_id)s AND domain_id <> %(domain_id)s LIMIT %(most)s)
+) e
+LIMIT %(most)s

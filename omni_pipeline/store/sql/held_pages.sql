@@ -7,14 +7,15 @@ ON CONFLICT (domain_id, url) DO UPDATE SET reason = excluded.reason,
     confirmed_at = CASE WHEN h.reason = excluded.reason THEN h.confirmed_at END
 
 -- name: release_others
--- Pages that are no longer lost, or not shrunk any more, are held no longer. The job remembers how many of the losses
--- a person had confirmed: so many pages may leave at once.
+-- Pages that are no longer lost, or not shrunk any more, are held no longer; those that nobody could look at are. The
+-- job remembers how many of the losses a person had confirmed: so many pages may leave at once.
 WITH released AS (
     DELETE FROM held_pages h
     WHERE domain_id = %(domain_id)s AND url <> ALL (%(urls)s) AND (reason = 'shrunk') = %(is_shrinkage)s
-        AND (%(is_shrinkage)s OR NOT EXISTS (SELECT FROM crawl_frontier f
-            JOIN raw_pages p ON p.domain_id = f.domain_id AND p.url = f.url AND p.status = 'live'
-            WHERE f.domain_id = h.domain_id AND f.url = h.url AND f.outcome IN ('skipped', 'failed')))
+        AND (%(is_shrinkage)s OR NOT EXISTS (SELECT FROM raw_pages p
+            LEFT JOIN crawl_frontier f ON f.domain_id = p.domain_id AND f.url = p.url
+            WHERE p.domain_id = h.domain_id AND p.url = h.url AND p.status = 'live'
+                AND (f.url IS NULL OR f.outcome IN ('skipped', 'failed'))))
     RETURNING reason, confirmed_at
 )
 UPDATE crawl_jobs SET pages_confirmed = pages_confirmed + released.pages

@@ -80,3 +80,20 @@ JOIN LATERAL (
 WHERE s.domain_id = %(domain_id)s AND s.job_id = %(job_id)s AND s.is_change
 ORDER BY p.id
 LIMIT %(most)s
+
+-- name: recent_prices
+-- Of the products whose prices changed last, their prices in the newest currency since so many days.
+WITH changed AS (
+    SELECT s.product_id, max(s.observed_at) AS changed_at FROM price_snapshots s
+    JOIN products p ON p.id = s.product_id AND p.status = 'listed'
+    WHERE s.domain_id = %(domain_id)s AND s.observed_at >= now() - make_interval(days => %(days)s)
+        AND s.is_change AND s.price_amount > 0
+    GROUP BY s.product_id HAVING count(DISTINCT s.price_amount) > 1
+    ORDER BY changed_at DESC, s.product_id LIMIT %(most)s
+)
+SELECT s.product_id, s.observed_at, s.price_amount FROM changed c
+JOIN products p ON p.id = c.product_id
+JOIN price_snapshots s ON s.product_id = c.product_id AND s.price_amount > 0
+    AND s.price_currency IS NOT DISTINCT FROM p.current_price_currency
+    AND s.observed_at >= now() - make_interval(days => %(days)s)
+ORDER BY c.changed_at DESC, s.product_id, s.job_id

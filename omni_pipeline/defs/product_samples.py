@@ -1,0 +1,57 @@
+"""Rows of products for the run page, as `reports` shows them."""
+
+from psycopg import Connection
+
+from omni_pipeline.defs.reports import Rows
+from omni_pipeline.store import companies, price_snapshots, products
+from omni_pipeline.store.crawl_jobs import Claim
+
+MOST_ROWS = 20
+
+
+def some_products(conn: Connection, holding: Claim) -> Rows:
+    """Some of the domain's products with their prices as of the last refresh."""
+    found = products.list_products(conn, holding.domain_id, most=MOST_ROWS)
+    return [
+        {
+            "product": one.product_id,
+            "name": one.name,
+            "price": one.current_price_amount,
+            "currency": one.current_price_currency,
+            "availability": one.current_availability,
+            "status": one.status,
+        }
+        for one in found
+    ]
+
+
+def price_changes(conn: Connection, holding: Claim) -> Rows:
+    """What this refresh changed of known prices."""
+    found = price_snapshots.changes(conn, holding, most=MOST_ROWS)
+    return [
+        {
+            "product": one.product_id,
+            "name": one.name,
+            "before": one.before_amount,
+            "now": one.price_amount,
+            "currency": one.price_currency,
+            "availability": one.availability,
+        }
+        for one in found
+    ]
+
+
+def profile(conn: Connection, holding: Claim) -> Rows:
+    """What is known of the company, each field with where it was found."""
+    company = companies.find(conn, holding.domain_id)
+    if company is None:
+        return []
+    return [
+        {
+            "field": name,
+            "value": getattr(company, name),
+            "found in": evidence.source,
+            "confidence": evidence.confidence,
+        }
+        for name, evidence in company.evidence.items()
+    ]

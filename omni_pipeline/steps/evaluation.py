@@ -1,0 +1,82 @@
+"""Measures the index with questions whose answers are known: by meaning, by words, by both."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from omni_pipeline.domain.question_files import ExpectedAnswer
+from omni_pipeline.domain.ranking import ndcg, recall, reciprocal_rank
+from omni_pipeline.steps.search import Mode, answer
+from omni_pipeline.steps.tools import Tools
+from omni_pipeline.store.search import EVERYWHERE, Scope
+from omni_pipeline.store.session import Session
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+NDCG_AT = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """Means over all questions, each 0 to 1; ``recall`` counts the first ``most`` pages."""
+
+    mode: Mode
+    questions: int
+    most: int
+    recall: float
+    ndcg_at_10: float
+    reciprocal_rank: float
+
+
+def evaluate(
+    session: Session,
+    tools: Tools,
+    questions: Sequence[ExpectedAnswer],
+    *,
+    most: int = 10,
+    scope: Scope = EVERYWHERE,
+    note: Callable[[], None] = lambda: None,
+) -> list[Quality]:
+    """Ask every question in every mode, and compare the pages found with those expected.
+
+    Pages are judged, so a question has one answer from each page.
+
+    Args:
+        session: Where the index is.
+        tools: What leads to the embedding door of the active model.
+        questions: At least one.
+        most: How many pages recall counts.
+        scope: Where to search.
+        note: Called after each answer.
+    """
+    qualities = []
+    for mode in MODES:
+        ranked = []
+        for one in questions:
+            found = answer(
+                session,
+                tools,
+                one.question,
+                most=max(most, NDCG_AT),
+                scope=scope,
+                mode=mode,
+                per_page=1,
+            )
+            ranked.append([hit.url for hit in found])
+            note()
+        qualities.append(_judge(mode, questions, ranked, most))
+    return qualities
+
+
+def _judge(
+    mode: Mode, questions: Sequence[ExpectedAnswer], ranked: Sequence[Sequence[str]], most: int
+) -> Quality:
+    pairs = [(urls, one.urls) for urls, one in zip(ranked, questions, strict=True)]
+    count = len(pairs)
+    return Quality(
+        mode=mode,
+        questions=count,
+        most=most,
+        recall=sum(recall(urls, expected, most=most) for urls, expected in pairs) / count,
+        ndcg_at_10=sum(ndcg(urls, expected, most=NDCG_AT) for urls, expected in pairs) / count,
+        reciprocal_rank=sum(reciprocal_rank(urls, expected) for urls, expected in pairs) / count,
+    )

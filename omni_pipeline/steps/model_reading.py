@@ -1,0 +1,145 @@
+"""Asks a chat model about product pages of which the rules made too little; off by default.
+
+Every answer is booked against the day's budget before it is asked for and kept under what was
+asked, so that nothing is paid for twice. What goes wrong here costs a page nothing: the products
+that the rules found stay.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+from uuid import uuid4
+
+from psycopg import Connection
+
+from omni_pipeline.domain.model_reading import (
+    MOST_ANSWER_TOKENS,
+    QUESTION_VERSION,
+    Question,
+    complete,
+    question_about,
+)
+from omni_pipeline.domain.products import Product
+from omni_pipeline.errors import LeaseLostError, OmniError, TemporaryError
+from omni_pipeline.gateways.extraction import PageRefusedError, Reading, estimate_tokens
+from omni_pipeline.settings import ExtractionSettings
+from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.store import embedding_usage, model_readings
+from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.embedding_usage import Bill, ChatBatch
+from omni_pipeline.store.model_readings import Kept, Key
+
+# An endpoint that refuses this many pages in a row refuses the question, not the pages.
+MOST_REFUSALS_IN_A_ROW = 20
+
+
+class ExtractionDoor(Protocol):
+    """What this step needs of the door."""
+
+    def ask(self, question: Question) -> Reading: ...
+
+
+class ReadingBudgetError(TemporaryError):
+    """The day's token budget is used up; tomorrow there is a new one."""
+
+    kind = "transient.budget"
+
+
+@dataclass(kw_only=True)
+class ModelReader:
+    """What one refresh asks a chat model.
+
+    Attributes:
+        pages_asked: Paid for in this refresh.
+        stopped_by: Why no more is asked in this refresh; those pages are read again in the next.
+    """
+
+    refresh: Refresh
+    settings: ExtractionSettings
+    door: ExtractionDoor
+    pages_asked: int = 0
+    stopped_by: OmniError | None = None
+    _refusals_in_a_row: int = field(default=0, init=False)
+
+    def read(self, html: str, url: str, found: Sequence[Product]) -> tuple[Product, ...]:
+        """The page's products, completed where the rules found too little.
+
+        Raises:
+            OmniError: Too little was found, and nobody could be asked.
+        """
+        question = question_about(html, url, found)
+        if question is None:
+            return tuple(found)
+        key = Key(
+            text_hash=question.text_hash,
+            question_version=QUESTION_VERSION,
+            model=self.settings.model,
+        )
+        kept = self.refresh.read(model_readings.find, key) or self._ask(question, key)
+        return complete(found, kept.answer, question) if kept.answer else tuple(found)
+
+    def _ask(self, question: Question, key: Key) -> Kept:
+        if self.stopped_by is not None:
+            raise self.stopped_by
+        try:
+            kept = self._buy(question, key)
+        except PageRefusedError as error:
+            self._refusals_in_a_row += 1
+            if self._refusals_in_a_row == MOST_REFUSALS_IN_A_ROW:
+                self.stopped_by = error
+            raise
+        except LeaseLostError:
+            raise
+        except OmniError as error:
+            self.stopped_by = error
+            raise
+        self._refusals_in_a_row = 0
+        return kept
+
+    def _buy(self, question: Question, key: Key) -> Kept:
+        """Book, ask, keep and settle; no transaction is open while the model is asked."""
+        sent = self._batch(self.settings.input_price)
+        answered = self._batch(self.settings.output_price)
+        self._book(sent, question)
+        try:
+            reading = self.door.ask(question)
+        except OmniError:
+            self.refresh.write(embedding_usage.cancel, sent.id)
+            raise
+        self.refresh.write(_keep, key, reading, sent=sent, answered=answered)
+        self.pages_asked += 1
+        return Kept(answer=reading.answer)
+
+    def _batch(self, price: Decimal | None) -> ChatBatch:
+        return ChatBatch(id=uuid4(), chat_model=self.settings.model, price_per_million=price)
+
+    def _book(self, batch: ChatBatch, question: Question) -> None:
+        tokens = estimate_tokens(question) + MOST_ANSWER_TOKENS
+        booking = self.refresh.write(
+            embedding_usage.book,
+            batch,
+            tokens=tokens,
+            daily_token_budget=self.refresh.settings.daily_token_budget,
+        )
+        if not booking.is_booked:
+            raise ReadingBudgetError(
+                f"The daily token budget leaves {booking.left:,} tokens, and asking "
+                f"{self.settings.model} about {question.url} may take {tokens:,}: what the rules "
+                "found of it stands, and a refresh after 00:00 UTC asks again."
+            )
+
+
+def _keep(
+    conn: Connection,
+    holding: Claim,
+    key: Key,
+    reading: Reading,
+    *,
+    sent: ChatBatch,
+    answered: ChatBatch,
+) -> None:
+    bill = Bill(requests=reading.requests, texts=1, tokens=reading.input_tokens)
+    embedding_usage.settle(conn, holding, sent, bill)
+    embedding_usage.settle(conn, holding, answered, Bill(tokens=reading.output_tokens))
+    model_readings.keep(conn, holding, key, reading.answer)

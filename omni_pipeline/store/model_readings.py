@@ -1,0 +1,41 @@
+"""What chat models answered of pages, kept by what they were shown."""
+
+from dataclasses import dataclass
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.queries import load_queries
+
+Answer = dict[str, str | None]
+
+_SQL = load_queries("model_readings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """What an answer depends on."""
+
+    text_hash: bytes
+    question_version: int
+    model: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """An answer that was paid for; None where it could not be used."""
+
+    answer: Answer | None
+
+
+def find(conn: Connection, holding: Claim, key: Key) -> Kept | None:
+    """The answer to this question, when it was asked before."""
+    row = conn.execute(_SQL["find"], {**vars(holding), **vars(key)}).fetchone()
+    return None if row is None else Kept(answer=row[0])
+
+
+def keep(conn: Connection, holding: Claim, key: Key, answer: Answer | None) -> None:
+    """Keep the answer for the next time."""
+    body = None if answer is None else Jsonb(answer)
+    conn.execute(_SQL["keep"], {**vars(holding), **vars(key), "answer": body})

@@ -1,0 +1,44 @@
+"""A few rows of each table, the newest first: what a person looks at to see that all is well.
+
+Rows are mappings here, by the names that head the columns where they are shown.
+"""
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.queries import load_queries
+
+Rows = list[dict[str, object]]
+
+# Whoever shows them keeps them for good.
+MOST_ROWS = 5
+MOST_CHARACTERS = 120
+
+_SQL = load_queries("samples")
+
+
+def raw_pages(conn: Connection, holding: Claim) -> Rows:
+    """Live pages whose bodies arrived last."""
+    return _read(conn, holding, "raw_pages")
+
+
+def cleaned_pages(conn: Connection, holding: Claim) -> Rows:
+    """Pages that were cleaned last."""
+    return _read(conn, holding, "cleaned_pages")
+
+
+def staged_chunks(conn: Connection, holding: Claim) -> Rows:
+    """Chunks that wait for their vectors."""
+    return _read(conn, holding, "staged_chunks")
+
+
+def published_pages(conn: Connection, holding: Claim) -> Rows:
+    """Pages that search has answered from for the shortest time."""
+    return _read(conn, holding, "published_pages")
+
+
+def _read(conn: Connection, holding: Claim, name: str) -> Rows:
+    limits = {"most": MOST_ROWS, "characters": MOST_CHARACTERS}
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_SQL[name], {**vars(holding), **limits}).fetchall()

@@ -1,0 +1,58 @@
+"""The sample of a domain's pages: the same in any order, renewed where bodies changed."""
+
+from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.store import boilerplate, raw_pages
+from omni_pipeline.store.boilerplate import MOST_PAGES, Decision, Sample
+from omni_pipeline_tests.store.conftest import CLEANER, HOST, MISSING, Run, new_body
+
+
+def due(run: Run, *, cleaner_version: int = CLEANER) -> list[int]:
+    return boilerplate.due_samples(run.conn, run.holding, cleaner_version=cleaner_version)
+
+
+def note(run: Run, page_id: int, html: str, blocks: bytes | None) -> None:
+    sample = Sample(page_id=page_id, body_hash=text_hash(html), blocks=blocks)
+    with run.fenced():
+        boilerplate.note(run.conn, run.holding, [sample], cleaner_version=CLEANER)
+
+
+def test_a_page_of_the_sample_is_due_until_its_blocks_are_those_of_its_body(run: Run) -> None:
+    (page_id,) = run.save_pages("p")
+    url = f"https://{HOST}/p"
+    assert due(run) == [page_id]
+    note(run, page_id, url, b"12345678")
+    assert due(run) == []
+    assert due(run, cleaner_version=CLEANER + 1) == [page_id]
+    with run.fenced():
+        raw_pages.save(run.conn, run.holding, [new_body(url, "another body")])
+    assert due(run) == [page_id]
+
+
+def test_a_look_that_is_not_trusted_keeps_the_blocks(run: Run) -> None:
+    first, second = run.save_pages("p", "q")
+    note(run, first, "p", b"12345678")
+    note(run, first, "wall", None)
+    note(run, second, "wall", None)
+    assert sorted(boilerplate.samples(run.conn, run.holding)) == [b"", b"12345678"]
+
+
+def test_the_sample_is_bounded_and_forgets_who_left(run: Run) -> None:
+    ids = run.save_pages(*(f"p{number}" for number in range(MOST_PAGES + 5)))
+    sampled = due(run)
+    assert len(sampled) == MOST_PAGES
+    assert set(sampled) < set(ids)
+    for page_id in sampled[:3]:
+        note(run, page_id, "html", b"")
+    url = f"https://{HOST}/p{ids.index(sampled[0])}"
+    with run.fenced():
+        raw_pages.retire(run.conn, run.holding, {url: MISSING})
+        boilerplate.forget_others(run.conn, run.holding)
+    assert len(boilerplate.samples(run.conn, run.holding)) == 2
+
+
+def test_a_decision_replaces_the_one_before(run: Run) -> None:
+    assert boilerplate.decision(run.conn, run.holding) == Decision()
+    for decided in (Decision(version=1, blocks=b"12345678"), Decision(version=2)):
+        with run.fenced():
+            boilerplate.decide(run.conn, run.holding, decided)
+        assert boilerplate.decision(run.conn, run.holding) == decided
