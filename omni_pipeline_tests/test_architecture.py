@@ -97,11 +97,13 @@ def test_no_sql_is_formatted_from_values() -> None:
 def test_one_path_leads_from_text_to_stored_vectors() -> None:
     """A7: one door speaks to embedding endpoints, and one step writes what it answers."""
     sources = {str(path.relative_to(PACKAGE)): path.read_text() for path in PACKAGE.rglob("*.py")}
-    speakers = {
-        name
+    callers = {
+        name: text
         for name, text in sources.items()
         if re.search(r"^\s*(from|import) openai", text, re.MULTILINE)
     }
+    speakers = {name for name, text in callers.items() if "chat.completions" not in text}
     writers = {name for name, text in sources.items() if "embeddings.stage(" in text}
     assert {name.partition("_")[0] for name in speakers} == {"gateways/embedding"}
+    assert callers.keys() - speakers == {"gateways/extraction_client.py"}, "asks about products"
     assert writers == {"steps/embedding_purchases.py"}

@@ -1,6 +1,7 @@
 """`omni scrape` and `omni discover`: a look at the web without any database (B8)."""
 
 import json
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,6 +44,24 @@ def test_scrape_gives_json_and_html(looker: CommandLine, site: SampleServer) -> 
     assert page["words"] == len(page["markdown"].split()) > 50
     assert page["tokens"] > page["words"]
     assert "<html" in looker.run("scrape", url, "--http", "--raw").stdout
+
+
+def test_scrape_tells_when_a_page_was_written_and_where_it_stands(
+    looker: CommandLine, site: SampleServer
+) -> None:
+    path = "/docs/watering.html"
+    site.pages[path] = site.read(path).replace(
+        "<body>",
+        '<body><meta itemprop="datePublished" content="2024-02-29T08:00:00Z">'
+        '<p class="breadcrumbs"><a>Docs</a> / <a>Wat\x1bering</a></p>',
+    )
+    url = f"{site.url}{path}"
+    shown = looker.run("scrape", url, "--http").stderr
+    page = json.loads(looker.run("scrape", url, "--http", "--json").stdout)
+    assert re.search(r"published +2024-02-29$", shown, re.MULTILINE)
+    assert re.search(r"within +Docs > Watering$", shown, re.MULTILINE)
+    assert (page["published_on"], page["modified_on"]) == ("2024-02-29", None)
+    assert page["breadcrumbs"] == ["Docs", "Watering"]
 
 
 def test_scrape_says_in_one_line_why_there_is_no_page(

@@ -50,6 +50,28 @@ def test_products_are_listed_with_their_newest_prices(shop: Shop) -> None:
     assert "USD 0.64 is too far" in result.stderr
 
 
+def test_what_is_held_back_is_seen_with_its_remedy(shop: Shop) -> None:
+    """S68, and the guard of mass delistings (A12)."""
+    for name in ("motor", "=HYPERLINK(1)", "lamp"):
+        shop.pages[f"/{name}.html"] = "<h1>Moved to another shop</h1>"
+    shop.refresh()
+    listed = omni("products", HOST)
+    assert listed.stdout.count("vanished, held") == 3
+    assert f"omni products {HOST} --confirm-delistings" in listed.stderr
+    status = omni("status")
+    assert f"3 vanished products wait for you to look: omni domains confirm-removals {HOST}" in (
+        status.stderr
+    )
+    assert "1 price waits for a second look" in status.stderr
+
+
+def test_a_part_that_cannot_be_meant_is_refused_before_anything_runs(shop: Shop) -> None:
+    result = omni("refresh", HOST, "--only", "https://shop.test/lamp.html")
+    assert result.exit_code == 1
+    assert "begins with / or *" in result.stderr
+    assert len(shop.rows("SELECT FROM crawl_jobs")) == 2
+
+
 def test_only_what_changed_is_listed_when_asked_for(shop: Shop) -> None:
     with shop.database.connect() as conn:
         conn.execute("SET session_replication_role = replica")

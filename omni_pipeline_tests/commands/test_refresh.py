@@ -7,6 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
+
+from omni_pipeline.commands import refresh as command
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.store.database import Database
 from omni_pipeline_tests.embedding_server import Behaviour, EmbeddingServer, Exchange, ok
@@ -54,6 +57,13 @@ def test_a_url_is_registered_refreshed_and_searchable(
     assert answer["url"].startswith(site.url)
     [status] = json.loads(omni.run("status", "--json").stdout)
     assert status["job_status"] == "completed"
+
+
+def test_a_refresh_tells_in_words_what_it_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """Markup in what a site wrote is shown, not obeyed."""
+    line = "changed: https://s.example.test/tides (under [bold]Ebb[/], Flood)"
+    command._print_report("s.example.test", {"cleaned_pages": {"changes": [line]}})
+    assert f"  {line}\n" in capsys.readouterr().out
 
 
 def test_kill_while_embedding_loses_nothing_that_was_paid_for(

@@ -6,15 +6,18 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
+from omni_pipeline.commands.processes import ProcessGroup, wait_for_port
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.store.database import Database
+from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
 
 from .conftest import CommandLine
 
@@ -26,6 +29,19 @@ mutation Launch($params: ExecutionParams!) {
     __typename
     ... on LaunchRunSuccess { run { runId } }
     ... on PythonError { message }
+  }
+}
+"""
+FAILURES = """
+query Failures($run: ID!) {
+  logsForRun(runId: $run) {
+    ... on EventConnection {
+      events {
+        ... on ExecutionStepFailureEvent { error { message causes { message } } }
+        ... on RunFailureEvent { message }
+        ... on EngineEvent { message }
+      }
+    }
   }
 }
 """
@@ -58,6 +74,23 @@ class Console:
         params = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}}
         launched = self.ask(LAUNCH, params=params)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
+
+    def launch_patiently(self, domain: str) -> None:
+        """As a person does while parts of it are away."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                self.launch(domain)
+            except (AssertionError, OSError):
+                assert time.monotonic() < deadline
+                time.sleep(1.0)
+            else:
+                return
+
+    def explain(self, run_id: str) -> list[dict[str, Any]]:
+        """What the run's page says of how it went."""
+        events = self.ask(FAILURES, run=run_id)["logsForRun"]["events"]
+        return [event for event in events if event]
 
     def runs(self) -> list[dict[str, Any]]:
         runs: list[dict[str, Any]] = self.ask(RUNS)["runsOrError"]["results"]
@@ -111,19 +144,25 @@ def wait_for_end(console: Console, count: int) -> list[dict[str, Any]]:
     raise AssertionError(f"the runs did not end: {console.runs()}")
 
 
+def with_everything_of_its_own(omni: CommandLine) -> dict[str, str]:
+    """The environment of an `omni up` with all the children that it may have."""
+    own = {name: value for name, value in omni.environment.items() if name != "OMNI_DATABASE_URL"}
+    return own | {"OMNI_WARM_RUNS": "1"}
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_end_of_up_leaves_no_process_behind(
     omni: CommandLine, free_port: int, number: signal.Signals
 ) -> None:
     """Ctrl-C, `kill` and kill -9 alike; the embedded Postgres is stopped by its last user."""
-    own = {name: value for name, value in omni.environment.items() if name != "OMNI_DATABASE_URL"}
+    own = with_everything_of_its_own(omni)
     process = CommandLine(environment=own).start("up", "--port", str(free_port))
     assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(2)]
-    assert any(f"http://127.0.0.1:{free_port}" in line for line in lines), lines
+    said = list(takewhile(lambda line: "http://" not in line, iter(process.stdout.readline, "")))
+    assert process.poll() is None, said
     family = psutil.Process(process.pid).children(recursive=True)
-    assert len(family) >= 3
+    assert len(family) >= 4
     process.send_signal(number)
     process.communicate(timeout=60)
     _, alive = psutil.wait_procs(family, timeout=30)
@@ -132,6 +171,55 @@ def test_the_end_of_up_leaves_no_process_behind(
         processes = psutil.process_iter(["cmdline"])
         assert not [p for p in processes if own["OMNI_HOME"] in _command_of(p)]
     assert CommandLine(environment=own).run("verify").returncode == 0
+
+
+@pytest.mark.timeout(400)
+def test_whatever_of_up_is_killed_is_started_again_and_said(
+    omni: CommandLine, site: SampleServer, free_port: int, tmp_path: Path
+) -> None:
+    """A16, A20: every part of it, Postgres included; then a launch runs to its end."""
+    own = with_everything_of_its_own(omni)
+    command_line = CommandLine(environment=own)
+    added = command_line.run("domains", "add", f"{site.url}/", "--delay", "0", "--max-pages", "2")
+    assert added.returncode == 0, added.stderr
+    process = command_line.start("up", "--port", str(free_port))
+    assert process.stdout is not None
+    try:
+        said = list(
+            takewhile(lambda line: "Ctrl-C stops" not in line, iter(process.stdout.readline, ""))
+        )
+        assert any("http://" in line for line in said), said
+        for name, child in _find_parts(process.pid, Path(own["OMNI_HOME"])).items():
+            child.kill()
+            assert f"{name} " in process.stdout.readline()
+        wait_for_port("127.0.0.1", free_port, ProcessGroup({}, logs=tmp_path))
+        console = Console(free_port)
+        console.launch_patiently(urlsplit(site.url).netloc)
+        [run] = wait_for_end(console, 1)
+        assert run["status"] == "SUCCESS", console.explain(run["runId"])
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, warnings = process.communicate(timeout=60)
+    for name in ("code server", "run server", "daemon", "webserver"):
+        assert f"The {name} was killed by SIGKILL and is started again in 1 s" in warnings
+    assert "Postgres ended and is started again" in warnings
+
+
+def _find_parts(up: int, home: Path) -> dict[str, psutil.Process]:
+    """The parts by the word that `omni up` has for them, in the order in which to kill them."""
+    modules = {
+        "daemon": "dagster._daemon",
+        "webserver": "dagster_webserver",
+        "code server": "code-server",
+        "run server": "run_server",
+    }
+    children = [(child, " ".join(child.cmdline())) for child in psutil.Process(up).children()]
+    parts = {
+        name: next(child for child, command in children if word in command)
+        for name, word in modules.items()
+    }
+    postmaster = EmbeddedPostgres(home / "postgres").cluster.postmaster_pid()
+    return {**parts, "Postgres": psutil.Process(postmaster)}
 
 
 def _command_of(process: psutil.Process) -> str:

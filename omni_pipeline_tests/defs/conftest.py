@@ -1,15 +1,18 @@
 """The shipped definitions and the shipped dagster.yaml, on databases of the test's own."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import dagster as dg
 import pytest
+from dagster._core.storage.defs_state.base import DefsStateStorage
 
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs.instance import add_partition, dagster_environment, open_instance
 from omni_pipeline.defs.launch import RunOutcome, run_refresh
+from omni_pipeline.domain.crawl_part import WHOLE_SITE, CrawlPart
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store import domains
@@ -47,6 +50,7 @@ class Console:
         force_rescrape: bool = False,
         force_reembed: bool = False,
         max_pages: int | None = None,
+        part: CrawlPart = WHOLE_SITE,
     ) -> RunOutcome:
         return run_refresh(
             defs.resolve_job_def("refresh_domain"),
@@ -55,6 +59,7 @@ class Console:
             force_rescrape=force_rescrape,
             force_reembed=force_reembed,
             max_pages=max_pages,
+            part=part,
             listener=None,
         )
 
@@ -63,10 +68,23 @@ class Console:
             return conn.execute(sql).fetchall()
 
 
+@contextmanager
+def left_last(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Whatever instance is entered inside is left inside too.
+
+    Dagster keeps the entered instance in a context variable and puts the one before back at its
+    end. A sensor's or schedule's context that is not used by `with` enters one that ends when it is
+    collected, at any time: then the variable names an instance that is long gone, and the next
+    materialization of whichever test fails ("undefined DagsterInstance weakref").
+    """
+    yield
+    assert DefsStateStorage.get() is instance.defs_state_storage, "an instance was not left"
+
+
 @pytest.fixture
 def instance(enterable_dir: Path) -> Iterator[dg.DagsterInstance]:
     """An instance in memory, for what needs no daemon: much cheaper than one in Postgres."""
-    with dg.DagsterInstance.local_temp(str(enterable_dir)) as instance:
+    with dg.DagsterInstance.local_temp(str(enterable_dir)) as instance, left_last(instance):
         yield instance
 
 
@@ -87,6 +105,6 @@ def console(
         environment = dagster_environment(read_settings(), database)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        with open_instance(environment) as instance:
+        with open_instance(environment) as instance, left_last(instance):
             add_partition(instance, place)
             yield Console(instance, database, site)

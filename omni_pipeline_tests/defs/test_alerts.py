@@ -1,6 +1,6 @@
 """The sensors that tell people, on real runs, through the shipped instance to a real webhook."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 import dagster as dg
@@ -9,13 +9,18 @@ import pytest
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs import alerts as sensors
 from omni_pipeline.defs.alerts import read_events
-from omni_pipeline.store import alerts, crawl_jobs, domains
+from omni_pipeline.store import alerts, crawl_jobs, domains, provider_breakers
 from omni_pipeline.store.crawl_jobs import Request
 from omni_pipeline_tests.conftest import find_free_port
+from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
 from omni_pipeline_tests.webhook_receiver import WebhookReceiver
 
 from .conftest import Console
 
+BROKEN_PAGES = [
+    f"/docs/{name}.html"
+    for name in ("alerts", "api", "backup", "configuration", "errors", "glossary", "hardware")
+]
 PASS_GAP = b"UPDATE alert_targets SET next_try_at = now() RETURNING name"
 
 
@@ -92,7 +97,7 @@ def plant_mismatch(console: Console) -> None:
 def test_a_planted_mismatch_arrives_once_and_so_does_its_end(
     console: Console, watch: Watch, receiver: WebhookReceiver
 ) -> None:
-    """C3: the check and the run that it stopped are one message; what goes well is none."""
+    """C3: the checks and the run that they stopped are one message; what goes well is none."""
     console.refresh(max_pages=3)
     assert watch.tick() == "sent to 0 of 1 targets"
     assert (watch.open(), receiver.received) == ([], [])
@@ -100,17 +105,20 @@ def test_a_planted_mismatch_arrives_once_and_so_does_its_end(
     assert console.refresh(max_pages=3).error
     for _ in range(3):
         watch.tick()
-    subject = f"embeddings.embeddings_match_chunks of {console.host}"
-    assert watch.open() == [("failed_check", subject)]
+    checks = ("embeddings_match_chunks", "invariants_hold")
+    subjects = [f"embeddings.{check} of {console.host}" for check in checks]
+    assert sorted(watch.open()) == [("failed_check", subject) for subject in subjects]
     [text] = receiver.texts()
-    assert f"Check failed (new)\n- {subject}: " in text
+    assert "Check failed (new)\n" in text
+    assert all(f"\n- {subject}: " in text for subject in subjects)
 
     assert console.refresh(max_pages=3, force_reembed=True).error is None
     assert console.query(PASS_GAP)
     for _ in range(3):
         watch.tick()
     assert watch.open() == []
-    assert f"Check failed (over)\n- {subject}\n" in receiver.texts()[1]
+    assert "Check failed (over)\n" in receiver.texts()[1]
+    assert all(f"\n- {subject}\n" in receiver.texts()[1] for subject in subjects)
     assert len(receiver.received) == 2
 
 
@@ -228,3 +236,100 @@ def test_events_that_appear_behind_the_cursor_are_still_seen(console: Console) -
 
 def test_an_instance_without_events_has_no_cursor(console: Console) -> None:
     assert read_events(console.instance, None) == ([], None)
+
+
+class Trouble:
+    """What goes wrong in the real world, and how it is put right again."""
+
+    def __init__(self, console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._console = console
+        self._monkeypatch = monkeypatch
+
+    def open_breaker(self) -> None:
+        with self._console.database.connect() as conn:
+            provider_breakers.open_for(
+                conn, "https://api.test", kind="permanent.quota", error="No credit.", seconds=900
+            )
+
+    def close_breaker(self) -> None:
+        with self._console.database.connect() as conn:
+            provider_breakers.reset(conn, "https://api.test")
+
+    def reach_budget(self) -> None:
+        self._monkeypatch.setenv("OMNI_DAILY_TOKEN_BUDGET", "1")
+        assert "budget" in str(self._console.refresh(max_pages=3).error)
+
+    def raise_budget(self) -> None:
+        self._monkeypatch.delenv("OMNI_DAILY_TOKEN_BUDGET")
+        assert self._console.refresh(max_pages=3).error is None
+
+    def break_pages(self) -> None:
+        for page in BROKEN_PAGES:
+            self._console.site.pages[page] = HTTPStatus.IM_A_TEAPOT
+        self._console.refresh()
+
+    def mend_pages(self) -> None:
+        for page in BROKEN_PAGES:
+            del self._console.site.pages[page]
+        assert self._console.refresh(force_rescrape=True).error is None
+
+    def give_up(self) -> None:
+        """The worker crashed, was restarted by Dagster, and crashed again."""
+        fail_before_it_starts(self._console, "The worker crashed.", retries=1)
+        fail_before_it_starts(self._console, "It crashed again.", retries=0)
+
+    def succeed(self) -> None:
+        assert self._console.refresh(max_pages=3).error is None
+
+
+@pytest.fixture
+def trouble(console: Console, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trouble]:
+    with EmbeddingServer() as endpoint:
+        monkeypatch.setenv("OMNI_EMBEDDING_BASE_URL", endpoint.base_url)
+        monkeypatch.setenv("OMNI_EMBEDDING_MODEL", MODEL)
+        monkeypatch.setenv("OMNI_EMBEDDING_DIMENSIONS", str(DIMENSIONS))
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef")
+        yield Trouble(console, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "title", "words"),
+    [
+        (Trouble.open_breaker, Trouble.close_breaker, "Embedding endpoint is left", "No credit."),
+        (Trouble.reach_budget, Trouble.raise_budget, "Token budget is used up", "budget"),
+        (
+            Trouble.break_pages,
+            Trouble.mend_pages,
+            "Many pages failed",
+            "pages failed in the newest",
+        ),
+        (Trouble.give_up, Trouble.succeed, "Refresh failed", "It crashed again."),
+    ],
+)
+def test_each_trouble_is_one_message_and_one_when_it_is_over(
+    console: Console,
+    watch: Watch,
+    receiver: WebhookReceiver,
+    trouble: Trouble,
+    *,
+    begin: Callable[[Trouble], None],
+    end: Callable[[Trouble], None],
+    title: str,
+    words: str,
+) -> None:
+    """C3, C6: from what happened to what people read, however often is looked."""
+    begin(trouble)
+    for _ in range(3):
+        watch.tick()
+    [told] = receiver.texts()
+    assert f"{title}" in told
+    assert words in told
+    assert told.count("(new)") == 1
+    assert len(watch.open()) == 1
+    end(trouble)
+    assert console.query(PASS_GAP)
+    for _ in range(3):
+        watch.tick()
+    assert len(receiver.received) == 2
+    assert "(over)" in receiver.texts()[1]
+    assert watch.open() == []

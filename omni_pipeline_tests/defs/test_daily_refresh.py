@@ -49,8 +49,10 @@ class Days:
 
     def tick(self, scheduled_for: datetime) -> None:
         """What the daemon does when the schedule is due, whenever that may be."""
-        context = dg.build_schedule_context(self.instance, scheduled_execution_time=scheduled_for)
-        daily_refresh(context)
+        with dg.build_schedule_context(
+            self.instance, scheduled_execution_time=scheduled_for
+        ) as context:
+            daily_refresh(context)
 
     def feed(self, now: datetime, *, most: int = 1_000) -> list[str]:
         """Queue what the sensor asks for, as the daemon does: a run key is used once, for ever."""
@@ -330,6 +332,7 @@ def test_a_run_that_waits_in_the_queue_for_hours_is_not_queued_again(days: Days)
 
 
 def test_people_go_before_the_daily_refresh_and_backfills_after_it(days: Days) -> None:
+    """Fault F7: a backfill of every domain fills the slots that nobody else wants."""
     backfill = days.queue({PARTITION_TAG: "a.test", "dagster/backfill": "b"})
     chosen = days.queue({PARTITION_TAG: "a.test", "dagster/backfill": "c", "dagster/priority": "7"})
     person = days.queue({PARTITION_TAG: "a.test"})

@@ -1,5 +1,9 @@
 """What Dagster loads, and the settings that admit one run per domain."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import dagster as dg
 import yaml
 
@@ -13,6 +17,21 @@ from .conftest import Console
 
 def test_the_definitions_load() -> None:
     dg.Definitions.validate_loadable(defs)
+
+
+def test_dagsters_own_check_of_the_project_passes(console: Console) -> None:
+    """As CI of anybody's Dagster deployment does it, in a process of its own."""
+    dg_tool = Path(sys.executable).with_name("dg")
+    checked = subprocess.run(
+        [dg_tool, "check", "defs"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "All definitions loaded successfully" in checked.stdout + checked.stderr
 
 
 def test_every_asset_is_partitioned_by_domain_and_has_no_backfill_policy() -> None:

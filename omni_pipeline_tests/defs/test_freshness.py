@@ -1,12 +1,14 @@
 """Which active domains are stale, said by one check over all of them (C1, I39)."""
 
+from datetime import timedelta
+
 import dagster as dg
 import pytest
+from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs import sensors
-from omni_pipeline.defs.freshness import STALE_DOMAINS
-from omni_pipeline.steps.freshness import check_freshness
+from omni_pipeline.defs.freshness import STALE_DOMAINS, with_badge
 from omni_pipeline.store import domains
 from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
@@ -92,10 +94,18 @@ def test_it_is_evaluated_again_and_again_without_a_run(
     assert [record.run_id for record in history] == ["", ""]
 
 
-def test_the_limit_is_the_callers(stale: Database) -> None:
-    with stale.connect() as conn:
-        report = check_freshness(conn, limit_hours=48)
-    assert [domain.host for domain in report.stale] == ["older.test"]
+def test_the_limit_is_a_setting(
+    stale: Database, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C2: of the check, of what people are told, and of the badges."""
+    monkeypatch.setenv("OMNI_FRESH_HOURS", "48")
+    found = report_by_sensor(instance)
+    assert (
+        found.description == "1 of 5 active domains were not refreshed for 48 h: older.test (72 h)"
+    )
+    policy = with_badge(dg.AssetSpec("sample")).freshness_policy
+    assert isinstance(policy, TimeWindowFreshnessPolicy)
+    assert policy.fail_window.to_timedelta() == timedelta(hours=48)
 
 
 def test_a_person_can_run_the_check_which_no_refresh_runs(

@@ -50,7 +50,7 @@ def test_the_page_shows_every_domain_those_that_need_someone_first(console: Cons
         ("new.test", "new"),
         (console.host, "good"),
     ]
-    assert rows[0]["age_hours"] == pytest.approx(40.0)
+    assert rows[0]["hours"] == pytest.approx(40.0)
     assert rows[2]["pages"] == 3
     assert rows[2]["chunks"] > 3
     assert page["domains_needing_someone"] == 1

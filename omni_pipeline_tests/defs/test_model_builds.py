@@ -83,7 +83,7 @@ def test_a_refresh_through_dagster_keeps_the_new_index_current(
         b"SELECT count(*) FROM embedding_models m, lacking_pages(m.id) WHERE m.status = 'building'"
     )
     assert lacking == [(0,)]
-    assert outcome.reports["embeddings"]["notes"] == []
+    assert "notes" not in outcome.reports["embeddings"]
 
 
 def test_what_fails_beside_is_noted_at_the_asset(console: Console, server: EmbeddingServer) -> None:

@@ -1,9 +1,13 @@
 """The product lineage through Dagster, on the sample shop: prices fall, products come and go."""
 
+from base64 import b64decode
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import dagster as dg
 
+from omni_pipeline.domain.crawl_part import name_part
 from omni_pipeline.store import domains, invariants, price_snapshots, products
 from omni_pipeline.store.products import StoredProduct
 
@@ -85,6 +89,42 @@ def test_a_shop_is_followed_from_refresh_to_refresh(console: Console) -> None:
     assert amounts == [Decimal("129.00"), Decimal("119.00")]
 
     assert refresh(console)["products"]["pages_extracted"] == 0
+    chart = metadata_of(console, "price_snapshots")["prices"].value
+    assert str(chart).startswith("![Prices](data:image/svg+xml;base64,")
+    drawing = b64decode(str(chart).partition("base64,")[2].rstrip(")")).decode()
+    assert f"product {back['Vent motor'].product_id}: 92 %" in drawing
+    assert "motor" not in drawing, "S57: numbers only"
+
+
+def metadata_of(console: Console, asset: str) -> Mapping[str, dg.MetadataValue[Any]]:
+    event = console.instance.get_latest_materialization_event(dg.AssetKey(asset))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return event.asset_materialization.metadata
+
+
+def test_a_run_may_be_about_a_part_of_the_site(console: Console) -> None:
+    """B1: other pages and products stay as they are, and the domain as stale as it was."""
+    refresh(console)
+    fresh = console.query(b"SELECT last_success_at FROM domains")
+    console.site.pages[MOTOR] = console.site.read(MOTOR).replace("129.00", "119.00")
+    console.site.pages["/faq.html"] = "<h1>Other questions</h1>"
+    take_out(console, LAMP, name="Frost lamp")
+    outcome = console.refresh(force_rescrape=True, part=name_part(None, ["/shop/v*"]))
+    assert outcome.error is None, outcome.error
+    assert outcome.reports["raw_pages"]["pages_discovered"] == 1
+    assert outcome.reports["price_snapshots"]["prices_added"] == 1
+    shop = shop_of(console)
+    assert shop["Vent motor"].current_price_amount == Decimal("119.00")
+    assert shop["Frost lamp"].status == "listed"
+    assert console.query(b"SELECT last_success_at FROM domains") == fresh
+    assert console.query(b"SELECT job_type, only_patterns FROM crawl_jobs ORDER BY id") == [
+        ("full", []),
+        ("category", ["/shop/v*"]),
+    ]
+    nothing = console.refresh(part=name_part(None, ["/shpo/*"]))
+    assert nothing.error is not None
+    assert "no page to refresh" in nothing.error
 
 
 def test_the_run_page_shows_products_and_changes_as_plain_text_and_red_checks(
@@ -100,9 +140,6 @@ def test_the_run_page_shows_products_and_changes_as_plain_text_and_red_checks(
     )
     found = [entry.get_dagster_event().asset_check_evaluation_data for entry in events]
     assert {one.check_name for one in found if not one.passed} == {"prices_are_sane"}
-    event = console.instance.get_latest_materialization_event(dg.AssetKey("products"))
-    assert event is not None
-    assert event.asset_materialization is not None
-    sample = event.asset_materialization.metadata["sample"]
+    sample = metadata_of(console, "products")["sample"]
     assert isinstance(sample, dg.TableMetadataValue)
     assert "Vent motor" in {record.data["name"] for record in sample.records}

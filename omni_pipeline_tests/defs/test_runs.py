@@ -1,8 +1,10 @@
 """Whole runs of the shipped job through Dagster, recorded in Dagster's own Postgres storage."""
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
 from omni_pipeline.definitions import defs
+from omni_pipeline.defs.launch import RunOutcome
 from omni_pipeline.store import crawl_jobs, domains
 from omni_pipeline.store.crawl_jobs import Request
 
@@ -14,6 +16,8 @@ CHECKS = {
     "changes_are_plausible",
     "staged_chunks_match_declared",
     "embeddings_match_chunks",
+    "invariants_hold",
+    "vectors_are_like_before",
     "delistings_are_plausible",
     "prices_are_found",
     "prices_are_sane",
@@ -26,6 +30,20 @@ def run_of(console: Console, run_id: str) -> dg.DagsterRun:
     run = console.instance.get_run_by_id(run_id)
     assert run is not None
     return run
+
+
+def evaluations_of(console: Console, outcome: RunOutcome) -> dict[str, AssetCheckEvaluation]:
+    """What each check said in this run, by its name."""
+    events = console.instance.all_logs(
+        outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    )
+    found = [entry.get_dagster_event().asset_check_evaluation_data for entry in events]
+    return {evaluation.check_name: evaluation for evaluation in found}
+
+
+def newest_job(console: Console) -> tuple[object, ...]:
+    [job] = console.query(b"SELECT status, error_kind FROM crawl_jobs ORDER BY id DESC LIMIT 1")
+    return job
 
 
 def hold_domain(console: Console, *, run_id: str, silent_for: str) -> None:
@@ -48,12 +66,9 @@ def test_a_run_materializes_both_lineages_and_passes_its_checks(console: Console
     assert [name for name in outcome.reports if name in CONTENT] == CONTENT
     assert sorted(outcome.reports.keys() - {*CONTENT}) == PRODUCTS
     assert outcome.reports["embeddings"]["chunks_live"] > 20
-    events = console.instance.all_logs(
-        outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    )
-    evaluations = [entry.get_dagster_event().asset_check_evaluation_data for entry in events]
-    assert {evaluation.check_name for evaluation in evaluations} == CHECKS
-    assert all(evaluation.passed for evaluation in evaluations)
+    evaluations = evaluations_of(console, outcome)
+    assert evaluations.keys() == CHECKS
+    assert all(evaluation.passed for evaluation in evaluations.values())
     assert console.query(b"SELECT status, run_id FROM crawl_jobs") == [
         ("completed", outcome.run_id)
     ]
@@ -105,10 +120,49 @@ def test_a_planted_mismatch_fails_the_blocking_check_and_the_job(console: Consol
     assert "embeddings" in outcome.error
     run = run_of(console, outcome.run_id)
     assert run.status is dg.DagsterRunStatus.FAILURE
-    [(status, kind)] = console.query(
-        b"SELECT status, error_kind FROM crawl_jobs ORDER BY id DESC LIMIT 1"
+    status, kind = newest_job(console)
+    assert status == "failed"
+    assert kind in ("permanent.check_failed", "permanent.invariant_broken")
+
+
+def test_a_planted_corruption_is_named_by_a_blocking_check(console: Console) -> None:
+    """A14: what `omni verify` would find in this domain, the run finds before it ends."""
+    console.refresh()
+    [(chunk_id, url)] = console.query(
+        b"UPDATE chunks c SET token_count = 9000 FROM raw_pages p WHERE p.id = c.page_id"
+        b" AND c.id = (SELECT min(id) FROM chunks) RETURNING c.id, p.url"
     )
-    assert (status, kind) == ("failed", "permanent.check_failed")
+    outcome = console.refresh()
+    assert outcome.error is not None
+    evaluation = evaluations_of(console, outcome)["invariants_hold"]
+    assert (evaluation.passed, evaluation.blocking) == (False, True)
+    assert str(url) in str(evaluation.description)
+    shown = evaluation.metadata
+    assert shown["violations"].value == shown["I42_chunk_fits_the_model"].value == 1
+    assert isinstance(shown["samples"], dg.TableMetadataValue)
+    assert [sample.data["subject"] for sample in shown["samples"].records] == [str(chunk_id)]
+    assert newest_job(console) == ("failed", "permanent.invariant_broken")
+    console.query(b"UPDATE chunks SET token_count = 5 RETURNING id")
+    assert console.refresh().error is None
+
+
+def test_a_check_that_cannot_run_is_red(console: Console) -> None:
+    """Nothing was found wrong, and nothing was found right: neither run nor job is a success."""
+    with console.database.connect() as conn:
+        conn.execute(
+            b"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"
+            b" AS $$ BEGIN RAISE 'not today'; END $$"
+        )
+        conn.execute(
+            b"CREATE TRIGGER refuse BEFORE INSERT ON verifications EXECUTE FUNCTION refuse()"
+        )
+    outcome = console.refresh()
+    assert outcome.error is not None
+    evaluation = evaluations_of(console, outcome)["invariants_hold"]
+    assert not evaluation.passed
+    assert "could not be checked" in str(evaluation.description)
+    assert "not today" in str(evaluation.description)
+    assert newest_job(console) == ("failed", "permanent.db")
 
 
 def test_an_implausible_loss_turns_a_check_red_until_it_is_confirmed_from_the_console(
@@ -124,10 +178,7 @@ def test_an_implausible_loss_turns_a_check_red_until_it_is_confirmed_from_the_co
     assert outcome.error is not None
     assert f"omni domains confirm-removals {console.host}" in outcome.error
     assert list(outcome.reports) == ["raw_pages"]
-    [(status, kind)] = console.query(
-        b"SELECT status, error_kind FROM crawl_jobs ORDER BY id DESC LIMIT 1"
-    )
-    assert (status, kind) == ("failed", "permanent.mass_gone")
+    assert newest_job(console) == ("failed", "permanent.mass_gone")
     confirmed = defs.resolve_job_def("confirm_removals").execute_in_process(
         instance=console.instance, partition_key=console.host
     )

@@ -19,9 +19,11 @@ from omni_pipeline_tests.conftest import execute
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer, ok
 from omni_pipeline_tests.faults import edited_sites
 from omni_pipeline_tests.faults.watchers import (
+    Prices,
     Texts,
     Watcher,
     neither_old_nor_new,
+    priced_products,
     published_texts,
 )
 from omni_pipeline_tests.faults.workers import Worker
@@ -63,11 +65,18 @@ class World:
 
 @dataclass(frozen=True, kw_only=True)
 class Twin:
-    """What is published before and after a refresh that nothing disturbs, and what is gone then."""
+    """What is published before and after a refresh that nothing disturbs, and what is gone then.
+
+    Attributes:
+        sums: What the job of that refresh says of itself.
+        prices: What is sold for how much then, and what it had cost.
+    """
 
     before: dict[str, Texts]
     after: dict[str, Texts]
     gone: set[tuple[object, ...]]
+    sums: tuple[object, ...] = ()
+    prices: Prices = ()
 
 
 @dataclass(kw_only=True)
@@ -114,6 +123,20 @@ class Case:
         return self.query(
             "SELECT status, ended_by, error_kind FROM crawl_jobs ORDER BY id OFFSET 1"
         )
+
+    def sums(self) -> tuple[object, ...]:
+        """What the newest job says that it did."""
+        [sums] = self.query(
+            "SELECT pages_discovered, pages_changed, pages_gone, pages_cleaned, pages_published, "
+            "chunks_staged, chunks_embedded, chunks_reused, tokens_embedded, tokens_reused "
+            "FROM crawl_jobs ORDER BY id DESC LIMIT 1"
+        )
+        return sums
+
+    def prices(self) -> Prices:
+        """Every product with its price and its history."""
+        with self.database.connect() as conn:
+            return priced_products(conn)
 
     def gone(self) -> set[tuple[object, ...]]:
         return set(self.query("SELECT url, gone_because FROM raw_pages WHERE status = 'gone'"))
@@ -168,7 +191,13 @@ def twin(postgres: EmbeddedPostgres, seeded: str, world: World) -> Twin:
         before = case.published()
         assert case.start().outcome() is None
         assert case.violations() == []
-        return Twin(before=before, after=case.published(), gone=case.gone())
+        return Twin(
+            before=before,
+            after=case.published(),
+            gone=case.gone(),
+            sums=case.sums(),
+            prices=case.prices(),
+        )
 
 
 @pytest.fixture

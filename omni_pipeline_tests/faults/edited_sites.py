@@ -1,5 +1,6 @@
 """A site in two versions: what an editor did between them touches every kind of change."""
 
+import json
 from collections.abc import Mapping
 
 from omni_pipeline_tests.sites import Page, Script, redirect
@@ -47,12 +48,22 @@ def site(version_by_page: Mapping[int, int], name: str = "") -> Mapping[str, Scr
 
 
 def page(number: int, version: int, name: str = "") -> str:
-    """Two sections that stand in every version of the page, two that are of this version."""
+    """Two sections that stand in every version of the page, two that are of this version.
+
+    Every tenth page sells something, whose price rises with each version.
+    """
     titles = ("Tools", f"Sowing {version}", "Seeds", f"Harvest {version}")
     sections = "".join(
         f"<h2>{title}</h2><p>{title} of page {number} {name}. {_WORDS * 2}</p>" for title in titles
     )
+    head = _offer(number, version) if number % 10 == 0 else ""
     return (
-        f"<html><title>Page {number}</title><main><h1>Page {number}</h1>{sections}"
+        f"<html><title>Page {number}</title>{head}<main><h1>Page {number}</h1>{sections}"
         '<a href="/">home</a></main></html>'
     )
+
+
+def _offer(number: int, version: int) -> str:
+    offer = {"@type": "Offer", "price": f"{100 + version % 10}.50", "priceCurrency": "EUR"}
+    product = {"@type": "Product", "name": f"Tool {number}", "sku": f"T{number}", "offers": offer}
+    return f'<script type="application/ld+json">{json.dumps(product)}</script>'

@@ -2,9 +2,10 @@
 
     python -m omni_pipeline_tests.faults.soak --kills 200 --restarts 20 --domains 20 --seed 7
 
-Prints a line per incident. At the end every domain is refreshed without disturbance, and what is
-published must equal that of a twin database which was never disturbed. The seed decides what
-happens to whom; how far a worker has come by then is up to the machine.
+Prints a line per incident, with how many kills and restarts there were. At the end every domain is
+refreshed without disturbance, and what is published and what is sold must equal that of a twin
+database which was never disturbed. The seed decides what happens to whom; how far a worker has come
+by then is up to the machine.
 """
 
 import argparse
@@ -31,13 +32,24 @@ from omni_pipeline.store.migrations import migrate
 from omni_pipeline_tests.conftest import CARELESS, execute, make_enterable_dir
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
 from omni_pipeline_tests.faults import edited_sites
-from omni_pipeline_tests.faults.watchers import Texts, Watcher, published_texts
+from omni_pipeline_tests.faults.watchers import (
+    Texts,
+    Watcher,
+    priced_products,
+    published_texts,
+)
 from omni_pipeline_tests.faults.workers import Worker
 from omni_pipeline_tests.sites import ScriptedSite
 
 WORKERS = 3
-LONGEST_LIFE_SECONDS = 1.5
+
+# Until one has completed; later ones are killed at any point of how long that took.
+USUAL_SECONDS = 1.5
 RESTARTED = "postgres"
+
+# Beyond these nothing is waited for: a worker that hangs, a domain that no refresh gets through.
+HUNG_SECONDS = 300.0
+MOST_TRIES = 5
 
 _SECTION = re.compile(r"## (?:Sowing|Harvest) (\d+)")
 
@@ -90,6 +102,7 @@ class Shift:
     worker: Worker
     fate: str
     dies_at: float | None
+    began_at: float
 
 
 class Soak:
@@ -110,6 +123,8 @@ class Soak:
         self._queue = deque(gardens)
         self._shifts: list[Shift] = []
         self._started = time.monotonic()
+        self._usual_seconds = USUAL_SECONDS
+        self._tries: Counter[str] = Counter()
         self.incidents: Counter[str] = Counter()
         self.unexpected: list[str] = []
 
@@ -122,16 +137,25 @@ class Soak:
             self._collect(edits=True)
             time.sleep(0.02)
         while self._shifts:
+            self._kill_the_due()
             self._collect(edits=False)
             time.sleep(0.02)
 
     def refresh_all(self) -> None:
-        """Refresh every domain, undisturbed."""
+        """Refresh every domain, undisturbed; what went before may cost a try or two."""
         self._queue = deque(self._gardens)
+        self._tries.clear()
         while self._queue or self._shifts:
             self._fill_shifts(lambda: ("lives", None, None))
+            self._kill_the_due()
             self._collect(edits=False)
+            self._give_up_hopeless()
             time.sleep(0.02)
+
+    def _give_up_hopeless(self) -> None:
+        for garden in [one for one in self._queue if self._tries[one.host] >= MOST_TRIES]:
+            self._queue.remove(garden)
+            self.unexpected.append(f"{garden.host}: no refresh in {MOST_TRIES} succeeded")
 
     def _is_over(self) -> bool:
         is_done = self._kills() >= self._plan.kills and self._restarts() >= self._plan.restarts
@@ -149,7 +173,7 @@ class Soak:
         name, passes = chance.choice(sorted(POINTS)), chance.choice((1, 1, 1, 2, 3))
         dice = chance.random()
         if dice < 0.5:
-            return "kill", None, chance.random() * LONGEST_LIFE_SECONDS
+            return "kill", None, chance.random() * self._usual_seconds
         if dice < 0.8:
             return "crash point", f"{name}:{passes}:KILL", None
         if dice < 0.9:
@@ -161,20 +185,26 @@ class Soak:
             garden = self._queue.popleft()
             fate, specification, life = choose()
             worker = Worker(replace(garden.settings, faults=specification), garden.host)
-            dies_at = None if life is None else time.monotonic() + life
+            now = time.monotonic()
+            self._tries[garden.host] += 1
             self._shifts.append(
                 Shift(
                     garden=garden,
                     worker=worker,
                     fate=specification or fate,
-                    dies_at=dies_at,
+                    dies_at=None if life is None else now + life,
+                    began_at=now,
                 )
             )
 
     def _kill_the_due(self) -> None:
+        now = time.monotonic()
         for shift in self._shifts:
-            if shift.dies_at is not None and time.monotonic() > shift.dies_at:
+            if shift.dies_at is not None and now > shift.dies_at:
                 shift.dies_at = None
+                shift.worker.kill()
+            if now > shift.began_at + HUNG_SECONDS:
+                self.unexpected.append(f"{_words(shift)}: it hung")
                 shift.worker.kill()
 
     def _restart_if_due(self) -> None:
@@ -202,6 +232,7 @@ class Soak:
                 self._queue.append(shift.garden)
             elif kind is None:
                 self.incidents["completed"] += 1
+                self._usual_seconds = time.monotonic() - shift.began_at
                 if edits:
                     shift.garden.edit(self._chance)
                     self._queue.append(shift.garden)
@@ -213,7 +244,8 @@ class Soak:
 
     def _note(self, name: str, words: str) -> None:
         self.incidents[name] += 1
-        self._tell(f"{time.monotonic() - self._started:7.1f} s  {name:<18} {words}")
+        done = f"{self._kills()}/{self._plan.kills} {self._restarts()}/{self._plan.restarts}"
+        self._tell(f"{time.monotonic() - self._started:7.1f} s  {done:<13} {name:<26} {words}")
 
 
 def _words(shift: Shift) -> str:
@@ -276,11 +308,12 @@ def soak(plan: Plan, tell: Callable[[str], None]) -> list[str]:
             run.refresh_all()  # ends what was cut off
             run.refresh_all()  # sees every edit
         wrong = [*run.unexpected, *watcher.wrong, *_left_wrong(database)]
-        published = _published(database)
+        published, prices = _published(database), _prices(database)
         paid = Counter(endpoint.texts)
         twin = prepare(server, "twin", gardens)
         Soak(plan, server, gardens, tell).refresh_all()
         wrong += _differences(published, _published(twin))
+        wrong += [f"a price unlike its twin's: {one}" for one in prices ^ _prices(twin)]
     tell(f"incidents: {dict(run.incidents)}")
     tell(
         f"{watcher.snapshots} snapshots, {len(published)} pages live, {paid.total()} texts paid, "
@@ -292,6 +325,13 @@ def soak(plan: Plan, tell: Callable[[str], None]) -> list[str]:
 def _published(database: Database) -> dict[str, Texts]:
     with database.connect() as conn:
         return published_texts(conn)
+
+
+def _prices(database: Database) -> set[tuple[object, ...]]:
+    """What is sold where for how much; what it had cost, only the disturbed one has seen."""
+    with database.connect() as conn:
+        listed = [row[:3] for row in priced_products(conn) if row[1] == "listed"]
+    return set(listed)
 
 
 def _left_wrong(database: Database) -> list[str]:

@@ -251,12 +251,18 @@ def test_a_commit_whose_answer_is_lost_counts_once(case: Case, name: str) -> Non
         assert relay.cuts == 0
     assert case.jobs() == [COMPLETED]
     assert_recovered(case)
-    [sums] = case.query(
-        "SELECT pages_published, chunks_embedded FROM crawl_jobs ORDER BY id DESC LIMIT 1"
-    )
-    twin = case.twin
-    changed = [url for url, texts in twin.after.items() if texts != twin.before.get(url)]
-    assert sums == (len(changed), len(set(case.world.endpoint.texts)))
+    assert case.sums() == case.twin.sums
+
+
+def test_a_claim_whose_commit_is_not_answered_is_no_other_run(case: Case) -> None:
+    """Fault B11: it would meet itself, call the domain busy, and leave it to the reaper."""
+    with make_enterable_dir() as directory, Relay(case.database, directory) as relay:
+        relay.cuts = 1
+        case.settings = replace(case.settings, database_url=relay.database.url)
+        assert case.start().outcome() is None
+        assert relay.cuts == 0
+    assert case.jobs() == [COMPLETED]
+    assert_recovered(case)
 
 
 def test_an_outage_of_seconds_is_waited_for(server: EmbeddedPostgres, case: Case) -> None:

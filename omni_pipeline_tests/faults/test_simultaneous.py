@@ -56,7 +56,7 @@ def test_of_ten_refreshes_at_once_one_runs_and_nine_leave(case: Case) -> None:
     assert len(texts) == len(set(texts))
 
 
-@pytest.mark.parametrize("count", [10, 100])
+@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.chaos)])
 def test_losers_leave_within_two_seconds_and_ask_nobody(case: Case, count: int) -> None:
     """Faults F1, F2; A8, A21: the way every run takes to its domain, each with its own sessions."""
     start = threading.Barrier(count)

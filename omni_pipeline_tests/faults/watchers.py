@@ -18,6 +18,7 @@ from omni_pipeline.store.database import Database
 from omni_pipeline_tests.faults.workers import FORKS
 
 Texts = tuple[str, ...]
+Prices = tuple[tuple[object, ...], ...]
 
 FindTorn = Callable[[Mapping[str, Texts]], list[str]]
 
@@ -107,6 +108,17 @@ def published_texts(conn: Connection) -> dict[str, Texts]:
     for url, text in conn.execute("SELECT url, text FROM live_chunks ORDER BY url, position"):
         texts[url].append(text)
     return {url: tuple(found) for url, found in texts.items()}
+
+
+def priced_products(conn: Connection) -> Prices:
+    """What is sold: where, for how much, and every price that it had, in their order."""
+    rows = conn.execute(
+        "SELECT p.url, p.status, p.current_price_amount, "
+        "array_agg(s.price_amount ORDER BY s.job_id) FROM products p "
+        "LEFT JOIN price_snapshots s ON s.product_id = p.id AND s.is_change "
+        "GROUP BY p.id ORDER BY p.url"
+    )
+    return tuple(rows)
 
 
 def _watch(

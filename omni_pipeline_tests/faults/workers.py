@@ -22,6 +22,8 @@ from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.preflight import check_embedding
+from omni_pipeline.steps.price_snapshots import snapshot_prices
+from omni_pipeline.steps.products import extract
 from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.refresh import open_refresh
@@ -113,6 +115,8 @@ def refresh(settings: Settings, host: str) -> None:
         clean_pages(claimed)
         stage_chunks(claimed, tools.stored_model, tools.chunker)
         embed_and_publish(claimed, tools.stored_model, tools)
+        extract(claimed)
+        snapshot_prices(claimed)
 
 
 def _refresh_and_tell(settings: Settings, host: str, answer: "Pipe[str | None, object]") -> None:

@@ -16,7 +16,7 @@ from omni_pipeline_tests.sites import LOOPBACK, ScriptedSite
 
 USER_AGENT = "omni-pipeline/0.1 (+https://example.org/crawler)"
 QUICK = RenderLimits(wall_seconds=20.0, quiet_seconds=0.2, settle_seconds=1.5)
-IMPATIENT = RenderLimits(wall_seconds=2.5, quiet_seconds=0.2, settle_seconds=0.5, close_seconds=2.0)
+IMPATIENT = RenderLimits(wall_seconds=2.5, quiet_seconds=0.2, settle_seconds=0.5)
 
 needs_chromium = pytest.mark.skipif(
     find_browser(None) is None,

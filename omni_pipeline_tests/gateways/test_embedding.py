@@ -342,6 +342,19 @@ def test_one_text_that_is_too_long_does_not_cost_the_others_their_vectors() -> N
     assert embedded.requests == len(server.calls) == 13  # 6 halvings of 64
 
 
+def test_what_was_answered_before_a_failure_is_handed_over_with_it() -> None:
+    """C17: halves of a refused batch are paid for one by one; one that fails loses no other."""
+    texts = [f"text {number}" for number in range(8)]
+    refusing = behave.refusing(lambda text: text == texts[7])
+    with door_to(refusing, behave.ok, otherwise=behave.failing(401, "no such key")) as (door, _):
+        embedded = door.embed(texts)
+    assert_vectors_belong_to(texts[:4], embedded.vectors[:4])
+    assert np.isnan(embedded.vectors[4:]).all()
+    assert (embedded.tokens_billed, embedded.refused) == (8, ())
+    assert embedded.failure is not None
+    assert embedded.failure.kind == "permanent.embed_key"
+
+
 def test_several_refused_texts_are_all_found() -> None:
     """C17."""
     texts = [f"text {number}" for number in range(20)]
