@@ -5,9 +5,9 @@
 
 Sites of one page are refreshed again and again through the real queue: launched as people launch
 runs, admitted by a real daemon, four at a time. Counted is the CPU of the whole tree: run workers,
-daemon, code server, Postgres and the sites; less what all that takes while nothing is refreshed.
-What two cores that do nothing else could do follows from it; what this machine did in a minute
-shows also what else it was doing.
+daemon, code server, Postgres and the sites, with what they take while nothing is refreshed: that
+share, printed beside it, grows where something else keeps the machine busy. What two cores that do
+nothing else could do follows from it, and is rather too low than too high.
 """
 
 import argparse
@@ -89,8 +89,8 @@ def measure(setup: Setup, runs: int) -> float:
         records = machinery.wait_for_runs(SITES + runs)
         cost = stopwatch.read()
     failed = sum(r.dagster_run.status is not dg.DagsterRunStatus.SUCCESS for r in records)
-    each = (cost.cpu_seconds - idle * cost.seconds) / runs
-    bound = 60 * (CORES - idle) / each
+    each = cost.cpu_seconds / runs
+    bound = 60 * CORES / each
     a_day = bound * MINUTES_OF_A_DAY
     print(
         f"{setup.name:<27} {each:>6.1f} CPU-s a refresh, {60 * runs / cost.seconds:>5.1f} a minute"

@@ -78,6 +78,7 @@ RAW_PAGES = Table(
         Column("checked_at", TIME, "When the site last said that it still holds."),
         Column("gone_at", f"{TIME}?", "When the page left the index."),
         Column("gone_because", "text?", "The evidence: `missing`, `moved`, `noindex`, …"),
+        Column("depth", "integer", "Links between the start page and this one."),
     ),
 )
 
@@ -96,6 +97,14 @@ CLEANED_PAGES = Table(
         Column("markdown", "text", "What a reader would read.", HTML),
         FENCE,
         Column("cleaned_at", TIME, "When it was made."),
+        Column("published_on", "date?", "As the page wrote it, in whatever zone.", HTML),
+        Column("modified_on", "date?", "As the page wrote it, in whatever zone.", HTML),
+        Column("breadcrumbs", "text[]", "Names of the pages above, outermost first.", HTML),
+        Column("boilerplate_version", "integer?", "The decision of what repeats and is left out."),
+        Column("characters_left_out", "integer", "Of text that the domain repeats."),
+        Column("found_fence", "bigint", "Token of the refresh that found the page."),
+        Column("changed_fence", "bigint", "Token of the refresh that last found other words."),
+        Column("changed_headings", "text[]", "Where they changed."),
     ),
 )
 
