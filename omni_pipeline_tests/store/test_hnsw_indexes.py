@@ -117,6 +117,24 @@ def test_a_search_of_one_domain_is_exact(
     assert index_scans(connection, model) == before
 
 
+@pytest.mark.parametrize("most_scanned", [1, 20_000])
+def test_a_large_scope_has_as_many_answers_as_were_asked_for(
+    database: Database, connection: Connection, model: StoredModel, most_scanned: int
+) -> None:
+    """C4: where the index finds too few of the scope, the search is exact after all."""
+    [question] = clustered(np.random.default_rng(9), 1)
+    expected = found(connection, question, most=20, host="small.test")
+    hnsw_indexes.build(database, model)
+    connection.execute(
+        "CREATE OR REPLACE FUNCTION is_small(scope search_scope) RETURNS boolean "
+        "LANGUAGE sql STABLE RETURN false"
+    )
+    connection.execute("SELECT set_config('hnsw.max_scan_tuples', %s, false)", [str(most_scanned)])
+    before = index_scans(connection, model)
+    assert found(connection, question, most=20, host="small.test") == expected
+    assert index_scans(connection, model) == before + 1
+
+
 def test_what_leaves_and_comes_after_the_build_is_searched_as_it_is(
     database: Database, connection: Connection, model: StoredModel
 ) -> None:
