@@ -147,10 +147,11 @@ BEGIN
         RETURN QUERY EXECUTE format(
             'WITH candidates AS MATERIALIZED ('
             '    SELECT e.chunk_id, %1$s AS distance FROM embeddings e%2$s WHERE e.model_id = %3$s%4$s'
-            '    ORDER BY %1$s LIMIT $3 * 2)'
+            '    ORDER BY %1$s LIMIT $4)'
             ' SELECT * FROM candidates WHERE (SELECT count(*) FROM candidates) >= $3 ORDER BY distance, chunk_id LIMIT $3',
             distance, places, scope.model_id, conditions)
-            USING scope, query, most;
+            -- Behind what a scope leaves out lies some that is nearer than what it lets through first.
+            USING scope, query, most, CASE WHEN places || conditions = '' THEN most * 2 ELSE greatest(most * 2, 200) END;
         GET DIAGNOSTICS found = ROW_COUNT;
         IF found = most THEN
             RETURN;
