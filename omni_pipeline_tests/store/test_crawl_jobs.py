@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
+from omni_pipeline.domain.crawl_part import CrawlPart, JobType
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, UnknownDomainError
 from omni_pipeline.store import crawl_jobs, domains, invariants, raw_pages
 from omni_pipeline.store.crawl_jobs import Claim, Counters, Request
@@ -52,16 +53,24 @@ def count_pages(conn: Connection) -> int:
 def test_a_claim_issues_a_new_fence_and_opens_a_running_job(conn: Connection) -> None:
     """B1: the row says whose run it is, what it was asked for, and when it began."""
     domain_id = register(conn)
+    part = CrawlPart(job_type=JobType.CATEGORY, patterns=("/shop/*",))
     request = Request(
-        run_id="run-7", worker="w", force_rescrape=True, force_reembed=True, page_limit=9
+        run_id="run-7",
+        worker="w",
+        job_type=part.job_type,
+        part=part,
+        force_rescrape=True,
+        force_reembed=True,
+        page_limit=9,
     )
     holding = claim(conn, request=request)
     assert holding.domain_id == domain_id
     assert holding.organization_id == domains.get(conn, HOST).organization_id
     assert (holding.host, holding.fence) == (HOST, fence_of(conn))
     job = read_job(conn, holding)
-    assert job | vars(request) == job
-    assert (job["status"], job["host"], job["job_type"]) == ("running", HOST, "full")
+    asked = {name: value for name, value in vars(request).items() if name != "part"}
+    assert job | asked | {"only_patterns": ["/shop/*"]} == job
+    assert (job["status"], job["host"], job["job_type"]) == ("running", HOST, "category")
     assert job["target_url"] == f"https://{HOST}/"
     assert (job["heartbeat_at"] - job["started_at"]).total_seconds() < 1
     assert job["finished_at"] is None

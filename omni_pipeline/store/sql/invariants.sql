@@ -5,7 +5,8 @@
 -- When: `always` holds in every committed snapshot, `quiet` for a domain whose newest refresh completed whole.
 -- Where: `by domain` looks at the domains it is given (`domain_ids`, or `quiet_ids` among them) and at no other, so that
 -- a look at some domains finds what a look at all of them finds there; `everywhere` is cheap and always looks at all.
--- What reads long texts may be told `since` when: no row that was written before that transaction is read again.
+-- What reads long texts may be told `since` when: no row that was written before that transaction is read again. Without
+-- it `age` must not be asked at all, or Postgres would read with one process only.
 --
 -- Identifiers are compared first and named last: a join of all chunks with their page's URL would cost more than the look.
 -- Where two tables are joined, both are restricted to the domains, although one follows from the other: the planner does
@@ -75,7 +76,7 @@ FROM (
         WHEN c.text ~ '[\x01-\x08\x0B\x0C\x0E-\x1F\x7F\uFFFE\uFFFF\U000E0000-\U000E007F]' THEN 'I41_text_is_clean'
     END AS invariant
     FROM chunks c
-    WHERE c.domain_id = ANY (%(domain_ids)s) AND age(c.xmin) <= coalesce(age(%(since)s::xid8::xid), 2147483647)
+    WHERE c.domain_id = ANY (%(domain_ids)s) AND (%(since)s::xid8 IS NULL OR age(c.xmin) <= age(%(since)s::xid8::xid))
 ) w JOIN domains d ON d.id = w.domain_id
 WHERE w.invariant IS NOT NULL
 
@@ -237,7 +238,7 @@ WHERE f.domain_id = ANY (%(domain_ids)s) AND f.resolved_at IS NULL AND f.next_tr
 -- always, by domain: no stored failure shows a key, a token or a password
 SELECT d.host, f.url AS subject, 'the stored error looks like it shows a secret' AS detail
 FROM failed_pages f JOIN domains d ON d.id = f.domain_id
-WHERE f.domain_id = ANY (%(domain_ids)s) AND age(f.xmin) <= coalesce(age(%(since)s::xid8::xid), 2147483647)
+WHERE f.domain_id = ANY (%(domain_ids)s) AND (%(since)s::xid8 IS NULL OR age(f.xmin) <= age(%(since)s::xid8::xid))
     AND f.error ~* '(\msk-[a-z0-9_-]{12,}|bearer\s+[a-z0-9._-]{12,}|://[^/\s:]+:[^/\s@*]+@|password\s*=\s*[^\s*])'
 
 -- name: ledgers
@@ -259,7 +260,7 @@ WITH alike AS (
     FROM embeddings e JOIN embedding_models m ON m.id = e.model_id AND NOT m.is_lexical
     WHERE e.domain_id = ANY (%(domain_ids)s)
     GROUP BY e.model_id, e.domain_id, l2_norm(e.embedding)
-    HAVING count(*) > 1 AND bool_or(age(e.xmin) <= coalesce(age(%(since)s::xid8::xid), 2147483647))
+    HAVING count(*) > 1 AND bool_or((%(since)s::xid8 IS NULL OR age(e.xmin) <= age(%(since)s::xid8::xid)))
 ), members AS MATERIALIZED (
     SELECT c.id, c.page_id, c.model_id, c.text_hash, e.embedding,
         regexp_replace(lower(normalize(c.text, NFD)), '[\s\u0300-\u036F]', '', 'g') AS letters
