@@ -20,25 +20,25 @@ _SQL = load_queries("samples")
 
 def raw_pages(conn: Connection, holding: Claim) -> Rows:
     """Live pages whose bodies arrived last."""
-    return _read(conn, holding, "raw_pages")
+    return _read(conn, holding, _SQL["raw_pages"])
 
 
 def cleaned_pages(conn: Connection, holding: Claim) -> Rows:
     """Pages that were cleaned last."""
-    return _read(conn, holding, "cleaned_pages")
+    return _read(conn, holding, _SQL["cleaned_pages"])
 
 
 def staged_chunks(conn: Connection, holding: Claim) -> Rows:
     """Chunks that wait for their vectors."""
-    return _read(conn, holding, "staged_chunks")
+    return _read(conn, holding, _SQL["staged_chunks"])
 
 
 def published_pages(conn: Connection, holding: Claim) -> Rows:
     """Pages that search has answered from for the shortest time."""
-    return _read(conn, holding, "published_pages")
+    return _read(conn, holding, _SQL["published_pages"])
 
 
-def _read(conn: Connection, holding: Claim, name: str) -> Rows:
+def _read(conn: Connection, holding: Claim, query: bytes) -> Rows:
     limits = {"most": MOST_ROWS, "characters": MOST_CHARACTERS}
     with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_SQL[name], {**vars(holding), **limits}).fetchall()
+        return cursor.execute(query, {**vars(holding), **limits}).fetchall()

@@ -12,6 +12,7 @@ from omni_pipeline.domain.alerts import Condition, Message
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import SettingsError, TemporaryError
 from omni_pipeline.gateways.notifier import NotDeliveredError
+from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.alerting import (
     Changes,
     Report,
@@ -21,7 +22,6 @@ from omni_pipeline.steps.alerting import (
     sync_with_tables,
     tell_of_outage,
 )
-from omni_pipeline.settings import read_settings
 from omni_pipeline.store import alerts, crawl_jobs, domains, held_pages, provider_breakers
 from omni_pipeline.store.alerts import Alert, Patience
 from omni_pipeline.store.crawl_jobs import Claim, Request
