@@ -6,14 +6,17 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import LiteralString
 
 import pytest
+from dagster_postgres.storage import DagsterPostgresStorage
 from psycopg import Connection, sql
 
-from omni_pipeline.store.database import Database
+from omni_pipeline.settings import read_settings
+from omni_pipeline.store.database import Database, dagster_url, parse_url
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
 from omni_pipeline.store.migrations import migrate
 
@@ -23,6 +26,7 @@ CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "of
 ROOMY_BYTES = 4 * 2**30
 
 TEMPLATE = "migrated"
+DAGSTER_TEMPLATE = "dagster_tables"
 
 _numbers = count(1)
 
@@ -81,12 +85,33 @@ def template(postgres: EmbeddedPostgres) -> str:
     return TEMPLATE
 
 
+@pytest.fixture(scope="session")
+def dagster_template(postgres: EmbeddedPostgres) -> str:
+    """The name of a database with Dagster's tables, which it takes seconds to make."""
+    execute(postgres, "CREATE DATABASE {}", DAGSTER_TEMPLATE)
+    place = Database(url=postgres.url(DAGSTER_TEMPLATE))
+    settings = replace(read_settings({}), dagster_database_url=place.url)
+    DagsterPostgresStorage(dagster_url(settings, place))
+    return DAGSTER_TEMPLATE
+
+
 @pytest.fixture
 def database(postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
     """A migrated database of the test's own."""
     name = f"test_{next(_numbers)}"
     execute(postgres, "CREATE DATABASE {} TEMPLATE {}", name, template)
     yield Database(url=postgres.url(name), application_name="test")
+    execute(postgres, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def dagster_database(
+    postgres: EmbeddedPostgres, database: Database, dagster_template: str
+) -> Iterator[None]:
+    """Dagster's own database, which it finds beside the test's by its name."""
+    name = f"{parse_url(database.url)['dbname']}_dagster"
+    execute(postgres, "CREATE DATABASE {} TEMPLATE {}", name, dagster_template)
+    yield
     execute(postgres, "DROP DATABASE {} WITH (FORCE)", name)
 
 

@@ -65,7 +65,11 @@ def embedding_server() -> Iterator[EmbeddingServer]:
 
 @pytest.fixture
 def omni(
-    database: Database, site: SampleServer, embedding_server: EmbeddingServer, tmp_path: Path
+    database: Database,
+    dagster_database: None,
+    site: SampleServer,
+    embedding_server: EmbeddingServer,
+    tmp_path: Path,
 ) -> CommandLine:
     """The command line, with a paid endpoint that counts what it is asked."""
     return CommandLine(

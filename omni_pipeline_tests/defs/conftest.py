@@ -90,7 +90,10 @@ def instance(enterable_dir: Path) -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture
 def console(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    dagster_database: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Console]:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)

@@ -198,13 +198,20 @@ def test_a_target_that_is_down_fails_no_tick_and_hears_of_it_later(
     """G9"""
     fail_check(console, passed=False, partition=console.host, description="wrong")
     monkeypatch.setenv("OMNI_ALERT_URLS", f"http://127.0.0.1:{find_free_port()}/ {receiver.url}")
-    assert watch.tick() == "sent to 2 of 2 targets"
+    said = watch.tick()
+    assert said.startswith("sent to 1 of 2 targets; 1 failing: webhook 127.0.0.1 #")
+    assert "did not take the message" in said
     assert len(receiver.received) == 1
     [(failures, error)] = console.query(
         b"SELECT failures, error FROM alert_targets WHERE error IS NOT NULL"
     )
     assert failures == 1
     assert "did not take the message" in str(error)
+    assert watch.tick().startswith("sent to 0 of 2 targets; 1 failing: ")
+
+
+def test_the_sensor_says_that_nobody_is_told(console: Console, watch: Watch) -> None:
+    assert watch.tick() == "OMNI_ALERT_URLS is not set: nobody is told"
 
 
 def test_a_database_that_is_away_is_told_past_it(
