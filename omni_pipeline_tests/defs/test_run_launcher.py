@@ -62,7 +62,8 @@ class Warm:
         [server] = [
             p
             for p in psutil.Process().children()
-            if "omni_pipeline.commands.run_server" in p.cmdline()
+            if p.status() != psutil.STATUS_ZOMBIE
+            and "omni_pipeline.commands.run_server" in p.cmdline()
         ]
         return server
 

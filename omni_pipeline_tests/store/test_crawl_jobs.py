@@ -119,7 +119,8 @@ def test_in_one_statement_the_same_wait_would_have_fenced_the_winner_out(
     """Why a claim locks first: the statement below looks for the winner in an old snapshot."""
     register(conn)
     claim_at_once = crawl_jobs._SQL["claim"]
-    parameters = {"domain_id": domains.get(conn, HOST).id, **vars(REQUEST)}
+    domain_id = domains.get(conn, HOST).id
+    parameters = {"domain_id": domain_id, "only_patterns": [], **vars(REQUEST)}
     with ThreadPoolExecutor() as pool:
         with conn.transaction():
             winner = claim(conn)
