@@ -79,6 +79,10 @@ FILL = (
     ) t ORDER BY page_id, n
     """,
     """
+    INSERT INTO chunk_words (domain_id, chunk_id, page_id, source_hash, words)
+    SELECT domain_id, id, page_id, 0, '=m1' FROM chunks ORDER BY id
+    """,
+    """
     INSERT INTO embeddings (chunk_id, domain_id, model_id, dimensions, text_hash, embedding)
     SELECT id, domain_id, model_id, %(dimensions)s, text_hash, (
         SELECT array_agg((1 + get_byte(c.text_hash, i %% 32)) / 257.0)

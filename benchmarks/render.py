@@ -4,7 +4,7 @@
 
 Ours is the crawl step with `--render browser` and its rows in Postgres; Crawlee renders, follows
 links and throws the pages away. Both use the same Chromium with as many tabs, and take turns. What
-the tree costs is counted from before Chromium starts until it is closed.
+the tree costs is counted from before Chromium starts until it is closed, weighing it left out.
 """
 
 import argparse

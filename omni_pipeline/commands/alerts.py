@@ -1,6 +1,6 @@
 """`omni alerts`: what is wrong or lately was, who was told, and whether messages arrive."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 from uuid import uuid4
 
@@ -9,7 +9,7 @@ import typer
 from omni_pipeline.commands.application import open_application
 from omni_pipeline.commands.console import ago, print_json, say, warn
 from omni_pipeline.domain.alerts import Message, title_of
-from omni_pipeline.gateways.notifier import open_targets
+from omni_pipeline.gateways.notifier import find_unusable, open_targets
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.alerting import send
 from omni_pipeline.store import alerts as ledger
@@ -34,7 +34,8 @@ def alerts(
         _test(as_json=as_json)
         return
     with open_application() as app:
-        names = [target.name for target in open_targets(app.settings)]
+        targets = open_targets(app.settings)
+        names = [target.name for target in targets]
         found = app.session.run(ledger.list_recent)
         known = app.session.run(lambda conn: ledger.list_targets(conn, names))
     if as_json:
@@ -42,7 +43,7 @@ def alerts(
         return
     _print_alerts(found)
     say("")
-    _print_targets(names, known)
+    _print_targets(names, known, find_unusable(targets))
 
 
 def _test(*, as_json: bool) -> None:
@@ -72,11 +73,15 @@ def _print_alerts(found: Sequence[Alert]) -> None:
         say(f"  {alert.message}")
 
 
-def _print_targets(names: Sequence[str], known: Sequence[TargetState]) -> None:
+def _print_targets(
+    names: Sequence[str], known: Sequence[TargetState], unusable: Mapping[str, str]
+) -> None:
     state_by_name = {state.name: state for state in known}
     for name in names:
         state = state_by_name.get(name)
-        if state is None:
+        if name in unusable:
+            warn(unusable[name])
+        elif state is None:
             say(f"{name}: nothing was sent to it yet; try it with: omni alerts --test")
         elif state.error:
             warn(f"{name}: {state.failures} failures in a row. {state.error}")

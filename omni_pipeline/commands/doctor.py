@@ -10,10 +10,11 @@ import typer
 
 from omni_pipeline.commands.console import out, print_json, say
 from omni_pipeline.errors import OmniError
+from omni_pipeline.gateways.notifier import find_unusable, open_targets
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.store import embedding_models
+from omni_pipeline.store import alerts, embedding_models
 from omni_pipeline.store.database import Database, describe, open_database
-from omni_pipeline.store.database_server import check_server
+from omni_pipeline.store.database_server import check_server, list_supplies
 from omni_pipeline.store.migrations import check_schema, pending
 from omni_pipeline.store.session import Session
 
@@ -56,6 +57,7 @@ def _examine() -> Iterator[Finding]:
         yield from _examine_database(settings, resources)
     yield _look("model", lambda: _model(settings))
     yield _chromium(settings)
+    yield _alert_targets(settings)
 
 
 def _look(subject: str, look: Callable[[], str]) -> Finding:
@@ -82,6 +84,8 @@ def _examine_database(settings: Settings, resources: ExitStack) -> Iterator[Find
     yield _look("schema", lambda: _schema(session))
     yield _look("dagster", lambda: _dagster(settings, database))
     yield _look("index", lambda: _index(session))
+    yield from _failing_targets(settings, session)
+    yield from _scarcities(session)
 
 
 def _schema(session: Session) -> str:
@@ -105,6 +109,29 @@ def _index(session: Session) -> str:
     if active is None:
         return "empty: run `omni refresh URL`"
     return f"answers from {active.name}, {active.dimensions} dimensions"
+
+
+def _scarcities(session: Session) -> Iterator[Finding]:
+    scarcest, *others = session.run(list_supplies)
+    detail = f"plenty: of {scarcest.name}, the scarcest, {scarcest.share:.1%} are used"
+    if scarcest.complaint is None:
+        yield Finding(subject="ids", verdict="ok", detail=detail)
+    for supply in (scarcest, *others):
+        if supply.complaint is not None:
+            detail = f"{supply.name}: {supply.complaint}"
+            yield Finding(subject="ids", verdict="warning", detail=detail)
+
+
+def _failing_targets(settings: Settings, session: Session) -> Iterator[Finding]:
+    names = [target.name for target in open_targets(settings)]
+    try:
+        states = session.run(lambda conn: alerts.list_targets(conn, names))
+    except OmniError:  # the schema's finding says why
+        return
+    for state in states:
+        if state.error:
+            detail = f"{state.failures} failures in a row. {state.error}"
+            yield Finding(subject="alerts", verdict="warning", detail=detail)
 
 
 def _model(settings: Settings) -> str:
@@ -141,3 +168,17 @@ def _chromium(settings: Settings) -> Finding:
         return Finding(subject="chromium", verdict="warning", detail=str(error))
     path = find_browser(settings.browser_path)
     return Finding(subject="chromium", verdict="ok", detail=f"starts: {path}")
+
+
+def _alert_targets(settings: Settings) -> Finding:
+    targets = open_targets(settings)
+    if unusable := find_unusable(targets):
+        return Finding(subject="alerts", verdict="wrong", detail=" ".join(unusable.values()))
+    if not targets:
+        return Finding(
+            subject="alerts", verdict="ok", detail="OMNI_ALERT_URLS is not set: nobody is told"
+        )
+    names = ", ".join(target.name for target in targets)
+    is_unsigned = "webhook " in names and settings.alert_webhook_secret is None
+    note = "; webhooks are not signed: OMNI_ALERT_WEBHOOK_SECRET is not set" if is_unsigned else ""
+    return Finding(subject="alerts", verdict="ok", detail=f"{names}{note}")

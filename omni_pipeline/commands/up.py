@@ -20,6 +20,7 @@ from omni_pipeline.commands.processes import (
 )
 from omni_pipeline.defs.sockets import RUN_SERVER
 from omni_pipeline.errors import SettingsError, TemporaryError
+from omni_pipeline.gateways.notifier import find_unusable, open_targets
 from omni_pipeline.settings import Settings
 from omni_pipeline.store import domains
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
@@ -55,6 +56,8 @@ def up(
             _hold(app)
         else:
             _check_port_is_free(host, port)
+            for complaint in find_unusable(open_targets(app.settings)).values():
+                warn(complaint)
             _run_dagster(app, host, port, ["--read-only"] if read_only else [])
 
 

@@ -19,6 +19,7 @@ from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.alerting import (
     Report,
     deliver,
+    describe_deliveries,
     limits_of,
     note_reports,
     sync_with_tables,
@@ -77,15 +78,17 @@ def send_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         with _opened(settings) as session:
             sync_with_tables(session, Redactor.of_settings(settings), limits_of(settings))
             deliveries = deliver(session, targets)
+            summary = describe_deliveries(session, targets, deliveries)
     except TemporaryError as error:
         context.update_cursor(tell_of_outage(before, str(error), targets))
         return dg.SkipReason(f"The database is away: {error}")
     context.update_cursor(tell_of_outage(before, None, targets))
     for delivery in deliveries:
-        context.log.info(
-            f"{delivery.target}: {delivery.error or f'told of {delivery.alerts} alerts'}"
-        )
-    return dg.SkipReason(f"sent to {len(deliveries)} of {len(targets)} targets")
+        if delivery.error:
+            context.log.error(f"{delivery.alerts} alerts could not be sent: {delivery.error}")
+        else:
+            context.log.info(f"{delivery.target}: told of {delivery.alerts} alerts")
+    return dg.SkipReason(summary)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ TITLES = {
     "held_pages": "Pages wait for a person",
     "breaker_open": "Embedding endpoint is left alone",
     "budget_reached": "Token budget is used up",
+    "supply_ends": "Numbers run out",
     "database_away": "Database cannot be reached",
     "test": "Test",
 }

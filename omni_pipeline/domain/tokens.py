@@ -21,7 +21,11 @@ from omni_pipeline.errors import PermanentError
 _MOST_WORD_LENGTH = 64
 _MOST_REMEMBERED_WORDS = 100_000
 _MOST_REMEMBERED_TEXTS = 500
+_MOST_REMEMBERED_STRETCHES = 2_000
 _USUAL_TOKENS_OF_A_WORD = (1, 2, 3)
+# What ``\s`` is in ASCII. Sets of characters are tested far faster than classes of Unicode, so that
+# texts in ASCII, most of all in English, have a pattern of their own that says the same.
+_ASCII_SPACE = r"\t-\r\x1c-\x20"
 
 
 class TokenCounter(ABC):
@@ -97,25 +101,64 @@ class _WordCounts(dict[str, int]):
 
 
 class _Sums(dict[str, tuple[int, int]]):
-    """Tokens and longest piece of texts; of a block that becomes a chunk they are asked twice."""
+    """Tokens and longest piece of texts, added up by stretches of a line.
 
-    def __init__(self, piece: re.Pattern[str], words: _WordCounts) -> None:
+    A line is counted again and again: in its section, its block, the chunk that it comes to, and a
+    line that is too long at every place where it might be cut. So what was cut into pieces once is
+    remembered. No piece reaches from text over white space into text; only the last one before a
+    line break may take it along.
+    """
+
+    # Whole words, as many as fit, else one; and the line breaks behind them, or the rest.
+    _STRETCH = re.compile(r"([^\r\n]{0,199}\S(?!\S)|[^\S\r\n]*\S+)?(\s*[\r\n]|\s*\Z|)")
+
+    def __init__(
+        self, piece: re.Pattern[str], ascii_piece: re.Pattern[str], words: _WordCounts
+    ) -> None:
         super().__init__()
         self._piece = piece
+        self._ascii_piece = ascii_piece
         self._words = words
+        self._stretches: dict[str, tuple[int, int, str]] = {}
+        self._ends: dict[str, tuple[int, int]] = {}
 
     def __missing__(self, text: str) -> tuple[int, int]:
         if len(self) >= _MOST_REMEMBERED_TEXTS:
             self.clear()
-        pieces = self._piece.findall(text)
-        answer = sum(map(self._words.__getitem__, pieces)), max(map(len, pieces), default=0)
-        self[text] = answer
-        return answer
+        tokens = longest = 0
+        for words, space in self._STRETCH.findall(text):
+            before, longest_before, last = self._stretches.get(words) or self._cut(words)
+            end = last + space
+            behind, longest_behind = self._ends.get(end) or self._count_end(end)
+            tokens += before + behind
+            longest = max(longest, longest_before, longest_behind)
+        self[text] = tokens, longest
+        return tokens, longest
 
     def exact(self, text: str) -> int | None:
         """The tokens, unless a piece was remembered in parts."""
         tokens, longest = self[text]
         return tokens if longest <= _MOST_WORD_LENGTH else None
+
+    def _cut(self, words: str) -> tuple[int, int, str]:
+        """Tokens and longest of all pieces but the last, and the last."""
+        if len(self._stretches) >= _MOST_REMEMBERED_STRETCHES:
+            self._stretches.clear()
+        *pieces, last = self._find(words) or [""]
+        self._stretches[words] = answer = (*self._count(pieces), last)
+        return answer
+
+    def _count_end(self, end: str) -> tuple[int, int]:
+        if len(self._ends) >= _MOST_REMEMBERED_STRETCHES:
+            self._ends.clear()
+        self._ends[end] = answer = self._count(self._find(end))
+        return answer
+
+    def _find(self, text: str) -> list[str]:
+        return (self._ascii_piece if text.isascii() else self._piece).findall(text)
+
+    def _count(self, pieces: list[str]) -> tuple[int, int]:
+        return sum(map(self._words.__getitem__, pieces)), max(map(len, pieces), default=0)
 
 
 class _LoadedCounter(TokenCounter):
@@ -160,20 +203,22 @@ def _is_bert(tokenizer: Tokenizer) -> bool:
 
 # What BERT cuts off as a word of its own: ASCII punctuation, Chinese, and the common punctuation
 # of typesetters. Other punctuation and symbols stay in their word, which is then counted whole.
-_BERT_SINGLE = "!-/:-@\\[-`{-~\u2010-\u2027\u3001\u3002\u3400-\u4dbf\u4e00-\u9fff"
+_ASCII_SINGLE = "!-/:-@\\[-`{-~"
+_BERT_SINGLE = f"{_ASCII_SINGLE}\u2010-\u2027\u3001\u3002\u3400-\u4dbf\u4e00-\u9fff"
 
 
 class _BertCounter(_LoadedCounter):
     """Adds up what BERT's pre-tokenizer leaves to WordPiece; it looks at no word's neighbours."""
 
     _PIECES = re.compile(rf"[^\s{_BERT_SINGLE}]+|[{_BERT_SINGLE}]")
+    _ASCII_PIECES = re.compile(rf"[^{_ASCII_SPACE}{_ASCII_SINGLE}]+|[{_ASCII_SINGLE}]")
     # Python and BERT disagree on control characters: white space here, nothing there.
     _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         super().__init__(tokenizer)
         # Names such as [MASK] are one token wherever they stand.
-        self._sums = _Sums(self._PIECES, self._words)
+        self._sums = _Sums(self._PIECES, self._ASCII_PIECES, self._words)
         added = tokenizer.get_added_tokens_decoder().values()
         self._names = [token.content.lower() for token in added]
         self._vocabulary = frozenset(tokenizer.get_vocab(with_added_tokens=False))
@@ -275,13 +320,20 @@ class _Cl100kCounter(_OpenAiCounter):
         r"|'(?:[sdmtSDMT\u017f]|[lL][lL]|[vV][eE]|[rR][eE])|(?:[^\r\n\w]|_)?[^\W\d_]+|\d{1,3}"
         r"| ?(?:[^\s\w]|_)+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     )
+    _ASCII_PIECES = re.compile(
+        r" ?[A-Za-z]+"
+        r"|'(?:[sdmtSDMT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n0-9A-Za-z]?[A-Za-z]+|[0-9]{1,3}"
+        rf"| ?[^{_ASCII_SPACE}0-9A-Za-z]+[\r\n]*|[{_ASCII_SPACE}]*[\r\n]+"
+        rf"|[{_ASCII_SPACE}]+(?![^{_ASCII_SPACE}])|[{_ASCII_SPACE}]+"
+    )
 
     # White space for Python only; and lines of white space, which the splitter may cut.
-    _UNSURE = re.compile(r"[\x1c-\x1f]|\n[^\S\n]+\n")
+    _SEPARATOR = re.compile(r"[\x1c-\x1f]")
+    _WHITE_LINE = re.compile(r"\n[^\S\n]+\n")
 
     def __init__(self, model: str) -> None:
         super().__init__(model)
-        self._sums = _Sums(self._PIECES, self._words)
+        self._sums = _Sums(self._PIECES, self._ASCII_PIECES, self._words)
 
     def estimate(self, text: str) -> int:
         return self._sums[text][0]
@@ -291,7 +343,7 @@ class _Cl100kCounter(_OpenAiCounter):
         return 1 if word.isascii() and word.isdigit() else super()._count_word(word)
 
     def count_exactly(self, text: str) -> int | None:
-        if self._UNSURE.search(text) is not None:
+        if self._SEPARATOR.search(text) or self._WHITE_LINE.search(text):
             return None
         # Fractions, superscripts and roman numerals are digits for cl100k, letters for Python.
         if not text.isascii() and any(map(_is_odd_number, set(text))):

@@ -48,6 +48,9 @@ _FLAGS = (
     "--disable-remote-fonts",
     "--in-process-gpu",
     "--mute-audio",
+    # Else each page starts a spare renderer, for its own context only: tabs that take turns throw
+    # away each other's. Contexts have a renderer each all the same.
+    "--renderer-process-limit=1",
     # A page that hoards memory crashes its renderer, and not this machine.
     "--js-flags=--max-old-space-size=512",
 )

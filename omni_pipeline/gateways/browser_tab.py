@@ -71,6 +71,7 @@ class Tab:
         for name in _HEARD:
             self._cdp.on(name, partial(self._hear, name))
         self._cdp.on("Fetch.authRequired", self._authenticate)
+        await self._hide_the_browser()
         await self.send("Page.enable")
         await self.send("Page.setPrerenderingAllowed", isAllowed=False)
         await self.send("Network.enable", maxTotalBufferSize=0)
@@ -147,6 +148,16 @@ class Tab:
         # Lone surrogates are text to JavaScript, and none to UTF-8.
         body = text.encode("utf-8", "replace") if isinstance(text, str) else None
         return body if body is not None and len(body) <= most_bytes else None
+
+    async def _hide_the_browser(self) -> None:
+        """Show the page only: Chromium draws tabs, address and spinner also where nobody looks.
+
+        That is half of the browser process's work. A headless shell has none of it.
+        """
+        with suppress(TabLostError):
+            window = await self.send("Browser.getWindowForTarget")
+            full = {"windowState": "fullscreen"}
+            await self.send("Browser.setWindowBounds", windowId=window["windowId"], bounds=full)
 
     def _hear(self, name: str, event: Event) -> None:
         if handler := self._handlers.get(name):

@@ -1,11 +1,11 @@
-"""The door to people: chats, mail and the like through apprise, programs by signed webhooks."""
+"""The door to people: chats, mail and the like through apprise, programs by webhooks."""
 
 import hashlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from omni_pipeline.domain.alerts import Message, disarmed
@@ -13,6 +13,9 @@ from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import OmniError, SettingsError, TemporaryError
 from omni_pipeline.gateways.webhook import Webhook
 from omni_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from apprise import NotifyBase
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -32,6 +35,13 @@ class Target(Protocol):
     @property
     def name(self) -> str: ...
 
+    def check(self) -> None:
+        """Make sure, without asking anybody, that alerts can go there.
+
+        Raises:
+            SettingsError: Its address is not one that they can go to.
+        """
+
     def send(self, message: Message) -> None:
         """Send, or raise what came back.
 
@@ -50,6 +60,17 @@ def open_targets(settings: Settings) -> list[Target]:
     return list({target.name: target for target in targets}.values())
 
 
+def find_unusable(targets: Iterable[Target]) -> dict[str, str]:
+    """Why nothing can ever reach some of these targets, by their names."""
+    complaints: dict[str, str] = {}
+    for target in targets:
+        try:
+            target.check()
+        except SettingsError as error:
+            complaints[target.name] = str(error)
+    return complaints
+
+
 def _open(url: str, secret: str | None) -> Target:
     scheme = re.sub(r"[^a-z0-9+.-]", "", url.partition("://")[0].lower()[:20])
     name = f"{scheme} #{hashlib.sha256(url.encode()).hexdigest()[:6]}"
@@ -66,11 +87,6 @@ def _open(url: str, secret: str | None) -> Target:
             name=name,
             reason="plain http would send alerts in clear: use https, or http on loopback",
         )
-    if not secret:
-        return Unusable(
-            name=name,
-            reason="OMNI_ALERT_WEBHOOK_SECRET is not set, which its messages are signed with",
-        )
     return _RedactedWebhook(name=name, webhook=Webhook(url=url, secret=secret))
 
 
@@ -81,14 +97,20 @@ class Unusable:
     name: str
     reason: str
 
-    def send(self, message: Message) -> None:  # noqa: ARG002 - as every target does
+    def check(self) -> None:
         raise SettingsError(f"{self.name} in OMNI_ALERT_URLS cannot be used: {self.reason}.")
+
+    def send(self, message: Message) -> None:  # noqa: ARG002 - as every target does
+        self.check()
 
 
 @dataclass(frozen=True, kw_only=True)
 class _RedactedWebhook:
     name: str
     webhook: Webhook
+
+    def check(self) -> None:
+        """That its address is one was seen when it was opened."""
 
     def send(self, message: Message) -> None:
         if problem := self.webhook.post(message):
@@ -102,18 +124,13 @@ class AppriseTarget:
     name: str
     url: str = field(repr=False)
 
+    def check(self) -> None:
+        self._service()
+
     def send(self, message: Message) -> None:
         import apprise  # noqa: PLC0415 - 180 services' worth of imports, for whoever sends
 
-        asset = apprise.AppriseAsset(
-            app_id="omni_pipeline", storage_mode="memory", http_redirects=False
-        )
-        service = apprise.Apprise.instantiate(self.url, asset=asset, suppress_exceptions=True)
-        if service is None:
-            raise SettingsError(
-                f"{self.name} in OMNI_ALERT_URLS cannot be used: apprise knows no such address. "
-                "Its documentation lists how each service is written."
-            )
+        service = self._service()
         log = apprise.LogCapture(level=logging.WARNING)  # type: ignore[no-untyped-call]  # theirs
         with log as said:
             try:
@@ -126,6 +143,20 @@ class AppriseTarget:
                 raise _not_delivered(self.name, self.url, repr(error)) from None
             if not is_accepted:
                 raise _not_delivered(self.name, self.url, said.getvalue())
+
+    def _service(self) -> "NotifyBase":
+        import apprise  # noqa: PLC0415 - as above
+
+        asset = apprise.AppriseAsset(
+            app_id="omni_pipeline", storage_mode="memory", http_redirects=False
+        )
+        service = apprise.Apprise.instantiate(self.url, asset=asset, suppress_exceptions=True)
+        if service is None:
+            raise SettingsError(
+                f"{self.name} in OMNI_ALERT_URLS cannot be used: apprise knows no such address. "
+                "Its documentation lists how each service is written."
+            )
+        return service
 
 
 def _not_delivered(name: str, url: str, reason: str) -> OmniError:

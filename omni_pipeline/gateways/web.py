@@ -25,7 +25,7 @@ from omni_pipeline.gateways.rendering import Renderer, better_of, seems_to_need_
 from omni_pipeline.gateways.web_attempt import WebClient
 from omni_pipeline.gateways.web_body import Wanted
 from omni_pipeline.gateways.web_limits import FetchLimits
-from omni_pipeline.gateways.web_pace import SteadyLoop
+from omni_pipeline.gateways.web_pace import Fetches, SteadyLoop
 from omni_pipeline.gateways.web_patience import Patience
 from omni_pipeline.gateways.web_transport import (
     PinnedDialler,
@@ -114,20 +114,16 @@ class WebDoor:
             concurrency: Most fetches under way.
             delay_seconds: Least time between the starts of two requests to one host.
         """
-        running: set[asyncio.Task[Outcome]] = set()
+        fetches: Fetches[Outcome] = Fetches(self._loop)
         try:
             while True:
-                while len(running) < concurrency and (request := next(requests, None)):
-                    running.add(self._loop.create_task(self._fetch(request, delay_seconds)))
-                if not running:
+                while len(fetches) < concurrency and (request := next(requests, None)):
+                    fetches.start(self._fetch(request, delay_seconds))
+                if not len(fetches):
                     return
-                done, running = self._loop.run_until_complete(
-                    asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                )
-                for task in done:
-                    yield task.result()
+                yield from fetches.next_ended()
         finally:
-            self._cancel(running)
+            self._cancel(fetches.running)
 
     def fetch_following(self, url: str, *, hops: int, most_bytes: int) -> Outcome:
         """Fetch a file (robots.txt, a sitemap) of any type, through at most ``hops`` redirects.

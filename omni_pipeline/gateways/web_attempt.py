@@ -2,11 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-
-import httpcore2
 
 from omni_pipeline.domain.hosts import DEFAULT_PORTS, bracketed
 from omni_pipeline.domain.media import is_binary
@@ -16,6 +12,7 @@ from omni_pipeline.gateways.web_answers import Head, head_of, not_html, outcome_
 from omni_pipeline.gateways.web_body import Body, Wanted, drain, read_body
 from omni_pipeline.gateways.web_connections import Connections
 from omni_pipeline.gateways.web_errors import FOREIGN_ERRORS, headers_too_large, outcome_of_error
+from omni_pipeline.gateways.web_exchange import Answer, RequestHead
 from omni_pipeline.gateways.web_limits import FetchLimits
 from omni_pipeline.gateways.web_transport import PinnedDialler
 
@@ -23,9 +20,8 @@ from omni_pipeline.gateways.web_transport import PinnedDialler
 class WebClient:
     """Single attempts over connections that are kept. No cookies, no credentials.
 
-    Over httpcore2, not the httpx2 client that is built on it: what that one adds (cookies,
-    redirects, decoding, proxies of the environment) is all that must not happen here, and its
-    transport does not let the caller dial.
+    Not over an HTTP client: what those add (cookies, redirects, decoding, proxies of the
+    environment) is all that must not happen here, and their transports do not let the caller dial.
     """
 
     def __init__(
@@ -36,7 +32,11 @@ class WebClient:
         user_agent: str,
         limits: FetchLimits,
     ) -> None:
-        self._user_agent = user_agent
+        self._headers = [
+            (b"User-Agent", user_agent.encode("ascii")),
+            (b"Accept", b"text/html,application/xhtml+xml;q=0.9,*/*;q=0.1"),
+            (b"Accept-Encoding", b"gzip, deflate"),
+        ]
         self._limits = limits
         self._connections = Connections(dialler, tls, connect_seconds=limits.connect_seconds)
 
@@ -46,62 +46,49 @@ class WebClient:
     async def attempt(self, request: FetchRequest, wanted: Wanted) -> Outcome:
         started = asyncio.get_running_loop().time()
         try:
-            async with (
-                asyncio.timeout_at(started + self._limits.whole_seconds),
-                self._asked(request) as response,
-            ):
-                return await self._answer(request, wanted, response, started)
+            async with asyncio.timeout_at(started + self._limits.whole_seconds):
+                answer = await self._ask(request)
+                try:
+                    return await self._judge(request, wanted, answer, started)
+                finally:
+                    answer.body.finish()
         except FOREIGN_ERRORS as error:
             return outcome_of_error(request.url, error)
 
-    @asynccontextmanager
-    async def _asked(self, request: FetchRequest) -> AsyncGenerator[httpcore2.Response, None]:
+    async def _ask(self, request: FetchRequest) -> Answer:
         parts = url_parts(request.url)
-        url = httpcore2.URL(
-            scheme=parts.scheme, host=parts.host, port=parts.port, target=parts.target
-        )
-        connection = await self._connections.to(url.origin)
+        connection = await self._connections.to(parts)
         async with asyncio.timeout(self._limits.first_byte_seconds):
-            response = await connection.handle_async_request(
-                httpcore2.Request("GET", url, headers=self._headers(request, parts))
-            )
-        try:
-            yield response
-        finally:
-            await response.aclose()
+            return await connection.ask(self._head(request, parts))
 
-    def _headers(self, request: FetchRequest, parts: UrlParts) -> list[tuple[str, str]]:
+    def _head(self, request: FetchRequest, parts: UrlParts) -> RequestHead:
         is_default = parts.port == DEFAULT_PORTS[parts.scheme]
-        headers = [
-            ("Host", bracketed(parts.host) + ("" if is_default else f":{parts.port}")),
-            ("User-Agent", self._user_agent),
-            ("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.1"),
-            ("Accept-Encoding", "gzip, deflate"),
-        ]
+        headers = list(self._headers)
         if request.etag:
-            headers.append(("If-None-Match", request.etag))
+            headers.append((b"If-None-Match", request.etag.encode("ascii")))
         if request.last_modified:
-            headers.append(("If-Modified-Since", request.last_modified))
-        return headers
+            headers.append((b"If-Modified-Since", request.last_modified.encode("ascii")))
+        return RequestHead(
+            scheme=parts.scheme,
+            authority=bracketed(parts.host) + ("" if is_default else f":{parts.port}"),
+            target=parts.target,
+            headers=headers,
+        )
 
-    async def _answer(
-        self,
-        request: FetchRequest,
-        wanted: Wanted,
-        response: httpcore2.Response,
-        started: float,
+    async def _judge(
+        self, request: FetchRequest, wanted: Wanted, answer: Answer, started: float
     ) -> Outcome:
-        if sum(len(k) + len(v) for k, v in response.headers) > self._limits.header_bytes:
+        if sum(len(k) + len(v) for k, v in answer.headers) > self._limits.header_bytes:
             return headers_too_large(request.url)
-        head = head_of(response.status, response.headers)
+        head = head_of(answer.status, answer.headers)
         outcome = outcome_without_body(request, head, datetime.now(UTC))
         if outcome is not None:
-            await drain(response)
+            await drain(answer.body)
             return outcome
         if wanted.html_only and (refusal := not_html(request.url, head)):
             return refusal
         coding = (head.codings() or ["identity"])[0]
-        body = await read_body(request.url, response, coding, wanted=wanted, limits=self._limits)
+        body = await read_body(request.url, answer.body, coding, wanted=wanted, limits=self._limits)
         if not isinstance(body, Body):
             return body
         if wanted.html_only and is_binary(body.data):

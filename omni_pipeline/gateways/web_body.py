@@ -5,7 +5,7 @@ The HTTP library's own decoding is not used: it inflates first and lets the call
 """
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -14,6 +14,7 @@ import httpcore2
 from omni_pipeline import faults
 from omni_pipeline.domain.inflate import InflateError, Inflater, TooMuchError
 from omni_pipeline.domain.outcomes import Unreachable, Unusable
+from omni_pipeline.gateways.web_exchange import AnswerBody
 from omni_pipeline.gateways.web_limits import KIB, FetchLimits
 
 # A connection is worth this much reading to be used again, and no more.
@@ -39,9 +40,9 @@ class Body:
 
 
 async def read_body(
-    url: str, response: httpcore2.Response, coding: str, *, wanted: Wanted, limits: FetchLimits
+    url: str, body: AnswerBody, coding: str, *, wanted: Wanted, limits: FetchLimits
 ) -> Body | Unusable | Unreachable:
-    """Read and inflate the body of ``response``, within the limits.
+    """Read and inflate the body of an answer, within the limits.
 
     Raises:
         TimeoutError: It trickles.
@@ -52,11 +53,8 @@ async def read_body(
     truncated = False
     watch = _Watch(wanted.most_bytes, limits)
     try:
-        async with (
-            asyncio.timeout(limits.first_byte_seconds) as silence,
-            aclosing(response.aiter_stream()) as chunks,
-        ):
-            async for chunk in chunks:
+        async with asyncio.timeout(limits.first_byte_seconds) as silence:
+            while chunk := await body.read():
                 silence.reschedule(watch.count(len(chunk)))
                 data.writelines(inflater.feed(chunk))
                 watch.check_travelled()
@@ -71,15 +69,13 @@ async def read_body(
     return Body(data=data.getvalue(), truncated=truncated)
 
 
-async def drain(response: httpcore2.Response) -> None:
+async def drain(body: AnswerBody) -> None:
     """Read a short body that nobody wants, so that the connection can serve the next request."""
     drained = 0
     with suppress(TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError):
-        async with asyncio.timeout(_DRAIN_SECONDS), aclosing(response.aiter_stream()) as chunks:
-            async for chunk in chunks:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while drained <= _DRAINED_BYTES and (chunk := await body.read()):
                 drained += len(chunk)
-                if drained > _DRAINED_BYTES:
-                    return
 
 
 class _Watch:

@@ -4,24 +4,11 @@ import asyncio
 import ssl
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Protocol
 
-import httpcore2
-
+from omni_pipeline.domain.urls import UrlParts
+from omni_pipeline.gateways.web_exchange import Connection
+from omni_pipeline.gateways.web_http11 import Http11Connection
 from omni_pipeline.gateways.web_transport import PinnedDialler
-
-# Servers that close idle connections sooner (Apache: 5 s) are noticed by their closing.
-_KEEPALIVE_SECONDS = 30.0
-
-
-class Connection(Protocol):
-    """What httpcore2's connection over HTTP/1.1 has, and the door's own over HTTP/2."""
-
-    async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response: ...
-    def is_available(self) -> bool: ...
-    def is_closed(self) -> bool: ...
-    def has_expired(self) -> bool: ...
-    async def aclose(self) -> None: ...
 
 
 @dataclass
@@ -43,9 +30,6 @@ class _Kept:
 class Connections:
     """Opens connections, keeps them, and shares those that can be shared.
 
-    In the place of httpcore2's pool, which goes through all its connections and requests before
-    and after each page, and has its own HTTP/2 built in (``web_http2`` says why not).
-
     Args:
         dialler: Opens connections to allowed addresses only.
         tls: How certificates are verified.
@@ -59,67 +43,65 @@ class Connections:
         self._dialler = dialler
         self._tls = tls
         self._connect_seconds = connect_seconds
-        self._kept: defaultdict[str, _Kept] = defaultdict(_Kept)
+        self._kept: defaultdict[tuple[str, str, int], _Kept] = defaultdict(_Kept)
 
-    async def to(self, origin: httpcore2.Origin) -> Connection:
-        """Return a connection that takes a request now.
+    async def to(self, place: UrlParts) -> Connection:
+        """Return a connection to the place's host that takes a request now.
 
         Raises:
             NotAllowedError: The address policy refuses.
             NameNotResolvedError: The host has no address.
             httpcore2.ConnectError, httpcore2.ConnectTimeout: There is no connection to be had.
         """
-        kept = self._kept[str(origin)]
-        if connection := await _free(kept):
+        kept = self._kept[place.scheme, place.host, place.port]
+        if connection := _free(kept):
             return connection
-        if origin.scheme == b"http":
-            return await self._open(origin, kept)
+        if place.scheme == "http":
+            return await self._open(place, kept)
         failures = kept.failures
         async with kept.dialling:
-            if connection := await _free(kept):
+            if connection := _free(kept):
                 return connection
             if kept.failure and kept.failures > failures:
                 raise kept.failure  # while this one waited: asking again would be no news
-            return await self._open_shared(origin, kept)
+            return await self._open_shared(place, kept)
 
     async def aclose(self) -> None:
         for kept in self._kept.values():
             for connection in kept.connections:
-                await connection.aclose()
+                connection.close()
         await asyncio.sleep(0)  # transports close in the next round of the loop
 
-    async def _open_shared(self, origin: httpcore2.Origin, kept: _Kept) -> Connection:
+    async def _open_shared(self, place: UrlParts, kept: _Kept) -> Connection:
         try:
-            return await self._open(origin, kept)
+            return await self._open(place, kept)
         except Exception as error:
             kept.failures += 1
             kept.failure = error
             raise
 
-    async def _open(self, origin: httpcore2.Origin, kept: _Kept) -> Connection:
-        host = origin.host.decode("ascii")
-        stream = await self._dialler.connect(host, origin.port, self._connect_seconds)
-        if origin.scheme == b"https":
-            await stream.secure(self._tls, host, self._connect_seconds)
+    async def _open(self, place: UrlParts, kept: _Kept) -> Connection:
+        stream = await self._dialler.connect(place.host, place.port, self._connect_seconds)
+        if place.scheme == "https":
+            await stream.secure(self._tls, place.host, self._connect_seconds)
         connection: Connection
-        tls = stream.get_extra_info("ssl_object")
-        if tls and tls.selected_alpn_protocol() == "h2":
+        if stream.chosen_protocol() == "h2":
             from omni_pipeline.gateways.web_http2 import Http2Connection  # noqa: PLC0415 - 60 ms
 
             connection = Http2Connection(stream)
         else:
-            connection = httpcore2.AsyncHTTP11Connection(origin, stream, _KEEPALIVE_SECONDS)
+            connection = Http11Connection(stream)
         kept.connections.append(connection)
         return connection
 
 
-async def _free(kept: _Kept) -> Connection | None:
+def _free(kept: _Kept) -> Connection | None:
     """A connection that takes a request; those that ended meanwhile are dropped."""
     for connection in list(kept.connections):
-        if connection.is_available() and not connection.has_expired():
-            return connection
         if connection.is_available():
-            await connection.aclose()
+            if not connection.has_expired():
+                return connection
+            connection.close()
         if connection.is_closed():
             kept.connections.remove(connection)
     return None

@@ -8,7 +8,6 @@ connection has no window left and every further page of the site times out.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
 import h2.exceptions
@@ -26,6 +25,7 @@ from h2.events import (
 )
 from h2.settings import SettingCodes, Settings
 
+from omni_pipeline.gateways.web_exchange import Answer, Headers, RequestHead
 from omni_pipeline.gateways.web_limits import KIB, MIB
 from omni_pipeline.gateways.web_stream import SocketStream
 
@@ -50,7 +50,7 @@ class _Exchange:
     """A request, and what has come for it; ``useful_before`` is the connection's count then."""
 
     useful_before: int
-    headers: list[tuple[bytes, bytes]] | None = None
+    headers: Headers | None = None
     data: bytearray = field(default_factory=bytearray)
     owed_bytes: int = 0
     is_over: bool = False
@@ -103,10 +103,11 @@ class Http2Connection:
         """Never: the reading task sees a goodbye when it comes."""
         return False
 
-    async def aclose(self) -> None:
-        self._close()
+    def close(self) -> None:
+        self._end(httpcore2.ReadError("the connection was closed"))
+        self._reading.cancel()
 
-    async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response:
+    async def ask(self, request: RequestHead) -> Answer:
         """Send ``request`` and return the head of the answer, whose body is then read off it.
 
         Raises:
@@ -125,19 +126,19 @@ class Http2Connection:
         except BaseException:
             self.finish(stream_id)
             raise
-        return httpcore2.Response(status, headers=headers, content=_Body(self, stream_id))
+        return Answer(status=status, headers=headers, body=_Body(self, stream_id))
 
-    async def body_of(self, stream_id: int) -> AsyncGenerator[bytes, None]:
-        """Yield the body as it comes. What was taken makes room for as much again."""
+    async def read(self, stream_id: int) -> bytes:
+        """The next piece of a body, as it comes. What was taken makes room for as much again."""
         exchange = self._exchanges[stream_id]
-        while exchange.data or not exchange.is_over or exchange.failure:
-            if not exchange.data:
-                await exchange.wait()
-                continue
-            data, exchange.data = bytes(exchange.data), bytearray()
-            self._acknowledge(stream_id, exchange)
-            self._flush()
-            yield data
+        while not exchange.data:
+            if exchange.is_over and not exchange.failure:
+                return b""
+            await exchange.wait()
+        data, exchange.data = bytes(exchange.data), bytearray()
+        self._acknowledge(stream_id, exchange)
+        self._flush()
+        return data
 
     def finish(self, stream_id: int) -> None:
         """Forget an exchange, and stop the site if it has not ended it."""
@@ -152,11 +153,7 @@ class Http2Connection:
         self._flush()
         is_silent = not exchange.is_over and self._useful_events == exchange.useful_before
         if is_silent or (self._requests >= _MOST_REQUESTS and not self._exchanges):
-            self._close()
-
-    def _close(self) -> None:
-        self._end(httpcore2.ReadError("the connection was closed"))
-        self._reading.cancel()
+            self.close()
 
     def _introduce(self) -> None:
         values = {
@@ -240,34 +237,31 @@ class Http2Connection:
 
 
 class _Body:
-    """What a response needs of its body."""
+    """What an answer needs of its connection."""
 
     def __init__(self, connection: Http2Connection, stream_id: int) -> None:
         self._connection = connection
         self._stream_id = stream_id
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._connection.body_of(self._stream_id)
+    async def read(self) -> bytes:
+        return await self._connection.read(self._stream_id)
 
-    async def aclose(self) -> None:
+    def finish(self) -> None:
         self._connection.finish(self._stream_id)
 
 
-def _sent_headers(request: httpcore2.Request) -> list[tuple[bytes, bytes]]:
+def _sent_headers(request: RequestHead) -> Headers:
     """HTTP/1.1's headers as HTTP/2 has them: small names, the host among the pseudo-headers."""
-    headers = [(name.lower(), value) for name, value in request.headers]
     return [
-        (b":method", request.method),
-        (b":authority", dict(headers)[b"host"]),
-        (b":scheme", request.url.scheme),
-        (b":path", request.url.target),
-        *((name, value) for name, value in headers if name != b"host"),
+        (b":method", b"GET"),
+        (b":authority", request.authority.encode("ascii")),
+        (b":scheme", request.scheme.encode("ascii")),
+        (b":path", request.target.encode("ascii")),
+        *((name.lower(), value) for name, value in request.headers),
     ]
 
 
-def _status_and_headers(
-    headers: Iterable[tuple[bytes, bytes]],
-) -> tuple[int, list[tuple[bytes, bytes]]]:
+def _status_and_headers(headers: Headers) -> tuple[int, Headers]:
     status = dict(headers).get(b":status", b"")
     if not _STATUS.fullmatch(status):
         raise httpcore2.RemoteProtocolError("it answered without a status")

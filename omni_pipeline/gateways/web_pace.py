@@ -1,9 +1,14 @@
-"""Time in the web door: when a host may be asked again, and a clock that waits for callers."""
+"""Time in the web door: when a host may be asked again, and a loop that waits for callers."""
 
 import asyncio
+from collections import deque
+from collections.abc import Coroutine, Iterator
 from dataclasses import replace
+from typing import Any, Generic, TypeVar
 
 from omni_pipeline.domain.outcomes import Blocked, Outcome, Unreachable
+
+Result = TypeVar("Result")
 
 
 class HostPace:
@@ -80,3 +85,42 @@ class SteadyLoop(asyncio.SelectorEventLoop):
             super().run_forever()
         finally:
             self._stopped_at = self.time()
+
+
+class Fetches(Generic[Result]):
+    """Fetches under way in a loop that runs only until one of them has ended.
+
+    ``asyncio.wait`` would make a task and as many callbacks as there are fetches, for each of them.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._ended: deque[asyncio.Task[Result]] = deque()
+        self._is_awaited = False
+        self.running: set[asyncio.Task[Result]] = set()
+
+    def __len__(self) -> int:
+        return len(self.running)
+
+    def start(self, fetch: Coroutine[Any, Any, Result]) -> None:
+        task = self._loop.create_task(fetch)
+        self.running.add(task)
+        task.add_done_callback(self._note_end)
+
+    def next_ended(self) -> Iterator[Result]:
+        """What has ended, in order; waits until something has."""
+        if not self._ended:
+            self._is_awaited = True
+            try:
+                self._loop.run_forever()
+            finally:
+                self._is_awaited = False
+        while self._ended:
+            task = self._ended.popleft()
+            self.running.discard(task)
+            yield task.result()
+
+    def _note_end(self, task: asyncio.Task[Result]) -> None:
+        self._ended.append(task)
+        if self._is_awaited:  # else the loop runs for somebody else
+            self._loop.stop()

@@ -4,7 +4,7 @@ import asyncio
 import select
 import ssl
 from collections import deque
-from typing import Any, cast
+from typing import cast
 
 import httpcore2
 
@@ -14,12 +14,11 @@ from omni_pipeline.gateways.web_limits import MIB
 _MOST_HELD_BYTES = MIB
 
 
-class SocketStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
-    """What httpcore2's HTTP/1.1 and the door's HTTP/2 speak through.
+class SocketStream(asyncio.Protocol):
+    """What HTTP/1.1 and HTTP/2 are spoken through.
 
-    On asyncio itself: over httpcore2's pool and its anyio backend a page cost 1.3 ms of CPU, this
-    way 0.9; and a task that was cancelled while it wrote could leave half a TLS record behind.
-    Writing here only ever hands bytes to the transport.
+    On asyncio itself: anyio's streams cost more, and a task that was cancelled while it wrote could
+    leave half a TLS record behind. Writing here only ever hands bytes to the transport.
     """
 
     def __init__(self) -> None:
@@ -47,11 +46,7 @@ class SocketStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         self._failure = self._failure or error
         self.eof_received()
 
-    async def read(
-        self,
-        max_bytes: int,
-        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - httpcore2's signature
-    ) -> bytes:
+    async def read(self, max_bytes: int) -> bytes:
         """Return what came, at most ``max_bytes``; nothing at the end.
 
         Waits without end: every wait in the door is under a deadline of its fetch.
@@ -79,19 +74,6 @@ class SocketStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         self._transport.write(data)
         return self._transport.get_write_buffer_size()
 
-    async def write(
-        self,
-        buffer: bytes,
-        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - httpcore2's signature
-    ) -> None:
-        """Send without waiting: all that is ever written are heads of requests.
-
-        Raises:
-            httpcore2.WriteError: The connection is closed.
-        """
-        if buffer:
-            self.send(buffer)
-
     async def secure(self, tls: ssl.SSLContext, host: str, seconds: float) -> None:
         """Put TLS over the connection, and verify that it is ``host``'s.
 
@@ -112,20 +94,17 @@ class SocketStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
             raise
         self._transport = cast("asyncio.Transport", secured)
 
-    async def aclose(self) -> None:
-        self.abort()
-
     def abort(self) -> None:
         """Close at once, without TLS's farewell: nobody waits for it."""
         self._is_over = True
         self._transport.abort()
 
-    def get_extra_info(self, info: str) -> Any:
-        if info == "is_readable":
-            return self._is_readable()
-        return self._transport.get_extra_info(info)
+    def chosen_protocol(self) -> str | None:
+        """What both sides agreed on under TLS (ALPN)."""
+        tls = self._transport.get_extra_info("ssl_object")
+        return tls.selected_alpn_protocol() if tls else None
 
-    def _is_readable(self) -> bool:
+    def is_readable(self) -> bool:
         """Whether something came, most likely the end; looks past what the loop has seen so far."""
         if self._held or self._is_over:
             return True

@@ -1,10 +1,10 @@
-"""A signed webhook: JSON by POST, with a signature that only who shares the secret can make.
+"""A webhook: JSON by POST, with a secret signed as only who shares it can.
 
 Headers, for whoever receives it:
 
 - ``X-Omni-Timestamp``: when it was sent, in seconds since 1970. Refuse what is minutes old.
-- ``X-Omni-Signature``: ``sha256=`` and the hex HMAC-SHA256, with the secret, of the timestamp, a
-  full stop and the body as received. Compare in constant time.
+- ``X-Omni-Signature``, where there is a secret: ``sha256=`` and the hex HMAC-SHA256, with the
+  secret, of the timestamp, a full stop and the body as received. Compare in constant time.
 - ``X-Omni-Message``: the message's id. A message may arrive twice; this is how to tell.
 """
 
@@ -27,7 +27,7 @@ class Webhook:
     """Where messages are posted to: https, or http on loopback; redirects are not followed."""
 
     url: str = field(repr=False)
-    secret: str = field(repr=False)
+    secret: str | None = field(default=None, repr=False)
     clock: Callable[[], float] = time.time
 
     def post(self, message: Message) -> str | None:
@@ -57,13 +57,15 @@ class Webhook:
 
     def _headers(self, message: Message, body: bytes) -> dict[str, str]:
         timestamp = str(int(self.clock()))
-        return {
+        headers = {
             "Content-Type": "application/json",
             "User-Agent": "omni_pipeline",
             "X-Omni-Message": message.id,
             "X-Omni-Timestamp": timestamp,
-            "X-Omni-Signature": f"sha256={sign(self.secret, timestamp, body)}",
         }
+        if self.secret:
+            headers["X-Omni-Signature"] = f"sha256={sign(self.secret, timestamp, body)}"
+        return headers
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:

@@ -30,6 +30,7 @@ FOUND_IN_TABLES = (
     "budget_reached",
     "held_pages",
     "breaker_open",
+    "supply_ends",
 )
 REPORTED = ("failed_run", "failed_check")
 FORGOTTEN_AFTER_DAYS = 7
@@ -171,6 +172,20 @@ def _deliver_to(session: Session, target: Target, patience: Patience) -> Deliver
     else:
         session.run(lambda conn: alerts.note_failed(conn, name, error))
     return Delivery(target=name, alerts=len(due), error=error)
+
+
+def describe_deliveries(
+    session: Session, targets: Sequence[Target], deliveries: Sequence[Delivery]
+) -> str:
+    """What was sent, and which targets do not accept, also where their next try is not yet due."""
+    if not targets:
+        return "OMNI_ALERT_URLS is not set: nobody is told"
+    names = [target.name for target in targets]
+    states = session.run(lambda conn: alerts.list_targets(conn, names))
+    accepted = sum(delivery.error is None for delivery in deliveries)
+    failing = [state.error for state in states if state.error]
+    sent = f"sent to {accepted} of {len(targets)} targets"
+    return f"{sent}; {len(failing)} failing: {' '.join(failing)}" if failing else sent
 
 
 def send(target: Target, message: Message) -> str | None:

@@ -1,6 +1,6 @@
 """What a crawl learned and has not yet written: the outcomes of a few pages turned into rows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -19,7 +19,7 @@ from omni_pipeline.domain.outcomes import (
     Unusable,
 )
 from omni_pipeline.domain.url_patterns import url_pattern
-from omni_pipeline.steps.page_reading import PageReader, PageReading
+from omni_pipeline.steps.page_reading import PageReading
 from omni_pipeline.steps.retirement import Losses, Move
 from omni_pipeline.store import (
     crawl_frontier,
@@ -53,7 +53,7 @@ class CrawlBatch:
         dead_ends: Depth by URL of what links led to and what is no page, and never was.
     """
 
-    read: PageReader
+    read: Callable[[Fetched], PageReading]
     losses: Losses = field(default_factory=Losses)
     pages: list[NewBody] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
@@ -66,6 +66,17 @@ class CrawlBatch:
 
     def __len__(self) -> int:
         return len(self.outcomes)
+
+    @property
+    def slots(self) -> int:
+        """How many of its pages would be sent again if all was lost."""
+        return len(self.outcomes) - len(self.confirmed)
+
+    @property
+    def unresolved(self) -> set[str]:
+        """What failed, and what redirects: whether that ends is known when the crawl is over."""
+        failed = {failure.url for failure in self.failures}
+        return failed | self.losses.moves.keys() | self.losses.detours.keys()
 
     def add(self, due: Due, outcome: Outcome, *, is_second_look: bool = False) -> None:
         """Take in how fetching ``due`` ended.
@@ -191,8 +202,7 @@ def save_batch(
     }
     raw_pages.confirm(conn, holding, batch.confirmed)
     failed_pages.record(conn, holding, "fetch", batch.failures)
-    failed = {failure.url for failure in batch.failures}
-    failed_pages.resolve(conn, holding, outcomes.keys() - failed, "fetch")
+    failed_pages.resolve(conn, holding, outcomes.keys() - batch.unresolved, "fetch")
     render_decisions.record(conn, holding, batch.needs_browser)
     dead_ends.record(conn, holding, batch.dead_ends)
     crawl_frontier.settle(conn, holding, outcomes)

@@ -197,9 +197,9 @@ class CrawlQueue:
         return self._saving is not None and not self._saving[1].done()
 
     @property
-    def pages_saving(self) -> int:
-        """How many pages are not known to be written."""
-        return len(self._saving[0]) if self._saving else 0
+    def slots_saving(self) -> int:
+        """How many pages would be sent again if what is under way was not written."""
+        return self._saving[0].slots if self._saving else 0
 
     def finish_saving(self) -> None:
         """Return when all is committed; raises what kept it from that."""

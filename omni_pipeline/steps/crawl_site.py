@@ -2,13 +2,22 @@
 
 from dataclasses import replace
 
-from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Redirected
+from omni_pipeline.domain.outcomes import (
+    Blocked,
+    Fetched,
+    FetchRequest,
+    Forbidden,
+    Gone,
+    Outcome,
+    Redirected,
+    Unreachable,
+)
 from omni_pipeline.domain.scope import CrawlScope
 from omni_pipeline.domain.soft_404 import fingerprint, probe_url
 from omni_pipeline.domain.urls import Site, canonical_url, in_scope, parse_site, site_url, url_parts
 from omni_pipeline.steps.discovery import KeptCopies, Robots, Web
 from omni_pipeline.steps.link_gate import LinkGate
-from omni_pipeline.steps.page_reading import PageReader, document_text
+from omni_pipeline.steps.page_reading import PageReader, PageReading, document_text
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.steps.rendering import DECISION_SECONDS, RenderDecisions
 from omni_pipeline.store import crawl_frontier, domains, render_decisions
@@ -22,8 +31,8 @@ class CrawlSite:
         site: In the spelling that it goes by.
         robots: The rules of its origins.
         gate: Judges URLs.
-        read: Reads its documents.
         decisions: Which of its pages need a browser.
+        start_problem: Why the start page gave no page; None while nothing is known against it.
     """
 
     def __init__(self, refresh: Refresh, web: Web, user_agent: str, *, is_forced: bool) -> None:
@@ -32,6 +41,7 @@ class CrawlSite:
         self._web = web
         self._is_forced = is_forced
         self._agent = user_agent.partition("/")[0].strip()
+        self.start_problem: str | None = None
         self.robots = Robots(web, user_agent, KeptCopies(refresh))
         known = refresh.read(render_decisions.recent, seconds=DECISION_SECONDS)
         self.decisions = RenderDecisions(self._domain.render_mode, known)
@@ -50,7 +60,7 @@ class CrawlSite:
             self.robots,
             lambda urls: self._refresh.read(crawl_frontier.unknown_among, urls),
         )
-        self.read = PageReader(start_url=site.start_url, agent=self._agent)
+        self._reader = PageReader(start_url=site.start_url, agent=self._agent)
 
     @property
     def start_url(self) -> str:
@@ -71,6 +81,19 @@ class CrawlSite:
             url=due.url, etag=due.etag, last_modified=due.last_modified, rendering=rendering
         )
 
+    def read(self, page: Fetched) -> PageReading:
+        """Read one of its documents."""
+        return self._reader(page)
+
+    def note_start(self, outcome: Outcome) -> None:
+        """Judge how fetching the start page ended, and remember where the site has moved to."""
+        has_left = isinstance(outcome, Redirected) and self.leaves(outcome)
+        self.start_problem = _why_no_start(outcome, has_left=has_left)
+        is_permanent = isinstance(outcome, Redirected) and outcome.permanent and has_left
+        moved_to = outcome.target if isinstance(outcome, Redirected) and is_permanent else None
+        if moved_to != self._domain.moved_to:
+            self._refresh.write(domains.note_move, moved_to)
+
     def learn_not_found_page(self) -> None:
         """Ask once for what cannot exist: some sites answer that with 200 (D10)."""
         url = probe_url(self.start_url, f"{self._refresh.holding.job_id:x}no7page")
@@ -78,7 +101,7 @@ class CrawlSite:
             return
         outcome = self._web.fetch(FetchRequest(url=url))
         if isinstance(outcome, Fetched):
-            self.read = replace(self.read, not_found=fingerprint(document_text(outcome), url))
+            self._reader = replace(self._reader, not_found=fingerprint(document_text(outcome), url))
 
     @property
     def may_read_sitemaps(self) -> bool:
@@ -99,7 +122,7 @@ class CrawlSite:
         """Take the target for the home page, and its spelling for the site's."""
         if self.respells(redirect):
             self._adopt_spelling(redirect)
-        self.read = replace(self.read, start_url=site_url(redirect.target, self.site))
+        self._reader = replace(self._reader, start_url=site_url(redirect.target, self.site))
 
     def _adopt_spelling(self, redirect: Redirected) -> None:
         """Go by the address that the site itself goes by, where only www or https differ.
@@ -128,3 +151,15 @@ class CrawlSite:
     def leaves(self, redirect: Redirected) -> bool:
         """Whether it leads to another site."""
         return not in_scope(redirect.target, self.site)
+
+
+def _why_no_start(outcome: Outcome, *, has_left: bool) -> str | None:
+    match outcome:
+        case Redirected(target=target) if has_left:
+            return f"its start page redirects to {target}, which is another site; register that one"
+        case Gone(status=status):
+            return f"its start page answers {status}"
+        case Blocked(reason=reason) | Unreachable(reason=reason) | Forbidden(reason=reason):
+            return f"its start page could not be fetched: {reason}"
+        case _:
+            return None

@@ -5,38 +5,19 @@ from dataclasses import dataclass
 from itertools import islice
 
 from omni_pipeline import faults
-from omni_pipeline.domain.outcomes import (
-    Blocked,
-    Fetched,
-    FetchRequest,
-    Forbidden,
-    Gone,
-    NotModified,
-    Outcome,
-    Redirected,
-    Unreachable,
-    Unusable,
-)
+from omni_pipeline.domain.outcomes import Redirected
 from omni_pipeline.errors import PermanentError, TemporaryError
-from omni_pipeline.steps.crawl_batch import MOST_CHARACTERS, CrawlBatch
+from omni_pipeline.steps.crawl_fetching import Fetching
 from omni_pipeline.steps.crawl_queue import CrawlQueue
 from omni_pipeline.steps.crawl_site import CrawlSite
 from omni_pipeline.steps.discovery import ListedPage, Web, refuse_slow_site, sitemap_urls
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.steps.retirement import Losses, Retired, retire
-from omni_pipeline.store import crawl_frontier, domains, raw_pages
-from omni_pipeline.store.crawl_frontier import Due
-from omni_pipeline.store.raw_pages import Evidence
+from omni_pipeline.store import crawl_frontier, raw_pages
 
 SITEMAP_URLS = 1000
 
-# After this many failures in a row the site is down, and asking on is impolite and pointless (D12).
-MOST_FAILURES_IN_A_ROW = 10
-# A site that asks for a longer pause is left alone until the next refresh (D13).
-MOST_PAUSE_SECONDS = 300.0
 MOST_SPELLINGS = 3
-# Pages that refuse this crawler may be a members' area; so many of them are a wall (D12).
-MOST_REFUSALS_IN_A_ROW = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,27 +81,19 @@ class _Crawl:
         self._web = web
         self._queue = queue
         self._site = site
-        # A page takes a slot from its request to its commit: at most so many are fetched twice
-        # when the crawl is killed (A19).
-        self._slots = 2 * self._domain.concurrency
-        self._batch = CrawlBatch(read=site.read)
-        self._losses = Losses()
-        self._in_flight: dict[str, Due] = {}
-        self._failures_in_a_row = self._refusals_in_a_row = 0
-        self._pages_rendered = 0
-        self._has_unread = False  # pages that are "not modified", and whatever they link to
-        self._start_problem: str | None = None
+        self._fetching = Fetching(refresh, web, queue, site)
         self._notes: list[str] = []
 
     def run(self) -> RawPagesReport:
         self._open()
-        self._fetch_queued()
-        if self._has_unread:
+        self._fetching.fetch_queued()
+        if self._fetching.has_unread:
             self._queue.add_dead_ends(self._site.gate)
-            self._fetch_queued()
+            self._fetching.fetch_queued()
         while self._look_again():
-            self._fetch_queued()  # a page that was not missing after all may link to others
-        retired = self._refresh.write(retire, self._losses, start_url=self._site.start_url)
+            self._fetching.fetch_queued()  # a page that is there after all may link to others
+        losses = self._fetching.losses
+        retired = self._refresh.write(retire, losses, start_url=self._site.start_url)
         return self._close(retired)
 
     # Filling the frontier
@@ -141,7 +114,6 @@ class _Crawl:
         self._queue.add_start(self._site.start_url)
         self._look_at_start()
         self._site.learn_not_found_page()
-        self._batch = CrawlBatch(read=self._site.read)
         if self._domain.use_sitemap and self._site.may_read_sitemaps:
             named = self._site.robots.of(self._site.start_url).sitemaps
             self._queue_sitemaps(sitemap_urls(self._web, self._site.site, named))
@@ -160,9 +132,8 @@ class _Crawl:
             is_respelled = isinstance(outcome, Redirected) and self._site.respells(outcome)
             if isinstance(outcome, Redirected) and not self._site.leaves(outcome):
                 self._site.follow_start(outcome)
-                self._batch = CrawlBatch(read=self._site.read)
-            self._take(due, outcome)
-            self._flush()
+            self._fetching.take(due, outcome)
+            self._fetching.flush()
             if not is_respelled:
                 return
             self._queue.add_start(self._site.start_url)
@@ -177,159 +148,32 @@ class _Crawl:
                 {page.url: page.changed_at for page in pages if page.changed_at}
             )
 
-    # Fetching
-
-    def _fetch_queued(self) -> None:
-        """Fetch until the frontier has nothing queued. Pages found on the way join the queue."""
-        self._fetch(self._queued())
-
-    def _fetch(self, dues: Iterator[Due | None], *, is_second_look: bool = False) -> None:
-        outcomes = self._web.fetch_all(
-            self._requests(dues),
-            concurrency=self._domain.concurrency,
-            delay_seconds=self._site.delay_seconds,
-        )
-        for outcome in outcomes:
-            due = self._in_flight.pop(outcome.url)
-            self._take(due, outcome, is_second_look=is_second_look)
-        self._flush()
-
-    def _queued(self) -> Iterator[Due | None]:
-        for due in self._queue.in_order():
-            if due is None and self._unwritten:
-                self._flush()  # the links of pages not yet written were not queued yet
-            elif due is None or self._may_fetch(due):
-                yield due
-
-    def _requests(self, dues: Iterator[Due | None]) -> Iterator[FetchRequest | None]:
-        for due in dues:
-            if due is None:
-                yield None
-                continue
-            while len(self._in_flight) + self._unwritten >= self._slots:
-                self._save()
-            self._in_flight[due.url] = due
-            yield self._site.request(due)
-
-    @property
-    def _unwritten(self) -> int:
-        """Pages that would be fetched again if this process were killed now."""
-        return len(self._batch) + self._queue.pages_saving
-
-    def _may_fetch(self, due: Due) -> bool:
-        """Known pages are judged again: robots.txt and the domain's patterns may have changed."""
-        if not self._site.gate.scope.admits(due.url):
-            self._batch.add_unasked(due, Evidence(reason="excluded", http_status=200))
-            return False
-        if self._site.respelled(due.url) != due.url:
-            self._batch.add_copy(due, self._site.respelled(due.url))
-            return False
-        if not self._site.gate.may_fetch(due.url):
-            self._batch.add_unasked(due)
-            return False
-        return True
-
-    def _take(self, due: Due, outcome: Outcome, *, is_second_look: bool = False) -> None:
-        self._refresh.lease.check()
-        if isinstance(outcome, Redirected) and self._site.leads_back(outcome):
-            outcome = Unusable(
-                url=due.url,
-                kind="permanent.redirect_loop",
-                reason=f"{due.url} redirects to {outcome.target}, another spelling of itself",
-            )
-        self._batch.add(due, outcome, is_second_look=is_second_look)
-        self._has_unread |= isinstance(outcome, NotModified)
-        if isinstance(outcome, Fetched):
-            self._pages_rendered += outcome.is_rendered
-        if due.url == self._site.start_url:
-            self._judge_start(outcome)
-        self._watch_for_outage(outcome, is_held=due.is_held)
-        most = self._domain.concurrency
-        is_full = len(self._batch) >= (most if self._queue.is_saving else (most + 1) // 2)
-        if is_full or self._batch.characters >= MOST_CHARACTERS:
-            self._save()
-
-    def _judge_start(self, outcome: Outcome) -> None:
-        has_left = isinstance(outcome, Redirected) and self._site.leaves(outcome)
-        self._start_problem = _why_no_start(outcome, has_left=has_left)
-        is_permanent = isinstance(outcome, Redirected) and outcome.permanent and has_left
-        moved_to = outcome.target if isinstance(outcome, Redirected) and is_permanent else None
-        if moved_to != self._domain.moved_to:
-            self._refresh.write(domains.note_move, moved_to)
-
-    def _watch_for_outage(self, outcome: Outcome, *, is_held: bool) -> None:
-        if not isinstance(outcome, Blocked | Unreachable):
-            self._failures_in_a_row = self._refusals_in_a_row = 0
-            return
-        if isinstance(outcome, Blocked) and outcome.kind.startswith("permanent.") and not is_held:
-            self._refusals_in_a_row += 1
-            if self._refusals_in_a_row == MOST_REFUSALS_IN_A_ROW:
-                self._stop(f"refuses this crawler: {outcome.reason}", "permanent.blocked")
-            return
-        self._failures_in_a_row += 1
-        pause = outcome.retry_after_seconds if isinstance(outcome, Blocked) else None
-        if (pause or 0.0) > MOST_PAUSE_SECONDS:
-            self._stop(f"asks to be left alone for {pause:.0f} s", "throttled")
-        if self._failures_in_a_row == MOST_FAILURES_IN_A_ROW:
-            self._stop(
-                f"stopped answering: {MOST_FAILURES_IN_A_ROW} pages in a row failed, the last "
-                f"with: {outcome.reason}",
-                "transient.site_down",
-            )
-
-    def _stop(self, reason: str, kind: str) -> None:
-        self._flush()
-        raise TemporaryError(
-            f"{self._domain.host} {reason}. Nothing was removed; the next refresh goes on from "
-            "here.",
-            kind=kind,
-        )
-
-    def _flush(self) -> None:
-        """Write all that is not yet written."""
-        self._save()
-        self._queue.finish_saving()
-
-    def _save(self) -> None:
-        """Wait for what is being written, and start to write the rest."""
-        self._queue.finish_saving()
-        batch, self._batch = self._batch, CrawlBatch(read=self._site.read)
-        if not len(batch):
-            return
-        if self._queue.is_truncated:
-            self._site.gate.forget()  # a place may become free, and then be offered again
-        self._queue.save(batch, self._site.gate.linked(batch.links))
-        self._site.decisions.learn(batch.needs_browser)
-        self._losses.update(batch.losses)
-
     def _look_again(self) -> bool:
         """Ask a second time for every live page that seems to be gone (A12), and for copies.
 
         A page that called another URL its own is fetched for itself when that one gave no page.
         """
-        explained = self._losses.evidence.keys() | self._losses.moves.keys()
+        losses = self._fetching.losses
+        explained = losses.evidence.keys() | losses.moves.keys()
         missing = sorted(set(self._queue.missing()) - explained)
-        self._ask_again(missing)
-        orphans = self._orphaned_copies()
-        self._ask_again(orphans)
+        self._fetching.fetch_again(self._queue.again(missing))
+        orphans = self._orphaned_copies(losses)
+        self._fetching.fetch_again(self._queue.again(orphans))
         return bool(missing or orphans)
 
-    def _ask_again(self, urls: list[str]) -> None:
-        self._fetch(iter(self._queue.again(urls)), is_second_look=True)
-
-    def _orphaned_copies(self) -> list[str]:
+    def _orphaned_copies(self, losses: Losses) -> list[str]:
         copies = {
-            url: self._losses.destination(url)
-            for url, move in self._losses.moves.items()
+            url: losses.destination(url)
+            for url, move in losses.moves.items()
             if move.evidence.reason == "duplicate"
         }
         if not copies:
             return []
         live = self._refresh.read(raw_pages.live_among, [url for url in copies.values() if url])
-        live -= self._losses.evidence.keys()
+        live -= losses.evidence.keys()
         orphans = [url for url, own_url in copies.items() if own_url not in live]
         for url in orphans:
-            del self._losses.moves[url]
+            del losses.moves[url]
         return orphans
 
     # The end
@@ -339,8 +183,9 @@ class _Crawl:
         live = self._refresh.read(raw_pages.count_live)
         if not live:
             self._refresh.write(crawl_frontier.close_crawl, is_truncated=False)
+            problem = self._site.start_problem or "every page failed"
             raise TemporaryError(
-                f"{self._domain.host} gave no page: {self._start_problem or 'every page failed'}. "
+                f"{self._domain.host} gave no page: {problem}. "
                 f"See: omni failed {self._domain.host}.",
                 kind="transient.no_pages",
             )
@@ -355,7 +200,7 @@ class _Crawl:
             pages_gone=totals.gone,
             pages_failed=totals.failed,
             pages_skipped=totals.skipped,
-            pages_rendered=self._pages_rendered,
+            pages_rendered=self._fetching.pages_rendered,
             pages_held=retired.pages_held,
             pages_live=live,
             is_truncated=is_truncated,
@@ -383,17 +228,5 @@ class _Crawl:
             )
         for pattern in self._site.gate.cut_patterns:
             yield f"Links like {pattern[:120]} seem endless; some of them were left out."
-        if self._start_problem:
-            yield f"Look at the start page: {self._start_problem}."
-
-
-def _why_no_start(outcome: Outcome, *, has_left: bool) -> str | None:
-    match outcome:
-        case Redirected(target=target) if has_left:
-            return f"its start page redirects to {target}, which is another site; register that one"
-        case Gone(status=status):
-            return f"its start page answers {status}"
-        case Blocked(reason=reason) | Unreachable(reason=reason) | Forbidden(reason=reason):
-            return f"its start page could not be fetched: {reason}"
-        case _:
-            return None
+        if self._site.start_problem:
+            yield f"Look at the start page: {self._site.start_problem}."

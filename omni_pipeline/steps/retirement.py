@@ -149,6 +149,7 @@ def _note_lost_moves(
         for url in lost
     ]
     failed_pages.record(conn, holding, "fetch", failures)
+    failed_pages.resolve(conn, holding, (losses.moves.keys() | fresh).difference(lost), "fetch")
     crawl_frontier.settle(conn, holding, dict.fromkeys(lost, "failed"))
 
 

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from omni_pipeline.domain.alerts import Condition, Due, describe_condition
+from omni_pipeline.store.database_server import list_supplies
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all
 
@@ -82,12 +83,30 @@ def lock(conn: Connection) -> None:
 
 
 def find_conditions(conn: Connection, limits: Limits) -> list[Condition]:
-    """What is wrong now by what the tables say."""
+    """What is wrong now by what the tables and the server say."""
+    return [*_conditions_of_tables(conn, limits), *_scarcities(conn)]
+
+
+def _conditions_of_tables(conn: Connection, limits: Limits) -> list[Condition]:
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_SQL["conditions"], vars(limits)).fetchall()
     return [
         Condition(**row, message=describe_condition(row["kind"], row["subject"], row["details"]))
         for row in rows
+    ]
+
+
+def _scarcities(conn: Connection) -> list[Condition]:
+    return [
+        Condition(
+            kind="supply_ends",
+            subject=supply.name,
+            host=None,
+            message=complaint,
+            details={"used": supply.used, "most": supply.most},
+        )
+        for supply in list_supplies(conn)
+        if (complaint := supply.complaint)
     ]
 
 

@@ -109,7 +109,9 @@ def stage(
     }
     conn.execute(_SQL["remove_staged"], parameters)
     id_by_page = {page: id_ for id_, page in conn.execute(_SQL["stage_revisions"], parameters)}
-    return _copy_chunks(conn, [(id_by_page[revision.page_id], revision) for revision in revisions])
+    count = _copy_chunks(conn, [(id_by_page[revision.page_id], revision) for revision in revisions])
+    conn.execute(_SQL["make_words"], {"revision_ids": list(id_by_page.values())})
+    return count
 
 
 def _copy_chunks(conn: Connection, revisions: Sequence[tuple[int, NewRevision]]) -> int:

@@ -8,12 +8,13 @@ from psycopg import Connection
 from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.store.database_errors import classified, first_line
 from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_one
+from omni_pipeline.store.rows import fetch_all, fetch_one
 
 _SQL = load_queries("database_server")
 
 LEAST_POSTGRES = 15
 LEAST_PGVECTOR = (0, 8)
+WORRYING_SHARE = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,37 @@ class Server:
     is_read_only: bool
     pgvector: str | None
     pgvector_available: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supply:
+    """Numbers that are handed out and come to an end: a table's ids, the transactions'."""
+
+    name: str
+    used: int
+    most: int
+    remedy: str
+
+    @property
+    def share(self) -> float:
+        return self.used / self.most
+
+    @property
+    def complaint(self) -> str | None:
+        """Why a person should act now; None while there is plenty."""
+        if self.share < WORRYING_SHARE:
+            return None
+        return (
+            f"{self.used:,} of {self.most:,} are used; after the last one nothing can be written. "
+            f"{self.remedy}"
+        )
+
+
+def list_supplies(conn: Connection) -> list[Supply]:
+    """How far each supply is used up, the scarcest first (FAULTS B17)."""
+    with classified():
+        supplies = fetch_all(conn, _SQL["supplies"], {}, Supply)
+    return sorted(supplies, key=lambda supply: supply.share, reverse=True)
 
 
 def check_server(conn: Connection) -> Server:

@@ -71,6 +71,15 @@ def test_a_test_without_targets_fails_and_says_how_to_name_one(omni: CommandLine
     assert "OMNI_ALERT_URLS" in result.stderr
 
 
+def test_a_target_that_cannot_be_used_is_shown_before_anything_is_sent(
+    omni: CommandLine, receiver: WebhookReceiver
+) -> None:
+    urls = f"http://in-clear.test/hook {receiver.url}"
+    result = omni.run("alerts", OMNI_ALERT_URLS=urls)
+    assert "cannot be used: plain http would send alerts in clear" in result.stderr
+    assert "nothing was sent to it yet" in result.stdout
+
+
 def test_a_watch_needs_a_terminal(omni: CommandLine) -> None:
     result = omni.run("status", "--watch")
     assert result.returncode == 1

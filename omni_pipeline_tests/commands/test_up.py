@@ -134,6 +134,19 @@ def test_three_launches_of_one_domain_run_one_after_another(
     assert jobs == [("completed", 3)]
 
 
+def test_alerts_that_cannot_arrive_are_said_at_the_start(omni: CommandLine, free_port: int) -> None:
+    """Nobody reads a sensor's ticks before something is wrong."""
+    process = omni.start(
+        "up", "--port", str(free_port), OMNI_ALERT_URLS="http://in-clear.test/hook"
+    )
+    try:
+        assert process.stderr is not None
+        assert "plain http would send alerts in clear" in process.stderr.readline()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
 def wait_for_end(console: Console, count: int) -> list[dict[str, Any]]:
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:

@@ -1,8 +1,11 @@
 """Parsing costs are foreseen by a rough count first, which trusts no page that is too much."""
 
+import re
+
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
 
 from omni_pipeline.domain import markup_limits
 from omni_pipeline.domain.markup_limits import (
@@ -51,6 +54,7 @@ _PIECES = (
         "<style>",
         "</style>",
     ),
+    *("<!-- <script>", "</scriptx>", "<script\xa0>", "<lin\u212a>", "</style\t>"),
     *("<noframe\u017f>", "</noframe\u017f>", "<textarea>", "</textarea>", "<xmp>", "<iframe "),
     *("<!--", "-->", "--!>", "<!-->", "<!", "<?", "</", "<", ">", "/", "=", '"', "'", " ", "\xa0"),
     *("x", "a=", 'a="', "a='", ' title="</div>" ', ' b" c="d e', "=<", "\u212a", "\0", "\n"),
@@ -95,6 +99,7 @@ def test_what_the_rough_count_trusts_the_census_lets_through(html: str) -> None:
         "<div>" * 400 + "x" * 600_000,
         "<svg>" + "<p>" * (MOST_DEPTH + 1) + "</svg>",
         "<svg><title>" + "<g>" * (MOST_DEPTH + 1) + "</title></svg>",
+        "<svg>" + "<g x=y/>" * (MOST_DEPTH + 1),
         "<div><!-- </div> -->" * (MOST_DEPTH + 1),
         "<div><script>'</div>'</script>" * (MOST_DEPTH + 1),
         '<div a="</div>">' * (MOST_DEPTH + 1),
@@ -111,6 +116,38 @@ def test_what_the_rough_count_trusts_the_census_lets_through(html: str) -> None:
 def test_pages_that_are_too_much_stay_refused(excess: str) -> None:
     for html in (excess, PLAIN + excess, excess + PLAIN, PLAIN + excess + PLAIN):
         assert find_excess(html)
+
+
+@given(_soup)
+@example("<script\xa0>")
+@example("<script></\u017fcript><!-- </script>")
+@example("<script></scriptx><!-- </script>")
+@example("<script><!--<script></script><!-- </script>")
+@example("<style></stylex><!-- </style>")
+@example("<!--<script>--><script><!-- -->")
+@example("<svg/><title><!-- </title>")
+def test_nothing_hides_from_the_scan_what_the_parser_builds(soup: str) -> None:
+    """In HTML. Which tags end an <svg> without saying so, only a parser knows."""
+    assume(not re.search("(?i)<(?:svg|math)(?!/>)", soup))
+    html = soup + "<div>" * (MOST_DEPTH + 200)
+    if _depth_built(html) > MOST_DEPTH + 100:
+        assert find_excess(html)
+
+
+def test_names_are_those_of_the_parser() -> None:
+    """A Kelvin sign is no k: this is no <link>, which would not nest."""
+    html = "<lin\u212a>" * (MOST_DEPTH + 10)
+    assert _depth_built(html) > MOST_DEPTH
+    assert find_excess(html)
+
+
+def _depth_built(html: str) -> int:
+    """How deep in the tree the last element of the page is."""
+    root = LexborHTMLParser(html).root
+    node, depth = list(root.traverse())[-1] if root else None, 0
+    while node is not None:
+        node, depth = node.parent, depth + 1
+    return depth
 
 
 def test_an_ordinary_page_needs_no_census() -> None:

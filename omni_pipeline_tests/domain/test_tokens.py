@@ -6,7 +6,7 @@ import pytest
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
-from omni_pipeline.domain.tokens import token_counter
+from omni_pipeline.domain.tokens import _BertCounter, _Cl100kCounter, token_counter
 from omni_pipeline.gateways.local_model import find_weights
 from omni_pipeline_tests.domain.test_chunking import OPENAI, bert
 
@@ -66,3 +66,25 @@ def test_counts_for_openai_are_never_too_small_a13() -> None:
 )
 def test_known_counts_of_cl100k(text: str, tokens: int) -> None:
     assert token_counter(OPENAI).count_exactly(text) == tokens
+
+
+@pytest.mark.parametrize("tokenizer", [OPENAI, bert()], ids=["openai", "bert"])
+def test_what_is_remembered_of_lines_adds_up_to_the_pieces_of_the_whole_text(
+    tokenizer: str | Tokenizer,
+) -> None:
+    """Lines, ends of lines and lines that are too long, put together anew each time."""
+    counter = token_counter(tokenizer)
+    pieces = (_Cl100kCounter if isinstance(tokenizer, str) else _BertCounter)._PIECES
+    source = random.Random(11)
+    for text in samples(80):
+        lines = [
+            *text.splitlines(keepends=True),
+            "word " * 90,
+            "\r\n\n  \n",
+            " tail.  ",
+            "The end.\n\n",
+        ]
+        mixed = "".join(source.choices(lines, k=12))
+        assert counter.estimate(mixed) == sum(
+            map(counter._words.__getitem__, pieces.findall(mixed))
+        )

@@ -213,6 +213,22 @@ def test_a_browser_that_has_grown_is_replaced_e5(site: ScriptedSite) -> None:
         assert chromium_of(door).pid != first.pid
 
 
+def test_no_page_starts_a_renderer_or_draws_a_window(door: BrowserDoor, site: ScriptedSite) -> None:
+    """Both, a spare process for each page and Chromium's own window, cost a third more CPU."""
+
+    async def in_both_tabs() -> set[int]:
+        urls = (site.url, f"{site.url}next")
+        for _ in range(3):
+            await asyncio.gather(*(door.render(url) for url in urls))
+        return set(processes_of(chromium_of(door).pid, "renderer"))
+
+    assert asyncio.run(in_both_tabs()) == asyncio.run(in_both_tabs())
+    for tab in chromium_of(door)._closers:
+        work = tab.send("Browser.getWindowForTarget")
+        window = asyncio.run_coroutine_threadsafe(work, door._loop).result()
+        assert window["bounds"]["windowState"] == "fullscreen"
+
+
 def test_nothing_about_the_process_is_careless_s35_s37_s44(
     site: ScriptedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:

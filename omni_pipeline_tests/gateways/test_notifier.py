@@ -8,7 +8,7 @@ import pytest
 
 from omni_pipeline.domain.alerts import Message
 from omni_pipeline.errors import OmniError, SettingsError
-from omni_pipeline.gateways.notifier import NotDeliveredError, Target, open_targets
+from omni_pipeline.gateways.notifier import NotDeliveredError, Target, find_unusable, open_targets
 from omni_pipeline.settings import read_settings
 from omni_pipeline_tests.conftest import find_free_port
 from omni_pipeline_tests.webhook_receiver import WebhookReceiver
@@ -52,10 +52,23 @@ def test_a_webhook_is_signed_over_its_time_and_body(receiver: WebhookReceiver) -
     assert received.json["text"] == HOSTILE
 
 
-def test_a_webhook_without_a_secret_or_in_clear_is_refused(receiver: WebhookReceiver) -> None:
-    assert "OMNI_ALERT_WEBHOOK_SECRET" in str(problem_with(receiver.url, secret=""))
+def test_a_webhook_without_a_secret_is_sent_unsigned(receiver: WebhookReceiver) -> None:
+    """Who only names an address expects messages to arrive there."""
+    [target] = targets(receiver.url, secret="")
+    target.send(MESSAGE)
+    [received] = receiver.received
+    assert received.json["text"] == HOSTILE
+    assert "x-omni-signature" not in received.headers
+
+
+def test_a_target_is_known_by_the_same_name_with_and_without_a_secret() -> None:
+    """Or it would be told of everything again."""
+    url = "https://hooks.test/a"
+    assert targets(url)[0].name == targets(url, secret="")[0].name
+
+
+def test_a_webhook_in_clear_is_refused() -> None:
     assert "https" in str(problem_with("http://hooks.example.com/x"))
-    assert receiver.received == []
 
 
 def test_a_redirect_is_not_followed(receiver: WebhookReceiver) -> None:
@@ -121,6 +134,14 @@ def test_an_address_that_cannot_be_used_says_so_and_stops_no_other(url: str) -> 
     with pytest.raises(SettingsError, match="OMNI_ALERT_URLS"):
         first.send(MESSAGE)
     assert second.name.startswith("json")
+
+
+def test_targets_that_cannot_be_used_are_found_without_sending(receiver: WebhookReceiver) -> None:
+    found = targets("bogus://x", "http://in-clear.test/x", receiver.url, "json://127.0.0.1:9/x")
+    unusable = find_unusable(found)
+    assert list(unusable) == [found[0].name, found[1].name]
+    assert all("OMNI_ALERT_URLS" in complaint for complaint in unusable.values())
+    assert receiver.received == []
 
 
 def test_names_tell_targets_apart_and_hold_no_secret() -> None:

@@ -46,6 +46,9 @@ class Recorder:
     messages: list[Message] = field(default_factory=list)
     refused: int = 0
 
+    def check(self) -> None:
+        """It can always be used."""
+
     def send(self, message: Message) -> None:
         time.sleep(self.seconds)
         if self.is_down:
@@ -232,6 +235,20 @@ def test_a_breaker_alerts_at_once_where_a_person_must_act_and_else_when_it_stays
     provider_breakers.reset(world.conn, "https://a")
     world.sync()
     assert [alert.subject for alert in world.open()] == ["https://b"]
+
+
+def test_ids_that_run_out_alert_at_80_percent(world: World) -> None:
+    """Fault B17"""
+    world.conn.execute("SELECT setval('embedding_models_id_seq', 26_000)")
+    assert world.sync() == NOTHING
+    world.conn.execute("SELECT setval('embedding_models_id_seq', 26_300)")
+    world.conn.execute("SELECT setval('chunks_id_seq', 1::bigint << 33)")
+    world.sync()
+    [alert] = world.open()
+    assert (alert.kind, alert.subject) == ("supply_ends", "embedding_models_id_seq")
+    assert "26,300 of 32,767 are used" in alert.message
+    world.conn.execute("SELECT setval('embedding_models_id_seq', 1)")
+    assert world.sync() == Changes(opened=0, recovered=1)
 
 
 def test_a_failed_run_speaks_in_the_words_of_its_job_without_secrets(world: World) -> None:

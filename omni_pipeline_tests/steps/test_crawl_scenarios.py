@@ -555,6 +555,19 @@ def test_redirects_in_a_circle_are_on_the_ledger(make: MakeCrawler) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302])
+def test_a_circle_that_stays_keeps_its_row_on_the_ledger(make: MakeCrawler, status: int) -> None:
+    """A17: a row for each refresh would say that it had been mended in between."""
+    circle = {"/a": redirect("/b", status), "/b": redirect("/a", status)}
+    crawler = make({"/": page("/a", title="Home"), **circle})
+    for _ in range(3):
+        crawler.crawl(force_rescrape=True)
+    assert crawler.query("SELECT count(*) FROM failed_pages") == [(2,)]
+    crawler.site.pages["/b"] = page(title="B")
+    crawler.crawl(force_rescrape=True)
+    assert not open_failures(crawler)
+
+
+@pytest.mark.parametrize("status", [301, 302])
 def test_a_held_page_whose_new_place_is_no_page_is_a_failure_or_leaves(
     make: MakeCrawler, status: int
 ) -> None:
@@ -568,6 +581,15 @@ def test_a_held_page_whose_new_place_is_no_page_is_a_failure_or_leaves(
 
 
 # Bounds and limits
+
+
+def test_pages_that_are_as_they_were_are_written_many_at_a_time(make: MakeCrawler) -> None:
+    """A3: asked again after a kill they cost the site next to nothing, so they take no slot."""
+    pages: dict[str, Script] = {f"/{n}": with_etag(str(n)) for n in range(100)}
+    crawler = make({"/": page(*pages, title="Home"), **pages})
+    crawler.crawl()
+    assert crawler.crawl().pages_unchanged == 101
+    assert crawler.query("SELECT count(DISTINCT xmin::text) <= 10 FROM raw_pages") == [(True,)]
 
 
 def test_links_are_followed_no_deeper_the_second_time(make: MakeCrawler) -> None:

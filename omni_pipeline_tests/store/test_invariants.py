@@ -270,6 +270,9 @@ MUTANTS = {
         corruption="INSERT INTO publication_checks (page_id, model_id) VALUES (1, 1)",
         subject=PAGE_1,
     ),
+    "I50_chunks_have_words": Mutant(
+        corruption="DELETE FROM chunk_words WHERE chunk_id = 2", subject="2"
+    ),
 }
 
 # Each corruption above that no constraint and no deferred check refuses: for these the invariants
@@ -297,6 +300,7 @@ UNREFUSED = {
     "I46_held_page_is_live",
     "I47_nothing_is_left_to_crawl",
     "I49_publications_were_checked",
+    "I50_chunks_have_words",
 }
 
 
@@ -432,6 +436,8 @@ def test_an_invariant_reports_its_mutant(defenceless: Connection, name: str) -> 
         ("I26", "UPDATE page_revisions SET published_at = 'tomorrow' WHERE page_id = 1", {PAGE_1}),
         ("I32", "UPDATE embeddings SET embedding = '[1,2,3]' WHERE chunk_id = 1", {"1"}),
         ("I48", "DELETE FROM domains WHERE id = 1", {"domain 1"}),
+        ("I48", "UPDATE chunk_words SET domain_id = 77 WHERE chunk_id = 1", {"domain 77"}),
+        ("I50", "UPDATE chunk_words SET chunk_id = 99 WHERE chunk_id = 1", {"1", "99"}),
         (
             "I31",
             LEAKY_BREAKER,

@@ -1,15 +1,18 @@
 """Search: the nearest published chunks, read in one statement."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, LiteralString
 
 import numpy as np
 import pytest
 from pgvector import HalfVector
 from psycopg import Connection
 
-from omni_pipeline.store import chunks, domains, raw_pages
+from omni_pipeline.store import chunks, domains, invariants, raw_pages
+from omni_pipeline.store.database import Database
 from omni_pipeline.store.embedding_models import activate, ensure
+from omni_pipeline.store.migrations import migrate, read_migrations
 from omni_pipeline.store.search import Answer, Scope, search
 from omni_pipeline_tests.store.conftest import (
     DIMENSIONS,
@@ -228,6 +231,76 @@ def test_a_chunk_that_only_moves_keeps_the_row_of_its_words(run: Run) -> None:
     run.publish({page: ["new", "alpha", "beta"]})
     rows = "SELECT count(*) FROM chunk_words WHERE xmin::text::bigint <= %s"
     assert count(run.conn, rows, before) == 2
+
+
+def test_words_are_made_before_their_page_is_swapped(run: Run) -> None:
+    """Publishing only copies them: its transaction stays short."""
+    (page,) = run.save_pages("p")
+    revision_ids = run.stage({page: ["alpha", "beta"]})
+    run.pay(["alpha", "beta"])
+    run.conn.execute("UPDATE staged_chunks SET words = words || 'kiwi' WHERE text = 'alpha'")
+    run.swap(revision_ids)
+    assert words_found(run.conn, "kiwi") == ["alpha"]
+    run.stage({page: ["new", "alpha", "beta"]})
+    rows = run.conn.execute("SELECT text FROM staged_chunks WHERE words IS NOT NULL")
+    assert rows.fetchall() == [("new",)], "what stays has its words"
+
+
+def test_a_chunk_that_is_embedded_again_takes_its_words_along(run: Run) -> None:
+    (page,) = run.save_pages("p")
+    run.publish({page: ["alpha"]})
+    run.conn.execute("UPDATE chunk_words SET words = words || 'kiwi'")
+    with run.fenced():
+        chunks.stage_reembedding(run.conn, run.holding, model_id=run.model.id)
+    run.pay(["alpha"])
+    run.swap(run.staged_ids())
+    assert words_found(run.conn, "kiwi") == ["alpha"]
+
+
+PUBLISHED_BEFORE: LiteralString = """
+INSERT INTO page_revisions (page_id, domain_id, model_id, state, content_hash, chunker, chunk_count,
+    title, language, fence, published_at)
+SELECT id, domain_id, 1, CASE WHEN url LIKE '%/staged' THEN 'staged' ELSE 'live' END, body_hash,
+    'c', 1, 'Handbuch', CASE WHEN url LIKE '%/de' THEN 'de' ELSE 'en' END, fence,
+    CASE WHEN url NOT LIKE '%/staged' THEN now() END
+FROM raw_pages;
+INSERT INTO staged_chunks (revision_id, position, text, text_hash, heading_path, start_offset,
+    token_count)
+SELECT id, 0, 'waiting', sha256('waiting'), '{Title}', 0, 1 FROM page_revisions
+WHERE state = 'staged';
+INSERT INTO chunks (page_id, domain_id, model_id, position, text, text_hash, heading_path,
+    start_offset, token_count)
+SELECT r.page_id, r.domain_id, 1, 0, t.text, sha256(convert_to(t.text, 'UTF8')), '{Title}', 0, 1
+FROM page_revisions r CROSS JOIN LATERAL (SELECT CASE r.language WHEN 'de'
+    THEN 'zurückgesetzte Häuser' ELSE 'resetting passwords' END AS text) t
+WHERE r.state = 'live';
+INSERT INTO embeddings (chunk_id, domain_id, model_id, dimensions, text_hash, embedding)
+SELECT id, domain_id, 1, 8, text_hash, '[1,2,3,4,5,6,7,8]' FROM chunks;
+"""
+
+
+def test_what_was_published_or_staged_before_there_was_search_by_words_is_found(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    """Migration 0012 makes the words of what stands; of what is staged, publishing does."""
+    for migration in read_migrations():
+        if migration.number < 12:
+            (tmp_path / f"{migration.name}.sql").write_text(migration.sql, encoding="utf-8")
+    with empty_database.connect() as conn:
+        migrate(conn, tmp_path)
+        run = start_run(conn)
+        run.save_pages("en", "de", "staged")
+        with conn.transaction():
+            conn.execute(PUBLISHED_BEFORE)
+        assert migrate(conn) == ["0012_search"]
+        assert words_found(conn, "password reset") == ["resetting passwords"]
+        assert words_found(conn, "Haus") == ["zurückgesetzte Häuser"]
+        assert words_found(conn, "Handbuch", language="de") == ["zurückgesetzte Häuser"]
+        assert words_found(conn, "waiting") == []
+        run.pay(["waiting"])
+        run.swap(run.staged_ids())
+        assert words_found(conn, "waiting") == ["waiting"]
+        assert invariants.find_domain_violations(conn, run.holding.domain_id) == []
 
 
 def test_words_of_another_model_are_not_found(run: Run) -> None:

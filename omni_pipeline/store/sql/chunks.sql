@@ -12,6 +12,16 @@ RETURNING id, page_id
 COPY staged_chunks (revision_id, position, text, text_hash, heading_path, start_offset, token_count)
 FROM STDIN (FORMAT BINARY)
 
+-- name: make_words
+-- Here, and not while the pages are swapped, as it takes longer than all of their swap. A chunk that is published with
+-- the same title and headings keeps the words it has.
+UPDATE staged_chunks sc SET words = make_words(r.model_id, r.domain_id, r.language, r.title, sc.heading_path, sc.text)
+FROM page_revisions r
+WHERE r.id = ANY (%(revision_ids)s) AND sc.revision_id = r.id AND NOT EXISTS (
+    SELECT FROM chunks c JOIN chunk_words w ON w.domain_id = c.domain_id AND w.chunk_id = c.id
+    WHERE c.page_id = r.page_id AND c.model_id = r.model_id AND c.text_hash = sc.text_hash
+        AND w.source_hash = source_hash(r.language, r.title, sc.heading_path))
+
 -- name: reembed_staged
 -- What is staged already is paid for anew as well: else the old vector of a text would come back by way of it.
 UPDATE page_revisions SET is_reembed = true
@@ -36,9 +46,10 @@ WITH restaged AS (
     ON CONFLICT (page_id, model_id, state) DO UPDATE SET is_reembed = true
     RETURNING id, page_id, model_id, (xmax = 0) AS is_new
 )
-INSERT INTO staged_chunks (revision_id, position, text, text_hash, heading_path, start_offset, token_count)
-SELECT r.id, c.position, c.text, c.text_hash, c.heading_path, c.start_offset, c.token_count
+INSERT INTO staged_chunks (revision_id, position, text, text_hash, heading_path, start_offset, token_count, words)
+SELECT r.id, c.position, c.text, c.text_hash, c.heading_path, c.start_offset, c.token_count, w.words
 FROM restaged r JOIN chunks c ON c.page_id = r.page_id AND c.model_id = r.model_id
+LEFT JOIN chunk_words w ON w.domain_id = c.domain_id AND w.chunk_id = c.id
 WHERE r.is_new
 
 -- name: staged_pages

@@ -11,3 +11,13 @@ CREATE EXTENSION IF NOT EXISTS vector
 
 -- name: distance
 SELECT '[1,2]'::vector <-> '[3,4]'
+
+-- name: supplies
+-- What is counted up and ends: the ids of our tables, and transactions that no vacuum has frozen yet.
+SELECT sequencename AS name, last_value AS used, max_value AS most,
+    'Widen the column: ALTER TABLE ... TYPE bigint, and its sequence: ALTER SEQUENCE ... AS bigint.' AS remedy
+FROM pg_sequences WHERE schemaname = current_schema() AND last_value IS NOT NULL
+UNION ALL
+SELECT 'transactions', age(datfrozenxid), 2147483647,
+    'Find out why autovacuum does not freeze this database, and run VACUUM FREEZE in it.'
+FROM pg_database WHERE datname = current_database()

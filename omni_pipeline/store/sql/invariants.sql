@@ -39,10 +39,13 @@ WHERE w.invariant IS NOT NULL
 -- I09_vector_of_this_text, always, by domain: the vector was computed from this very text
 -- I32_vectors_are_usable, always, by domain: no zero vector, and every vector has its model's dimensions
 -- I42_chunk_fits_the_model, always, by domain: no chunk is longer than any known model's input
+-- I50_chunks_have_words, always, by domain: every published chunk has its words, and no words are left of another
 SELECT w.invariant, d.host, w.chunk_id::text AS subject,
     coalesce((SELECT p.url FROM raw_pages p WHERE p.id = w.page_id), 'of no page that is there') AS detail
 FROM (
-    SELECT coalesce(c.id, e.chunk_id) AS chunk_id, c.page_id, coalesce(c.domain_id, e.domain_id) AS domain_id, CASE
+    SELECT coalesce(c.id, e.chunk_id, t.chunk_id) AS chunk_id, c.page_id,
+        coalesce(c.domain_id, e.domain_id, t.domain_id) AS domain_id, CASE
+        WHEN c.id IS NULL AND e.chunk_id IS NULL THEN 'I50_chunks_have_words'
         WHEN c.id IS NULL AND EXISTS (SELECT FROM chunks o WHERE o.id = e.chunk_id) THEN 'I08_same_domain_and_model'
         WHEN c.id IS NULL THEN 'I06_embedding_has_chunk'
         WHEN e.chunk_id IS NULL THEN 'I02_chunks_have_embeddings'
@@ -51,6 +54,7 @@ FROM (
         WHEN e.text_hash <> c.text_hash THEN 'I09_vector_of_this_text'
         WHEN NOT e.is_usable THEN 'I32_vectors_are_usable'
         WHEN c.token_count > 8192 THEN 'I42_chunk_fits_the_model'
+        WHEN t.chunk_id IS NULL THEN 'I50_chunks_have_words'
     END AS invariant
     FROM (SELECT * FROM chunks WHERE domain_id = ANY (%(domain_ids)s)) c
     FULL JOIN (
@@ -60,6 +64,8 @@ FROM (
         FROM embeddings v LEFT JOIN embedding_models m ON m.id = v.model_id
         WHERE v.domain_id = ANY (%(domain_ids)s)
     ) e ON e.chunk_id = c.id AND e.domain_id = c.domain_id
+    FULL JOIN (SELECT chunk_id, domain_id FROM chunk_words WHERE domain_id = ANY (%(domain_ids)s)) t
+        ON t.chunk_id = c.id AND t.domain_id = c.domain_id
     LEFT JOIN page_revisions r ON r.page_id = c.page_id AND r.model_id = c.model_id AND r.state = 'live'
         AND r.domain_id = c.domain_id AND r.domain_id = ANY (%(domain_ids)s)
 ) w JOIN domains d ON d.id = w.domain_id
@@ -366,7 +372,7 @@ FROM crawl_frontier f JOIN domains d ON d.id = f.domain_id
 WHERE f.domain_id = ANY (%(quiet_ids)s)
 
 -- name: I48_rows_have_a_domain
--- always, everywhere: no page, text, revision, chunk or vector is left of a domain that is gone
+-- always, everywhere: no page, text, revision, chunk, vector or words are left of a domain that is gone
 WITH gaps AS (
     SELECT lag(id, 1, 0::bigint) OVER (ORDER BY id) AS after_id, id AS before_id
     FROM (SELECT id FROM domains UNION ALL SELECT 9223372036854775807) d
@@ -380,6 +386,8 @@ FROM gaps g CROSS JOIN LATERAL (
     (SELECT 'revisions', domain_id FROM page_revisions WHERE domain_id > after_id AND domain_id < before_id LIMIT 1)
     UNION ALL
     (SELECT 'chunks', domain_id FROM chunks WHERE domain_id > after_id AND domain_id < before_id LIMIT 1)
+    UNION ALL
+    (SELECT 'words', domain_id FROM chunk_words WHERE domain_id > after_id AND domain_id < before_id LIMIT 1)
     UNION ALL
     (SELECT 'vectors', e.domain_id FROM embedding_models m JOIN embeddings e ON e.model_id = m.id
         WHERE e.domain_id > after_id AND e.domain_id < before_id LIMIT 1)
