@@ -84,7 +84,7 @@ class Settings:
         lease_seconds: A running job is dead when it has not beaten for this long.
         heartbeat_seconds: How often a running job beats.
         alert_urls: Where alerts go: apprise URLs, and https URLs for signed webhooks.
-        alert_webhook_secret: What those webhooks are signed with.
+        alert_webhook_secret: What those webhooks are signed with; None sends them unsigned.
         recency_hours: A page fetched this recently is not fetched again unless forced.
         fresh_hours: A domain whose last success is older is stale.
         chunk_tokens: Most tokens of the embedding model in one chunk; None is the model's own.
