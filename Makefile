@@ -23,7 +23,7 @@ demo: setup
 	@$(PYTHON) -m omni_pipeline.cli demo $${SITE:+--site "$$SITE"}
 
 test: lint
-	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
 
 # The longer versions of the fault tests, then a soak: ARGS="--kills 20 --restarts 3 --domains 5"
 # is a short one, --seed N another one.

@@ -307,7 +307,7 @@ def test_make_test_lints_before_it_tests(checkout: Checkout) -> None:
         "-m ruff check .",
         "-m mypy",
         "lint-imports",
-        "-m pytest -n 2 --dist loadfile -k one",
+        "-m pytest -n 3 --dist loadfile -k one",
     ]
 
 

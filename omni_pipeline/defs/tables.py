@@ -120,6 +120,7 @@ CHUNKS = Table(
         Column("heading_path", "text[]", "From the page's first heading to the nearest.", MARKDOWN),
         Column("start_offset", "integer", "In characters of the page's markdown.", MARKDOWN),
         Column("token_count", "integer", "In tokens of the embedding model.", MARKDOWN),
+        Column("words", "tsvector?", "What full text search finds it by.", MARKDOWN),
     ),
 )
 

@@ -12,6 +12,7 @@ import pytest
 
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.store.database import Database
+from omni_pipeline_tests.commands.forks import ForkServer
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -23,12 +24,16 @@ class CommandLine:
     """Runs `omni` with an environment that names nothing of this machine."""
 
     environment: Mapping[str, str]
+    forks: ForkServer | None = None
 
     def run(self, *arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
+        environment = {**self.environment, **changes}
+        if self.forks is not None and self.forks.suits(environment):
+            return self.forks.run(arguments, environment, seconds=SECONDS)
         return subprocess.run(
             self._command(arguments),
             cwd=ROOT,
-            env={**self.environment, **changes},
+            env=environment,
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -63,26 +68,39 @@ def embedding_server() -> Iterator[EmbeddingServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    with ForkServer(ROOT) as server:
+        yield server
+
+
+@pytest.fixture
+def own_database(database: Database, dagster_database: None) -> Database:
+    """The test's database, with Dagster's beside it."""
+    return database
+
+
 @pytest.fixture
 def omni(
-    database: Database,
-    dagster_database: None,
+    forks: ForkServer,
+    own_database: Database,
     site: SampleServer,
     embedding_server: EmbeddingServer,
     tmp_path: Path,
 ) -> CommandLine:
     """The command line, with a paid endpoint that counts what it is asked."""
     return CommandLine(
+        forks=forks,
         environment={
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
             "COLUMNS": "200",
             "OMNI_HOME": str(tmp_path / "home"),
-            "OMNI_DATABASE_URL": database.url,
+            "OMNI_DATABASE_URL": own_database.url,
             "OMNI_ALLOW_ADDRESSES": urlsplit(site.url).netloc,
             "OMNI_EMBEDDING_BASE_URL": embedding_server.base_url,
             "OMNI_EMBEDDING_MODEL": MODEL,
             "OMNI_EMBEDDING_DIMENSIONS": str(DIMENSIONS),
             "OPENAI_API_KEY": "sk-test-0123456789abcdef",
-        }
+        },
     )

@@ -164,7 +164,14 @@ def with_everything_of_its_own(omni: CommandLine) -> dict[str, str]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.chaos),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.chaos),
+    ],
+)
 def test_the_end_of_up_leaves_no_process_behind(
     omni: CommandLine, free_port: int, number: signal.Signals
 ) -> None:
@@ -186,6 +193,7 @@ def test_the_end_of_up_leaves_no_process_behind(
     assert CommandLine(environment=own).run("verify").returncode == 0
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(400)
 def test_whatever_of_up_is_killed_is_started_again_and_said(
     omni: CommandLine, site: SampleServer, free_port: int, tmp_path: Path

@@ -145,6 +145,7 @@ def warm(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         yield Warm(console=console, group=group, clock=clock)
 
 
+@pytest.mark.chaos
 def test_runs_are_forked_from_the_server_whatever_else_it_is_asked(warm: Warm) -> None:
     sock = socket_path(warm.group.logs.parent, RUN_SERVER)
     for nonsense in ("", "no-run-id", "../../etc/passwd"):
@@ -179,6 +180,7 @@ def test_a_run_that_is_killed_fails_within_seconds_and_harms_nobody(warm: Warm) 
     assert following.status is dg.DagsterRunStatus.SUCCESS
 
 
+@pytest.mark.chaos
 def test_a_run_that_is_terminated_ends_as_cancelled(warm: Warm) -> None:
     warm.slow_down(3)
     run = warm.launch()

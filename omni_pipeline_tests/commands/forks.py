@@ -1,0 +1,104 @@
+"""Runs `omni` in forks of one process that has imported it: `python -m ... forks`.
+
+Most commands are done sooner than Python has imported Dagster. What a fork inherits is imported
+modules only; environment, folder, arguments and output are each its own.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
+
+MODULES = ("omni_pipeline.cli", "omni_pipeline.definitions", "psycopg2")
+
+# What modules read while they are imported; who has other values needs a process of its own.
+IMPORTED_WITH = {"COLUMNS": "200"}
+READ_BY_IMPORTS = ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TERM", "OMNI_FRESH_HOURS", "OMNI_FAULTS")
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+class ForkServer:
+    """The process that forks, as the tests use it."""
+
+    def __init__(self, root: Path) -> None:
+        environment = {"PATH": os.environ["PATH"], **IMPORTED_WITH, **ONE_THREAD}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            cwd=root,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=60)
+
+    @staticmethod
+    def suits(environment: Mapping[str, str]) -> bool:
+        read = {name: environment[name] for name in READ_BY_IMPORTS if name in environment}
+        return read == IMPORTED_WITH
+
+    def run(
+        self, arguments: Sequence[str], environment: Mapping[str, str], *, seconds: int
+    ) -> "subprocess.CompletedProcess[str]":
+        """As ``subprocess.run`` with captured text; what takes longer dies of SIGALRM."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            request = {
+                "arguments": list(arguments),
+                "environment": dict(environment),
+                "out": str(out),
+                "err": str(err),
+                "seconds": seconds,
+            }
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            code = int(self._process.stdout.readline())
+            return subprocess.CompletedProcess(
+                ["omni", *arguments], code, out.read_text(), err.read_text()
+            )
+
+
+def serve() -> dict[str, object]:
+    """Answer requests; returns in the forks only, with what each is to do."""
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            request: dict[str, object] = json.loads(line)
+            return request
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+    sys.exit()
+
+
+def become(request: Mapping[str, object]) -> None:
+    """Make this fork what a new process would be."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(str(request[name]), os.O_WRONLY | os.O_CREAT), number)
+    os.environ.clear()
+    os.environ.update(request["environment"])  # type: ignore[call-overload]
+    signal.alarm(int(str(request["seconds"])))
+    sys.argv = ["omni", *request["arguments"]]  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    for name in MODULES:
+        import_module(name)
+    become(serve())
+    import_module("omni_pipeline.cli").main()
