@@ -110,6 +110,7 @@ def up(omni: CommandLine, free_port: int) -> Iterator["subprocess.Popen[str]"]:
         process.communicate(timeout=60)
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(300)
 def test_three_launches_of_one_domain_run_one_after_another(
     omni: CommandLine,

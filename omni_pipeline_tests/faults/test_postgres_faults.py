@@ -91,7 +91,7 @@ def cut_all_sessions(_: EmbeddedPostgres, case: Case) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["CP06", "CP08"])
+@pytest.mark.parametrize("name", [pytest.param("CP06", marks=pytest.mark.chaos), "CP08"])
 @pytest.mark.parametrize(
     "disturb", [restart_fast, restart_immediately, kill_a_backend, cut_all_sessions]
 )
@@ -225,6 +225,7 @@ def test_a_read_only_server_stops_the_refresh_and_nothing_is_partial(
     assert_recovered(case)
 
 
+@pytest.mark.chaos
 def test_a_refresh_waits_for_a_free_session(case: Case) -> None:
     """Fault B10: the server is full for a second."""
     with ExitStack() as held:
@@ -265,6 +266,7 @@ def test_a_claim_whose_commit_is_not_answered_is_no_other_run(case: Case) -> Non
     assert_recovered(case)
 
 
+@pytest.mark.chaos
 def test_an_outage_of_seconds_is_waited_for(server: EmbeddedPostgres, case: Case) -> None:
     """Fault B12: the run goes on when the server is back, and nobody else was let in."""
     worker = case.start("CP07:1:STOP")
@@ -336,6 +338,7 @@ def test_a_slow_server_makes_a_run_slow_and_not_dead(case: Case) -> None:
     assert_recovered(case)
 
 
+@pytest.mark.chaos
 def test_after_a_restore_raised_fences_refuse_the_writers_of_the_lost_time(
     server: EmbeddedPostgres, case: Case
 ) -> None:

@@ -145,6 +145,7 @@ def test_a_browser_that_dies_is_started_anew_and_its_pages_retried_e2(
     assert _is_text(slow, "Slow")
 
 
+@pytest.mark.chaos
 def test_a_browser_that_stands_still_is_killed_and_replaced_e4(
     impatient_door: BrowserDoor, site: ScriptedSite
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_browser_that_stands_still_is_killed_and_replaced_e4(
     assert _is_text(render(impatient_door, f"{site.url}next"), "Next")
 
 
+@pytest.mark.chaos
 def test_a_dead_driver_takes_its_browser_along_and_the_door_goes_on_e4(
     impatient_door: BrowserDoor, site: ScriptedSite
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_door_closes_a_browser_that_stands_still_e4(site: ScriptedSite) -> Non
     assert _wait_until(lambda: parent_of(driver) is None)
 
 
+@pytest.mark.chaos
 def test_a_browser_is_replaced_after_its_pages_e5(site: ScriptedSite) -> None:
     with make_door(site, limits=replace(QUICK, pages_per_browser=2)) as door:
         groups = []
@@ -200,6 +203,7 @@ def test_a_browser_is_replaced_after_its_pages_e5(site: ScriptedSite) -> None:
         assert group_members(groups[0]) == []
 
 
+@pytest.mark.chaos
 def test_a_browser_that_has_grown_is_replaced_e5(site: ScriptedSite) -> None:
     # Every Chromium is larger than this; it is weighed for the first time after two seconds.
     limits = replace(QUICK, tree_bytes=120 * 2**20)
