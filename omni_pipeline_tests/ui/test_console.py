@@ -21,6 +21,7 @@ CHECK = "embeddings_match_chunks"
 ANY_PORTS = (0, 0, 0, 0)
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(
     find_browser(None) is None,
