@@ -358,7 +358,7 @@ def test_a_document_that_swells_is_too_large(strict_door: BrowserDoor, site: Scr
     "script",
     [
         "setInterval(() => fetch('/tick'), 100)",
-        "let i = 0; setInterval(() => history.pushState({}, '', '/page/' + i++), 50)",
+        "let i = 0; setInterval(() => history.pushState({}, '', '/page/' + i++), 10)",
         "new EventSource('/events')",
         "fetch('/slow')",
         "const tick = () => requestAnimationFrame(tick); tick()",
