@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Mapping
+from itertools import count
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -202,10 +203,11 @@ def live_versions(database: Database) -> dict[str, Version | None]:
     return {path: found.get(path) for path in PATHS}
 
 
-def wait_for_a_publish(folder: Path) -> None:
-    """On a busy machine the first writer may be slower than all the incidents."""
-    while not any('"ok"' in file.read_text() for file in folder.iterdir()):
-        time.sleep(0.05)
+def was_rough(history: list[Publish], incidents: int) -> bool:
+    """Whether enough happened to the writers; on a busy machine many incidents meet no publish."""
+    ends = {publish.outcome for publish in history}
+    fences = {publish.version[0] for publish in history}
+    return ends >= {"ok", "unknown"} and len(fences) > incidents / 4
 
 
 @pytest.mark.parametrize(
@@ -220,14 +222,13 @@ def test_what_was_acknowledged_stays_whatever_happens_to_its_writers(
     watcher = Watcher(database, find_torn, lease_seconds=30)
     writers = Writers(Database(url=database.url, application_name="writer"), tmp_path)
     with watcher, writers:
-        wait_for_a_publish(tmp_path)
-        for _ in range(incidents):
+        for number in count(1):
             time.sleep(random.random() * 0.15)
             random.choice([writers.kill, writers.cut_off, writers.freeze])()
+            if number >= incidents and was_rough(read_history(tmp_path), incidents):
+                break
     history = read_history(tmp_path)
     watcher.check()
     assert anomalies(history, live_versions(database)) == []
-    assert {publish.outcome for publish in history} >= {"ok", "unknown"}, "it was rough"
     with database.connect() as conn:
         assert invariants.find_violations(conn, lease_seconds=30) == []
-    assert len({publish.version[0] for publish in history}) > incidents / 4

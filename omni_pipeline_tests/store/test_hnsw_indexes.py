@@ -121,9 +121,12 @@ def test_a_search_of_one_domain_is_exact(
 def test_a_large_scope_has_as_many_answers_as_were_asked_for(
     database: Database, connection: Connection, model: StoredModel, most_scanned: int
 ) -> None:
-    """C4: where the index finds too few of the scope, the search is exact after all."""
+    """C4: where the index finds too few of the scope, the search is exact after all.
+
+    All of the scope are asked for: of fewer the index may find enough that are not the nearest.
+    """
     [question] = clustered(np.random.default_rng(9), 1)
-    expected = found(connection, question, most=20, host="small.test")
+    expected = found(connection, question, most=60, host="small.test")
     hnsw_indexes.build(database, model)
     connection.execute(
         "CREATE OR REPLACE FUNCTION is_small(scope search_scope) RETURNS boolean "
@@ -131,7 +134,7 @@ def test_a_large_scope_has_as_many_answers_as_were_asked_for(
     )
     connection.execute("SELECT set_config('hnsw.max_scan_tuples', %s, false)", [str(most_scanned)])
     before = index_scans(connection, model)
-    assert found(connection, question, most=20, host="small.test") == expected
+    assert found(connection, question, most=60, host="small.test") == expected
     assert index_scans(connection, model) == before + 1
 
 
