@@ -104,3 +104,11 @@ def omni(
             "OPENAI_API_KEY": "sk-test-0123456789abcdef",
         },
     )
+
+
+@pytest.fixture
+def host(omni: CommandLine, site: SampleServer) -> str:
+    """The site as a registered domain, which is asked without pauses."""
+    added = omni.run("domains", "add", f"{site.url}/", "--delay", "0")
+    assert added.returncode == 0, added.stderr
+    return urlsplit(site.url).netloc

@@ -4,6 +4,7 @@ Most commands are done sooner than Python has imported Dagster. What a fork inhe
 modules only; environment, folder, arguments and output are each its own.
 """
 
+import gc
 import json
 import os
 import signal
@@ -15,7 +16,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-MODULES = ("omni_pipeline.cli", "omni_pipeline.definitions", "psycopg2")
+# The commands' own, and what they import only once they need it.
+MODULES = (
+    "omni_pipeline.cli",
+    "omni_pipeline.definitions",
+    "omni_pipeline.defs.instance_storage",
+    "omni_pipeline.gateways.embedding_client",
+    "omni_pipeline.gateways.local_endpoint",
+    "dagster._daemon.daemon",
+    "dagster_postgres",
+    "playwright.async_api",
+    "psycopg2.extras",
+    "rich._emoji_codes",
+)
 
 # What modules read while they are imported; who has other values needs a process of its own.
 IMPORTED_WITH = {"COLUMNS": "200"}
@@ -100,5 +113,6 @@ def become(request: Mapping[str, object]) -> None:
 if __name__ == "__main__":
     for name in MODULES:
         import_module(name)
+    gc.freeze()  # a collection in a fork would copy all of it
     become(serve())
     import_module("omni_pipeline.cli").main()

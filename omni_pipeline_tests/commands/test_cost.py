@@ -1,9 +1,7 @@
 """`omni cost`: what was paid, saved, and not known; `omni doctor` lets runs ask again."""
 
 import json
-from urllib.parse import urlsplit
 
-from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.store.database import Database
 from omni_pipeline_tests import embedding_server as behave
 from omni_pipeline_tests.embedding_server import EmbeddingServer
@@ -14,12 +12,11 @@ PRICE = {"OMNI_EMBEDDING_PRICE_PER_MILLION_TOKENS": "2.5"}
 
 
 def test_the_cost_of_a_refresh_is_shown_by_domain_and_day(
-    omni: CommandLine, site: SampleServer, database: Database
+    omni: CommandLine, host: str, database: Database
 ) -> None:
     """C6"""
     assert "Nothing was embedded" in omni.run("cost").stdout
-    host = urlsplit(site.url).netloc
-    assert omni.run("refresh", f"{site.url}/", "--max-pages", "3", **PRICE).returncode == 0
+    assert omni.run("refresh", host, "--max-pages", "3", **PRICE).returncode == 0
     report = json.loads(omni.run("cost", host, "--json").stdout)
     [day] = report["days"]
     with database.connect() as conn:
@@ -35,21 +32,19 @@ def test_the_cost_of_a_refresh_is_shown_by_domain_and_day(
     assert "$" in shown
 
 
-def test_a_price_that_is_not_known_is_not_shown_as_nothing(
-    omni: CommandLine, site: SampleServer
-) -> None:
-    omni.run("refresh", f"{site.url}/", "--max-pages", "2")
+def test_a_price_that_is_not_known_is_not_shown_as_nothing(omni: CommandLine, host: str) -> None:
+    omni.run("refresh", host, "--max-pages", "2")
     result = omni.run("cost")
     assert "unknown" in result.stdout
     assert "OMNI_EMBEDDING_PRICE_PER_MILLION_TOKENS" in result.stderr
 
 
 def test_the_doctor_lets_runs_ask_an_endpoint_again_that_was_mended(
-    omni: CommandLine, site: SampleServer, embedding_server: EmbeddingServer
+    omni: CommandLine, host: str, embedding_server: EmbeddingServer
 ) -> None:
     """C3: an open breaker does not outlast what a person has mended."""
     embedding_server.script([], otherwise=behave.failing(429, "no", code="insufficient_quota"))
-    arguments = ("refresh", f"{site.url}/", "--max-pages", "2")
+    arguments = ("refresh", host, "--max-pages", "2")
     assert "Add credit" in omni.run(*arguments).stderr
     embedding_server.script([], otherwise=behave.ok)
     asked = len(embedding_server.calls)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import pytest
 
-from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.store.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.embedding_server import (
@@ -42,12 +41,10 @@ def models(omni: CommandLine) -> dict[str, dict[str, object]]:
 
 
 @pytest.fixture
-def indexed(
-    omni: CommandLine, site: SampleServer, embedding_server: EmbeddingServer
-) -> CommandLine:
+def indexed(omni: CommandLine, host: str, embedding_server: EmbeddingServer) -> CommandLine:
     """The sample site is indexed with one model, and the next one is registered."""
     embedding_server.otherwise = by_model
-    run(omni, "refresh", f"{site.url}/")
+    run(omni, "refresh", host)
     run(omni, "models", "add", NEXT, "--dimensions", str(DIMENSIONS))
     embedding_server.calls.clear()
     return omni

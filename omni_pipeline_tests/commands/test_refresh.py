@@ -67,11 +67,14 @@ def test_a_refresh_tells_in_words_what_it_found(capsys: pytest.CaptureFixture[st
 
 
 def test_kill_while_embedding_loses_nothing_that_was_paid_for(
-    omni: CommandLine, site: SampleServer, embedding_server: EmbeddingServer, database: Database
+    omni: CommandLine,
+    site: SampleServer,
+    host: str,
+    embedding_server: EmbeddingServer,
+    database: Database,
 ) -> None:
     """A19: clean at once, the old revision still answers, nothing is paid for twice."""
-    report_of(omni.run("refresh", f"{site.url}/", "--json"))
-    host = omni.environment["OMNI_ALLOW_ADDRESSES"]
+    report_of(omni.run("refresh", host, "--json"))
     for path in ("/docs/watering.html", "/docs/sensors.html", "/faq.html", "/pricing.html"):
         words = site.read(path)
         site.pages[path] = words.replace("the", "thy").replace("a ", "one ")
@@ -101,14 +104,14 @@ def test_kill_while_embedding_loses_nothing_that_was_paid_for(
 
 
 def test_of_two_refreshes_at_once_one_runs_and_the_other_is_told(
-    omni: CommandLine, site: SampleServer, embedding_server: EmbeddingServer
+    omni: CommandLine, host: str, embedding_server: EmbeddingServer
 ) -> None:
     """A8: both went past the queue; the lease tells the second who holds the domain."""
     may_end = threading.Event()
     embedding_server.otherwise = held_until(may_end)
-    first = omni.start("refresh", f"{site.url}/")
+    first = omni.start("refresh", host)
     wait_until(lambda: len(embedding_server.calls) >= 1)
-    second = omni.run("refresh", f"{site.url}/")
+    second = omni.run("refresh", host)
     may_end.set()
     assert second.returncode == 1
     assert "already being refreshed by run" in second.stderr
@@ -118,7 +121,7 @@ def test_of_two_refreshes_at_once_one_runs_and_the_other_is_told(
 
 
 def test_ctrl_c_ends_a_refresh_with_one_line_and_a_closed_job(
-    omni: CommandLine, site: SampleServer, embedding_server: EmbeddingServer, database: Database
+    omni: CommandLine, host: str, embedding_server: EmbeddingServer, database: Database
 ) -> None:
     """Fault A17: the lease is given back at once, and the job row says why."""
     may_end = threading.Event()
@@ -129,7 +132,7 @@ def test_ctrl_c_ends_a_refresh_with_one_line_and_a_closed_job(
         (ok if is_preflight else hold)(exchange)
 
     embedding_server.otherwise = behave
-    refresh = omni.start("refresh", f"{site.url}/")
+    refresh = omni.start("refresh", host)
     wait_until(lambda: len(embedding_server.calls) >= 2)
     refresh.send_signal(signal.SIGINT)
     time.sleep(0.5)

@@ -21,8 +21,8 @@ FIELDS = {
 
 
 @pytest.fixture
-def indexed(omni: CommandLine, site: SampleServer) -> CommandLine:
-    result = omni.run("refresh", f"{site.url}/", "--json")
+def indexed(omni: CommandLine, host: str) -> CommandLine:
+    result = omni.run("refresh", host, "--json")
     assert result.returncode == 0, result.stderr
     return omni
 

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.store.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.embedding_server import EmbeddingServer, Exchange, ok
@@ -17,7 +16,7 @@ SECONDS = 60.0
 @pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.chaos)])
 def test_sigterm_ends_a_refresh_soon_and_the_next_one_goes_on(
     omni: CommandLine,
-    site: SampleServer,
+    host: str,
     embedding_server: EmbeddingServer,
     database: Database,
     times: int,
@@ -32,7 +31,7 @@ def test_sigterm_ends_a_refresh_soon_and_the_next_one_goes_on(
         ok(exchange)
 
     embedding_server.otherwise = behave
-    refresh = omni.start("refresh", f"{site.url}/")
+    refresh = omni.start("refresh", host)
     deadline = time.monotonic() + SECONDS
     while len(embedding_server.calls) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -44,7 +43,7 @@ def test_sigterm_ends_a_refresh_soon_and_the_next_one_goes_on(
     refresh.communicate(timeout=SECONDS)
     assert time.monotonic() - started < 20
     assert refresh.returncode != 0
-    again = omni.run("refresh", omni.environment["OMNI_ALLOW_ADDRESSES"])
+    again = omni.run("refresh", host)
     assert again.returncode == 0, again.stderr
     with database.connect() as conn:
         jobs = conn.execute(b"SELECT status, error_kind FROM crawl_jobs ORDER BY id").fetchall()
