@@ -34,10 +34,11 @@ _HEARD = (
 # Stopped before they are sent: what adds no text. Style sheets are not among it: single-page
 # applications wait for theirs, and stopping one costs more than having it from the cache. Frames
 # are no part of the page's DOM. "Other" are workers, which are wanted, and icons, which are not.
+NEVER_LOADED = ("Font", "Image", "Media", "Ping")
 _STOPPED_AT = (
     ("Document", "Request"),
     ("Document", "Response"),
-    *((kind, "Request") for kind in ("Font", "Image", "Media", "Other", "Ping")),
+    *((kind, "Request") for kind in (*NEVER_LOADED, "Other")),
 )
 
 # In a world of its own, where the page's scripts cannot have replaced anything.

@@ -9,7 +9,7 @@ from omni_pipeline.domain.outcomes import Outcome, Redirected
 from omni_pipeline.domain.urls import canonical_url
 from omni_pipeline.gateways import browser_answers as answers
 from omni_pipeline.gateways.browser_limits import RenderLimits
-from omni_pipeline.gateways.browser_tab import Event, Tab, TabLostError
+from omni_pipeline.gateways.browser_tab import NEVER_LOADED, Event, Tab, TabLostError
 from omni_pipeline.gateways.web_answers import Head
 
 _TICK_SECONDS = 0.1
@@ -106,13 +106,18 @@ class Visit:
     def _on_paused(self, event: Event) -> None:
         is_page = event["resourceType"] == "Document" and event["frameId"] == self._tab.frame
         if not is_page and not _is_worker(event):
-            self._tab.refuse(event)
+            self._refuse_file(event)
         elif not is_page or "responseErrorReason" in event:
             self._tab.do("Fetch.continueRequest", requestId=event["requestId"])
         elif "responseStatusCode" in event:
             self._judge(event)
         else:
             self._navigate(event)
+
+    def _refuse_file(self, event: Event) -> None:
+        self._tab.refuse(event)
+        if event["resourceType"] == "Other":
+            self._requests -= 1  # an icon: a page may ask for it whenever it changes its URL
 
     def _navigate(self, event: Event) -> None:
         """Let the first navigation pass; those that follow are the page's own."""
@@ -155,7 +160,7 @@ class Visit:
             self._read_at = self._clock()
 
     def _on_request(self, event: Event) -> None:
-        if event["request"]["url"].startswith("data:"):
+        if event["request"]["url"].startswith("data:") or event.get("type") in NEVER_LOADED:
             return
         self._requests += 1
         self._active_at = self._clock()
