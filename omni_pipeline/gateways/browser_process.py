@@ -204,6 +204,15 @@ async def start_chromium(
     if program is None:
         raise browser_missing(executable)
     environment = chromium_environment()
+    try:
+        return await _start(program, environment, limits, open_tab)
+    except PermanentError:  # perhaps only memory or processes were scarce for a moment
+        return await _start(program, environment, limits, open_tab)
+
+
+async def _start(
+    program: Path, environment: dict[str, str | float], limits: RenderLimits, open_tab: TabOpener
+) -> Chromium:
     from playwright.async_api import Error, async_playwright  # noqa: PLC0415 - slow
 
     mark = f"--omni-pipeline={secrets.token_hex(8)}"

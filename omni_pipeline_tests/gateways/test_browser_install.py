@@ -84,6 +84,18 @@ def test_a_browser_that_does_not_start_is_an_error_that_says_why_e10(
 
 
 @needs_chromium
+def test_a_browser_that_does_not_start_once_is_started_again(tmp_path: Path) -> None:
+    """On a machine where memory or processes were scarce for a moment."""
+    mark = tmp_path / "tried"
+    script = f"#!/bin/sh\n[ -e {mark} ] || {{ touch {mark}; exit 1; }}\n"
+    program = _program(tmp_path / "hesitant", f'{script}exec {find_browser(None)} "$@"\n')
+    with _door(program) as door:
+        door.check()
+
+    assert mark.exists()
+
+
+@needs_chromium
 def test_a_check_starts_chromium_and_closes_it_again() -> None:
     with make_door() as door:
         door.check()
