@@ -1,5 +1,6 @@
 """A real Postgres for the whole test run, and a fresh database in it for each test that asks."""
 
+import gc
 import os
 import shutil
 import socket
@@ -29,6 +30,11 @@ TEMPLATE = "migrated"
 DAGSTER_TEMPLATE = "dagster_tables"
 
 _numbers = count(1)
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of every garbage collection what all tests need: it is most of the memory."""
+    gc.freeze()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.store.database import Database
-from omni_pipeline_tests.commands.forks import ForkServer
+from omni_pipeline_tests.commands.forks import Fork, ForkServer
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -40,7 +40,15 @@ class CommandLine:
             check=False,
         )
 
-    def start(self, *arguments: str, **changes: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, **changes: str) -> Fork:
+        """Start `omni`, as `run` does, and return at once."""
+        environment = {**self.environment, **changes}
+        assert self.forks is not None
+        assert self.forks.suits(environment)
+        return self.forks.start(arguments, environment, seconds=SECONDS)
+
+    def open(self, *arguments: str, **changes: str) -> "subprocess.Popen[str]":
+        """Start `omni` in a process of its own, as one that starts others has to be."""
         # Where the tests themselves run in the background, SIGINT is ignored, and inherited so.
         return subprocess.Popen(
             ["env", "--default-signal=INT", *self._command(arguments)],

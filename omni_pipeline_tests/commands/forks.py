@@ -62,38 +62,64 @@ class ForkServer:
         read = {name: environment[name] for name in READ_BY_IMPORTS if name in environment}
         return read == IMPORTED_WITH
 
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], *, seconds: int
+    ) -> "Fork":
+        """What takes longer than ``seconds`` dies of SIGALRM."""
+        folder = TemporaryDirectory()
+        request = {
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "folder": folder.name,
+            "seconds": seconds,
+        }
+        return Fork(self, self.ask(request), folder)
+
     def run(
         self, arguments: Sequence[str], environment: Mapping[str, str], *, seconds: int
     ) -> "subprocess.CompletedProcess[str]":
-        """As ``subprocess.run`` with captured text; what takes longer dies of SIGALRM."""
+        """As ``subprocess.run`` with captured text."""
+        fork = self.start(arguments, environment, seconds=seconds)
+        output, errors = fork.communicate()
+        return subprocess.CompletedProcess(["omni", *arguments], fork.returncode, output, errors)
+
+    def ask(self, request: Mapping[str, object]) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with TemporaryDirectory() as folder:
-            out, err = Path(folder, "out"), Path(folder, "err")
-            request = {
-                "arguments": list(arguments),
-                "environment": dict(environment),
-                "out": str(out),
-                "err": str(err),
-                "seconds": seconds,
-            }
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            code = int(self._process.stdout.readline())
-            return subprocess.CompletedProcess(
-                ["omni", *arguments], code, out.read_text(), err.read_text()
-            )
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+class Fork:
+    """A command under way, with what the tests need of ``subprocess.Popen``."""
+
+    def __init__(self, server: ForkServer, pid: int, folder: "TemporaryDirectory[str]") -> None:
+        self.pid = pid
+        self.returncode = 0
+        self._server = server
+        self._folder = folder
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def communicate(self) -> tuple[str, str]:
+        """Wait for its end; what it wrote to standard output and standard error."""
+        self.returncode = self._server.ask({"end_of": self.pid})
+        with self._folder as folder:
+            return Path(folder, "out").read_text(), Path(folder, "err").read_text()
 
 
 def serve() -> dict[str, object]:
     """Answer requests; returns in the forks only, with what each is to do."""
     for line in sys.stdin:
-        pid = os.fork()
-        if not pid:
-            request: dict[str, object] = json.loads(line)
+        request: dict[str, object] = json.loads(line)
+        if "end_of" in request:
+            _, status = os.waitpid(int(str(request["end_of"])), 0)
+            answer = os.waitstatus_to_exitcode(status)
+        elif not (answer := os.fork()):
             return request
-        _, status = os.waitpid(pid, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
     sys.exit()
 
@@ -103,9 +129,12 @@ def become(request: Mapping[str, object]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(str(request[name]), os.O_WRONLY | os.O_CREAT), number)
+        file = os.open(Path(str(request["folder"]), name), os.O_WRONLY | os.O_CREAT)
+        os.dup2(file, number)
     os.environ.clear()
     os.environ.update(request["environment"])  # type: ignore[call-overload]
+    # Where the tests themselves run in the background, it is ignored, and inherited so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.alarm(int(str(request["seconds"])))
     sys.argv = ["omni", *request["arguments"]]  # type: ignore[misc]
 

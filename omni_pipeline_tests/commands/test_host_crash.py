@@ -18,7 +18,7 @@ SECONDS = 120.0
 
 
 def start_up(omni: CommandLine, port: int) -> "subprocess.Popen[str]":
-    process = omni.start("up", "--port", str(port))
+    process = omni.open("up", "--port", str(port))
     assert process.stdout is not None
     assert f"http://127.0.0.1:{port}" in process.stdout.readline()
     return process

@@ -19,7 +19,7 @@ def page_requests(site: ScriptedSite) -> int:
     return sum(target not in own and not is_probe(target) for target in site.targets())
 
 
-@pytest.mark.parametrize("after", [1, 250])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.chaos), 250])
 def test_a_crawl_killed_on_its_way_asks_at_most_a_slot_of_pages_again(
     omni: CommandLine, after: int
 ) -> None:
@@ -36,7 +36,7 @@ def test_a_crawl_killed_on_its_way_asks_at_most_a_slot_of_pages_again(
         while page_requests(site) < after and time.monotonic() < deadline:
             time.sleep(0.005)
         refresh.send_signal(signal.SIGKILL)
-        refresh.communicate(timeout=30)
+        refresh.communicate()
         assert page_requests(site) < PAGES, "killed on its way"
         again = omni.run("refresh", place)
         assert again.returncode == 0, again.stderr

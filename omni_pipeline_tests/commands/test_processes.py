@@ -5,7 +5,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -39,13 +38,20 @@ def group(clock: Clock, tmp_path: Path) -> Iterator[ProcessGroup]:
         yield group
 
 
+_strangers: set[psutil.Process] = set()
+
+
+@pytest.fixture(autouse=True)
+def strangers() -> None:
+    """Other tests of this process keep children too."""
+    _strangers.clear()
+    _strangers.update(psutil.Process().children())
+
+
 def children() -> list[psutil.Process]:
-    """Those of the group that live; other tests of this process keep children too."""
-    found = []
-    for child in psutil.Process().children():
-        with suppress(psutil.ZombieProcess):
-            found += [child] if "timeit" in child.cmdline() else []
-    return found
+    """Those of the group that live."""
+    found = set(psutil.Process().children()) - _strangers
+    return [child for child in found if child.status() != psutil.STATUS_ZOMBIE]
 
 
 def wait_for_end() -> None:

@@ -85,7 +85,7 @@ def test_kill_while_embedding_loses_nothing_that_was_paid_for(
     refresh = omni.start("refresh", host, "--force-rescrape", OMNI_CHUNK_TOKENS="64")
     wait_until(lambda: len(embedding_server.calls) >= 3)
     refresh.send_signal(signal.SIGKILL)
-    refresh.communicate(timeout=SECONDS)
+    refresh.communicate()
     paid = [text for call in embedding_server.calls[:-1] for text in call.texts]
     assert omni.run("verify").returncode == 0
     with database.connect() as conn:
@@ -115,7 +115,7 @@ def test_of_two_refreshes_at_once_one_runs_and_the_other_is_told(
     may_end.set()
     assert second.returncode == 1
     assert "already being refreshed by run" in second.stderr
-    _, errors = first.communicate(timeout=SECONDS)
+    _, errors = first.communicate()
     assert first.returncode == 0, errors
     assert omni.run("verify").returncode == 0
 
@@ -137,7 +137,7 @@ def test_ctrl_c_ends_a_refresh_with_one_line_and_a_closed_job(
     refresh.send_signal(signal.SIGINT)
     time.sleep(0.5)
     may_end.set()
-    _, errors = refresh.communicate(timeout=SECONDS)
+    _, errors = refresh.communicate()
     assert refresh.returncode == 1
     assert errors.strip().startswith("error The refresh was interrupted.")
     with database.connect() as conn:

@@ -40,7 +40,7 @@ def test_sigterm_ends_a_refresh_soon_and_the_next_one_goes_on(
         time.sleep(0.2)
     may_end.set()
     started = time.monotonic()
-    refresh.communicate(timeout=SECONDS)
+    refresh.communicate()
     assert time.monotonic() - started < 20
     assert refresh.returncode != 0
     again = omni.run("refresh", host)

@@ -99,7 +99,7 @@ class Console:
 
 @pytest.fixture
 def up(omni: CommandLine, free_port: int) -> Iterator["subprocess.Popen[str]"]:
-    process = omni.start("up", "--port", str(free_port))
+    process = omni.open("up", "--port", str(free_port))
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -137,9 +137,7 @@ def test_three_launches_of_one_domain_run_one_after_another(
 
 def test_alerts_that_cannot_arrive_are_said_at_the_start(omni: CommandLine, free_port: int) -> None:
     """Nobody reads a sensor's ticks before something is wrong."""
-    process = omni.start(
-        "up", "--port", str(free_port), OMNI_ALERT_URLS="http://in-clear.test/hook"
-    )
+    process = omni.open("up", "--port", str(free_port), OMNI_ALERT_URLS="http://in-clear.test/hook")
     try:
         assert process.stderr is not None
         assert "plain http would send alerts in clear" in process.stderr.readline()
@@ -178,7 +176,7 @@ def test_the_end_of_up_leaves_no_process_behind(
 ) -> None:
     """Ctrl-C, `kill` and kill -9 alike; the embedded Postgres is stopped by its last user."""
     own = with_everything_of_its_own(omni)
-    process = CommandLine(environment=own).start("up", "--port", str(free_port))
+    process = CommandLine(environment=own).open("up", "--port", str(free_port))
     assert process.stdout is not None
     said = list(takewhile(lambda line: "http://" not in line, iter(process.stdout.readline, "")))
     assert process.poll() is None, said
@@ -204,7 +202,7 @@ def test_whatever_of_up_is_killed_is_started_again_and_said(
     command_line = CommandLine(environment=own)
     added = command_line.run("domains", "add", f"{site.url}/", "--delay", "0", "--max-pages", "2")
     assert added.returncode == 0, added.stderr
-    process = command_line.start("up", "--port", str(free_port))
+    process = command_line.open("up", "--port", str(free_port))
     assert process.stdout is not None
     try:
         said = list(

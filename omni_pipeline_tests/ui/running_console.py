@@ -75,7 +75,7 @@ def run_console(
 @contextmanager
 def _up(omni: CommandLine) -> Iterator[str]:
     port = find_free_port()
-    process = omni.start("up", "--port", str(port))
+    process = omni.open("up", "--port", str(port))
     assert process.stdout is not None
     url = f"http://127.0.0.1:{port}"
     try:
