@@ -5,6 +5,8 @@ Searches of few chunks, such as a domain's, are exact and never use them; for ot
 about 5 ms of CPU, more than a hundred times as much as without, so it is built after the bulk.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg import Connection, sql
@@ -63,9 +65,8 @@ def build(
         TemporaryError: Another index is being built or dropped.
     """
     _check_options(m, ef_construction)
-    with classified(), database.connect() as conn:
+    with _alone(database) as conn:
         _check_pgvector(conn)
-        _begin(conn)
         options = [f"m={m}", f"ef_construction={ef_construction}"]
         found = find(conn, model.id)
         if found and found.is_valid and found.options == options:
@@ -81,10 +82,9 @@ def drop(database: Database, model_id: int) -> bool:
     Raises:
         TemporaryError: Another index is being built or dropped.
     """
-    with classified(), database.connect() as conn:
+    with _alone(database) as conn:
         if find(conn, model_id) is None:
             return False
-        _begin(conn)
         _drop(conn, model_id)
     return True
 
@@ -109,14 +109,20 @@ def _drop(conn: Connection, model_id: int) -> None:
     conn.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(name))
 
 
-def _begin(conn: Connection) -> None:
-    """Make sure that this session is alone with its work, and give it the time it takes."""
-    if conn.execute(_SQL["lock"]).fetchone() != (True,):
-        raise TemporaryError(
-            "Another HNSW index is being built or dropped: wait for it to end, then try again.",
-            kind="transient.index_build",
-        )
-    conn.execute(_SQL["take_time"])
+@contextmanager
+def _alone(database: Database) -> Iterator[Connection]:
+    """A session that is alone with such work, and has the time that it takes."""
+    with classified(), database.connect() as conn:
+        if conn.execute(_SQL["lock"]).fetchone() != (True,):
+            raise TemporaryError(
+                "Another HNSW index is being built or dropped: wait for it to end, then try again.",
+                kind="transient.index_build",
+            )
+        conn.execute(_SQL["take_time"])
+        try:
+            yield conn
+        finally:
+            conn.execute(_SQL["unlock"])  # by itself only some time after the session's end
 
 
 def _check_options(m: int, ef_construction: int) -> None:

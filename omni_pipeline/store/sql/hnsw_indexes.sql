@@ -14,3 +14,6 @@ SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '
 -- name: lock
 -- One build or drop at a time: two of one model would be in each other's way.
 SELECT pg_try_advisory_lock(hashtextextended('hnsw_indexes', 0))
+
+-- name: unlock
+SELECT pg_advisory_unlock(hashtextextended('hnsw_indexes', 0))
