@@ -151,7 +151,7 @@ CREATE FUNCTION nearest_chunks(scope search_scope, query halfvec, most integer)
 RETURNS TABLE (chunk_id bigint, distance double precision)
 LANGUAGE plpgsql STABLE
 SET hnsw.iterative_scan = 'relaxed_order'
-SET hnsw.ef_search = '400'
+SET hnsw.ef_search = '100'
 -- Of two plans in the right order, the one that need not sort is the index. JIT takes longer than any of them.
 SET enable_sort = 'off'
 SET jit = 'off'
@@ -174,7 +174,7 @@ BEGIN
             ' SELECT * FROM candidates WHERE (SELECT count(*) FROM candidates) >= $3 ORDER BY distance, chunk_id LIMIT $3',
             distance, places, scope.model_id, conditions)
             -- Behind what a scope leaves out lies some that is nearer than what it lets through first.
-            USING scope, query, most, CASE WHEN conditions = '' THEN most * 2 ELSE greatest(most * 2, 200) END;
+            USING scope, query, most, CASE WHEN conditions = '' THEN most * 2 ELSE most * 2 + 20 END;
         GET DIAGNOSTICS found = ROW_COUNT;
         IF found = most THEN
             RETURN;

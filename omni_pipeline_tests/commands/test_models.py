@@ -64,7 +64,7 @@ def test_from_one_model_to_the_next_and_back(indexed: CommandLine) -> None:
     assert listed[NEXT]["pages_lacking"] == 0
     index = listed[NEXT]["hnsw"]
     assert isinstance(index, dict)
-    assert (index["is_valid"], index["options"]) == (True, ["m=8", "ef_construction=64"])
+    assert (index["is_valid"], index["options"]) == (True, ["m=8", "ef_construction=128"])
     run(indexed, "models", "rollback")
     assert "is removed" in run(indexed, "models", "drop", NEXT, "--yes")
 
