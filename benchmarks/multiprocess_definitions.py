@@ -1,8 +1,11 @@
-"""Our definitions with Dagster's usual executor: a process for each step of a run."""
+"""Our definitions with Dagster's usual executor: a process for each step of a run.
+
+Dagster wants one `Definitions` in a module: ours is not imported by name.
+"""
 
 import dagster as dg
 
-from omni_pipeline.definitions import defs as ours
+from omni_pipeline import definitions
 
 refresh_in_processes = dg.define_asset_job(
     "refresh_in_processes",
@@ -10,4 +13,4 @@ refresh_in_processes = dg.define_asset_job(
     executor_def=dg.multiprocess_executor,
 )
 
-defs = dg.Definitions.merge(ours, dg.Definitions(jobs=[refresh_in_processes]))
+defs = dg.Definitions.merge(definitions.defs, dg.Definitions(jobs=[refresh_in_processes]))
