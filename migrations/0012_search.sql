@@ -151,7 +151,7 @@ CREATE FUNCTION nearest_chunks(scope search_scope, query halfvec, most integer)
 RETURNS TABLE (chunk_id bigint, distance double precision)
 LANGUAGE plpgsql STABLE
 SET hnsw.iterative_scan = 'relaxed_order'
-SET hnsw.ef_search = '100'
+SET hnsw.ef_search = '150'
 -- Of two plans in the right order, the one that need not sort is the index. JIT takes longer than any of them.
 SET enable_sort = 'off'
 SET jit = 'off'

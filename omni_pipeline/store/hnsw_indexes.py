@@ -24,7 +24,7 @@ _SQL = load_queries("hnsw_indexes")
 LEAST_PGVECTOR = (0, 8, 4)
 
 # m and the limits are pgvector's own. Built with twice its own ef_construction, which hardly takes
-# longer, the index finds more with a quarter of the candidates (hnsw.ef_search).
+# longer, the index finds as much with half the candidates (hnsw.ef_search).
 DEFAULT_M = 16
 DEFAULT_EF_CONSTRUCTION = 128
 MOST_M = 100
