@@ -98,12 +98,16 @@ def test_one_path_leads_from_text_to_stored_vectors() -> None:
     """A7: one door speaks to embedding endpoints, and one step writes what it answers."""
     sources = {str(path.relative_to(PACKAGE)): path.read_text() for path in PACKAGE.rglob("*.py")}
     callers = {
-        name: text
+        name
         for name, text in sources.items()
         if re.search(r"^\s*(from|import) openai", text, re.MULTILINE)
     }
-    speakers = {name for name, text in callers.items() if "chat.completions" not in text}
+    speakers = {name for name, text in sources.items() if "client.embeddings." in text}
+    askers = {name for name, text in sources.items() if "chat.completions." in text}
     writers = {name for name, text in sources.items() if "embeddings.stage(" in text}
-    assert {name.partition("_")[0] for name in speakers} == {"gateways/embedding"}
-    assert callers.keys() - speakers == {"gateways/extraction_client.py"}, "asks about products"
+    assert speakers == {"gateways/embedding_client.py"}
+    assert askers == {"gateways/extraction_client.py"}, "asks about products"
+    # What says why a request failed, and what makes the client; neither asks.
+    others = {"gateways/embedding_failures.py", "gateways/openai_endpoint.py"}
+    assert callers == speakers | askers | others
     assert writers == {"steps/embedding_purchases.py"}
