@@ -41,12 +41,12 @@ LEFT_OUT: dict[str, str] = {
 
 # Where the rows C are meant by their bare numbers: what these test is the embedding endpoint.
 ENDPOINT_TESTS = {
-    "test_embedding.py",
-    "test_embedding_answers.py",
-    "test_embedding_turnstile.py",
-    "test_provider_breakers.py",
-    "test_rate_limits.py",
-    "test_retry_after.py",
+    "gateways/test_embedding.py",
+    "domain/test_embedding_answers.py",
+    "steps/test_embedding_turnstile.py",
+    "store/test_provider_breakers.py",
+    "store/test_rate_limits.py",
+    "domain/test_retry_after.py",
 }
 
 _RANGE = r"(\d{1,2})(?:(?:\s?[-–]\s?|\sto\s)[A-S]?(\d{1,2}))?\b"
@@ -61,7 +61,7 @@ def rows_by_test() -> Iterator[tuple[str, set[str]]]:
     """Every test as ``folder/file.py::name``, with the rows that it names."""
     for file in sorted(TESTS.rglob("test_*.py")):
         tree = ast.parse(file.read_text())
-        is_about_endpoint = file.name in ENDPOINT_TESTS
+        is_about_endpoint = str(file.relative_to(TESTS)) in ENDPOINT_TESTS
         module_rows = _rows_of_attacks(ast.get_docstring(tree) or "")
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):

@@ -57,8 +57,8 @@ def test_a_planted_violation_is_caught(tmp_path: Path, module: str, line: str) -
 
 @pytest.mark.parametrize("asset", ASSETS)
 def test_one_word_names_asset_step_store_and_sql(asset: str) -> None:
-    for place in (f"steps/{asset}.py", f"store/{asset}.py", f"store/sql/{asset}.sql"):
-        assert (PACKAGE / place).is_file(), place
+    for layer, suffix in (("steps", "py"), ("store", "py"), ("store", "sql")):
+        assert list((PACKAGE / layer).rglob(f"{asset}.{suffix}")), (layer, suffix)
     migrations = "\n".join(path.read_text() for path in (ROOT / "migrations").glob("*.sql"))
     assert f"CREATE TABLE {asset} (" in migrations
     assert asset in _asset_functions()
@@ -76,7 +76,7 @@ def test_an_asset_body_is_a_thin_shell(asset: str) -> None:
 
 
 def _asset_functions() -> dict[str, ast.FunctionDef]:
-    modules = (PACKAGE / "defs").glob("*assets.py")
+    modules = (PACKAGE / "defs").rglob("*assets.py")
     body = [node for module in modules for node in ast.parse(module.read_text()).body]
     return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
 

@@ -17,7 +17,7 @@ from omni_pipeline.store.database_server import list_supplies
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all
 
-_SQL = load_queries("alerts")
+_SQL = load_queries(__name__)
 
 # A sender that has not reported by then died; sending to one target takes less.
 CLAIM_SECONDS = 120.0

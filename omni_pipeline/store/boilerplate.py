@@ -9,7 +9,7 @@ from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_one
 
-_SQL = load_queries("boilerplate")
+_SQL = load_queries(__name__)
 
 # A block on a third of the pages is on 42 of them: enough to tell it from chance.
 MOST_PAGES = 128

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from omni_pipeline.store.queries import load_queries
 
-_SQL = load_queries("commits")
+_SQL = load_queries(__name__)
 
 Result = TypeVar("Result")
 

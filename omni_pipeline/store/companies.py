@@ -11,7 +11,7 @@ from omni_pipeline.domain.products import Evidence, Source
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 
-_SQL = load_queries("companies")
+_SQL = load_queries(__name__)
 
 
 def save(conn: Connection, holding: Claim, company: Company) -> bool:

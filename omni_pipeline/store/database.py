@@ -21,7 +21,7 @@ from omni_pipeline.store.database_errors import CONNECTION_LOST, classified
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
 from omni_pipeline.store.queries import load_queries
 
-_SQL = load_queries("database")
+_SQL = load_queries(__name__)
 
 # Every session's rules; `options` in the URL come after these and win (FAULTS P8, B6, B7).
 SESSION = {

@@ -10,7 +10,7 @@ from omni_pipeline.store.database_errors import classified, first_line
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all, fetch_one
 
-_SQL = load_queries("database_server")
+_SQL = load_queries(__name__)
 
 LEAST_POSTGRES = 15
 LEAST_PGVECTOR = (0, 8)

@@ -7,7 +7,7 @@ from psycopg import Connection
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 
-_SQL = load_queries("dead_ends")
+_SQL = load_queries(__name__)
 
 # So many are asked again in one crawl, those first that were left alone longest.
 MOST_DUE = 1_000

@@ -13,7 +13,7 @@ from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all, fetch_one
 
-_SQL = load_queries("domains")
+_SQL = load_queries(__name__)
 
 # An endless site ends here; a site that is larger says so with its page limit.
 DEFAULT_PAGE_LIMIT = 5_000

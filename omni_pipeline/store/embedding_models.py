@@ -14,7 +14,7 @@ from omni_pipeline.errors import PermanentError
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all, fetch_one
 
-_SQL = load_queries("embedding_models")
+_SQL = load_queries(__name__)
 
 # Small enough for the session's statement timeout, with an HNSW index gone before.
 DROP_PAGES = 500

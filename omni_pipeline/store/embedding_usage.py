@@ -17,7 +17,7 @@ from omni_pipeline.store.embedding_models import StoredModel
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all, fetch_one
 
-_SQL = load_queries("embedding_usage")
+_SQL = load_queries(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

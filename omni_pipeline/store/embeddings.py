@@ -13,7 +13,7 @@ from omni_pipeline.store.embedding_models import StoredModel
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_one
 
-_SQL = load_queries("embeddings")
+_SQL = load_queries(__name__)
 
 # Enough to know where a model's vectors lie, and read in milliseconds.
 SAMPLE_VECTORS = 200

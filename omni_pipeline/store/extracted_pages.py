@@ -11,7 +11,7 @@ from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all
 
-_SQL = load_queries("extracted_pages")
+_SQL = load_queries(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from omni_pipeline.store.embedding_models import StoredModel
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_one
 
-_SQL = load_queries("hnsw_indexes")
+_SQL = load_queries(__name__)
 
 # Earlier ones have faults in parallel HNSW builds and in vacuuming them.
 LEAST_PGVECTOR = (0, 8, 4)

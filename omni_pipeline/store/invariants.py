@@ -13,7 +13,7 @@ from psycopg.rows import tuple_row
 from omni_pipeline.store import verifications
 from omni_pipeline.store.queries import load_queries
 
-_SQL = load_queries("invariants")
+_SQL = load_queries(__name__)
 
 # A refresh a day, and two hours for the one before it to have taken longer.
 FRESH_HOURS = 26

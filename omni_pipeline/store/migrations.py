@@ -20,7 +20,7 @@ from omni_pipeline.store.database_errors import classified, classify, first_line
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all
 
-_SQL = load_queries("schema_migrations")
+_SQL = load_queries(__name__)
 
 _FILE_NAME = re.compile(r"(?!0000)(\d{4})_[a-z0-9_]+\.sql")
 

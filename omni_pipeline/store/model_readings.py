@@ -10,7 +10,7 @@ from omni_pipeline.store.queries import load_queries
 
 Answer = dict[str, str | None]
 
-_SQL = load_queries("model_readings")
+_SQL = load_queries(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

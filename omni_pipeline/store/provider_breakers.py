@@ -12,7 +12,7 @@ from psycopg import Connection
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_one
 
-_SQL = load_queries("provider_breakers")
+_SQL = load_queries(__name__)
 
 MOST_FAILURES = 5
 OPEN_SECONDS = 30.0

@@ -12,7 +12,7 @@ from psycopg import Connection
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_one
 
-_SQL = load_queries("rate_limits")
+_SQL = load_queries(__name__)
 
 # What may be sent at once, as a part of the minute: providers count in windows shorter than one.
 BURST_SECONDS = 5.0

@@ -10,7 +10,7 @@ from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all, fetch_one
 
-_SQL = load_queries("raw_pages")
+_SQL = load_queries(__name__)
 
 GoneBecause = Literal["missing", "moved", "soft_404", "noindex", "duplicate", "excluded"]
 

@@ -7,7 +7,7 @@ from psycopg import Connection
 from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 
-_SQL = load_queries("render_decisions")
+_SQL = load_queries(__name__)
 
 # So many patterns are remembered; a site with more of them decides the rest anew.
 MOST_PATTERNS = 10_000

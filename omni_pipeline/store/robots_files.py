@@ -8,7 +8,7 @@ from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_one
 
-_SQL = load_queries("robots_files")
+_SQL = load_queries(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

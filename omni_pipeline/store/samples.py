@@ -15,7 +15,7 @@ Rows = list[dict[str, object]]
 MOST_ROWS = 5
 MOST_CHARACTERS = 120
 
-_SQL = load_queries("samples")
+_SQL = load_queries(__name__)
 
 
 def raw_pages(conn: Connection, holding: Claim) -> Rows:

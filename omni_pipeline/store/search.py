@@ -16,7 +16,7 @@ from omni_pipeline.domain.excerpts import SNIPPET_CHARACTERS, link_to, snippet
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all
 
-_SQL = load_queries("search")
+_SQL = load_queries(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from psycopg import Connection
 from omni_pipeline.store.queries import load_queries
 from omni_pipeline.store.rows import fetch_all
 
-_SQL = load_queries("verifications")
+_SQL = load_queries(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,8 @@
 import pytest
 
 from omni_pipeline.store.database import Database
+from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.embedding_server import EmbeddingServer, failing
-
-from .conftest import CommandLine
 
 
 def refused(omni: CommandLine, *arguments: str, **changes: str) -> str:

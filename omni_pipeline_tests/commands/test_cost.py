@@ -4,9 +4,8 @@ import json
 
 from omni_pipeline.store.database import Database
 from omni_pipeline_tests import embedding_server as behave
+from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.embedding_server import EmbeddingServer
-
-from .conftest import CommandLine
 
 PRICE = {"OMNI_EMBEDDING_PRICE_PER_MILLION_TOKENS": "2.5"}
 

@@ -7,9 +7,8 @@ from psycopg import Connection
 from omni_pipeline.gateways.notifier import open_targets
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store import alerts
+from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.webhook_receiver import WebhookReceiver
-
-from .conftest import CommandLine
 
 
 def findings(omni: CommandLine, **changes: str) -> tuple[int, dict[str, tuple[str, str]]]:

@@ -9,9 +9,8 @@ import pytest
 from omni_pipeline.store import domains, held_pages
 from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import CrawlOptions, Domain, NewDomain
+from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.store.conftest import start_run
-
-from .conftest import CommandLine
 
 HOST = "a.test"
 

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from omni_pipeline.gateways.sample_server import SampleServer
-
-from .conftest import CommandLine
+from omni_pipeline_tests.commands.conftest import CommandLine
 
 
 @pytest.fixture

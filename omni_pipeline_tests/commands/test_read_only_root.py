@@ -12,8 +12,7 @@ import pytest
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.store.database import Database
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
-
-from .conftest import ROOT, CommandLine
+from omni_pipeline_tests.commands.conftest import ROOT, CommandLine
 
 # Needs the right to mount, as in CI's containers, and gives up every right before our code runs.
 SCRIPT = """

@@ -19,10 +19,9 @@ from starlette.testclient import TestClient
 from omni_pipeline.commands.up import check_host
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.settings import read_settings
+from omni_pipeline_tests.commands.conftest import ROOT, CommandLine
 from omni_pipeline_tests.conftest import find_free_port
 from omni_pipeline_tests.sites import Page, ScriptedSite
-
-from .conftest import ROOT, CommandLine
 
 HOST = "omni.example.com"
 LOGIN = {"Authorization": f"Basic {b64encode(b'me:secret').decode()}"}

@@ -18,8 +18,7 @@ from omni_pipeline.commands.processes import ProcessGroup, wait_for_port
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.store.database import Database
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
-
-from .conftest import CommandLine
+from omni_pipeline_tests.commands.conftest import CommandLine
 
 SECONDS = 120.0
 

@@ -12,10 +12,9 @@ from omni_pipeline.defs.alerts import read_events
 from omni_pipeline.store import alerts, crawl_jobs, domains, provider_breakers
 from omni_pipeline.store.crawl_jobs import Request
 from omni_pipeline_tests.conftest import find_free_port
+from omni_pipeline_tests.defs.conftest import Console
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
 from omni_pipeline_tests.webhook_receiver import WebhookReceiver
-
-from .conftest import Console
 
 BROKEN_PAGES = [
     f"/docs/{name}.html"

@@ -11,8 +11,7 @@ from omni_pipeline.definitions import defs
 from omni_pipeline.defs.health import domain_health
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.settings import CHECKOUT
-
-from .conftest import Console
+from omni_pipeline_tests.defs.conftest import Console
 
 
 def test_the_definitions_load() -> None:

@@ -10,8 +10,7 @@ from omni_pipeline.defs import health
 from omni_pipeline.store import crawl_jobs, domains
 from omni_pipeline.store.crawl_jobs import Request
 from omni_pipeline.store.domains import NewDomain
-
-from .conftest import Console
+from omni_pipeline_tests.defs.conftest import Console
 
 
 def look(console: Console, cursor: str | None = None) -> dg.SensorResult:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from .conftest import Console
+from omni_pipeline_tests.defs.conftest import Console
 
 PAGES = 40
 

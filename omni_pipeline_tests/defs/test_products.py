@@ -10,8 +10,7 @@ import dagster as dg
 from omni_pipeline.domain.crawl_part import name_part
 from omni_pipeline.store import domains, invariants, price_snapshots, products
 from omni_pipeline.store.products import StoredProduct
-
-from .conftest import Console
+from omni_pipeline_tests.defs.conftest import Console
 
 LAMP = "/shop/frost-lamp.html"
 MOTOR = "/shop/vent-motor.html"

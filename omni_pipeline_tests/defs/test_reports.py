@@ -13,8 +13,7 @@ from omni_pipeline.defs import tables
 from omni_pipeline.defs.reports import show_rows, summarize
 from omni_pipeline.defs.tables import Table
 from omni_pipeline.store.database import Database
-
-from .conftest import Console
+from omni_pipeline_tests.defs.conftest import Console
 
 TABLES = (
     *(tables.RAW_PAGES, tables.CLEANED_PAGES, tables.CHUNKS, tables.EMBEDDINGS),

@@ -25,8 +25,7 @@ from omni_pipeline.defs.run_launcher import WORKER_TAG, RunLauncher, ask_for_pro
 from omni_pipeline.defs.sockets import LONGEST_SOCKET_PATH, RUN_SERVER, socket_path
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.reaper import this_worker
-
-from .conftest import Console
+from omni_pipeline_tests.defs.conftest import Console
 
 # Of a busy machine; a run takes one or two on an idle one.
 SECONDS = 120.0

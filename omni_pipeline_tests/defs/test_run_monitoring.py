@@ -10,8 +10,7 @@ from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_ret
 from dagster._daemon.monitoring.run_monitoring import check_run_timeout, monitor_starting_run
 
 from omni_pipeline.definitions import defs
-
-from .conftest import Console
+from omni_pipeline_tests.defs.conftest import Console
 
 LOG = logging.getLogger("test")
 

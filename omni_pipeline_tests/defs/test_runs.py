@@ -7,8 +7,7 @@ from omni_pipeline.definitions import defs
 from omni_pipeline.defs.launch import RunOutcome
 from omni_pipeline.store import crawl_jobs, domains
 from omni_pipeline.store.crawl_jobs import Request
-
-from .conftest import Console
+from omni_pipeline_tests.defs.conftest import Console
 
 CHECKS = {
     "removals_are_plausible",

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from omni_pipeline.definitions import defs
-
-from .conftest import Console
+from omni_pipeline_tests.defs.conftest import Console
 
 TICK = datetime(2026, 11, 20, 2, tzinfo=UTC)
 SCHEDULED = {"omni/scheduled_for": TICK.isoformat()}

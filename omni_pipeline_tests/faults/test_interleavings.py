@@ -32,7 +32,10 @@ PAGE, TWIN = f"https://{HOST}/p", f"https://{HOST}/q"
 OLD = {PAGE: ["one", "two"], TWIN: ["same"]}
 NEW = {PAGE: ["two", "three"], TWIN: ["other"]}
 
-_JOBS, _DOMAINS = load_queries("crawl_jobs"), load_queries("domains")
+_JOBS, _DOMAINS = (
+    load_queries("omni_pipeline.store.crawl_jobs"),
+    load_queries("omni_pipeline.store.domains"),
+)
 
 
 class Stage:

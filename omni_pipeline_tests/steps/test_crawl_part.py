@@ -13,8 +13,7 @@ from omni_pipeline.steps.reaper import this_worker
 from omni_pipeline.steps.refresh import open_refresh
 from omni_pipeline.store import crawl_frontier
 from omni_pipeline.store.crawl_jobs import Request
-
-from .conftest import Pipeline
+from omni_pipeline_tests.steps.conftest import Pipeline
 
 SHOP = name_part(None, ["/shop/*"])
 # Asked for of every site: its rules, its lists, and how it says "not found".

@@ -14,8 +14,7 @@ from omni_pipeline.settings import ExtractionSettings
 from omni_pipeline.store import domains
 from omni_pipeline.store.database import Database
 from omni_pipeline_tests.chat_answers import NOTHING
-
-from .shops import HOST, Shop, open_shop
+from omni_pipeline_tests.steps.shops import HOST, Shop, open_shop
 
 VANE = f"https://{HOST}/vane.html"
 ANSWER = NOTHING | {"name": "Copper vane", "price": "129,00 Euro"}

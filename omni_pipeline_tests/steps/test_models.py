@@ -35,8 +35,7 @@ from omni_pipeline_tests.embedding_server import (
     Exchange,
     vector_of,
 )
-
-from .conftest import Pipeline
+from omni_pipeline_tests.steps.conftest import Pipeline
 
 PAGE = "/docs/watering.html"
 WORDS = ("water", "vinegar")

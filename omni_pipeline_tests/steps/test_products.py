@@ -8,8 +8,7 @@ import pytest
 from omni_pipeline.steps.product_plausibility import check_delistings
 from omni_pipeline.store import domains, products
 from omni_pipeline.store.database import Database
-
-from .shops import HOST, Shop, open_shop, product_page
+from omni_pipeline_tests.steps.shops import HOST, Shop, open_shop, product_page
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.retirement import Losses, Move, Retired, retire
 from omni_pipeline.store import crawl_frontier, crawl_jobs, domains
 from omni_pipeline.store.raw_pages import Evidence
-
-from .conftest import CountingDoor, Pipeline
+from omni_pipeline_tests.steps.conftest import CountingDoor, Pipeline
 
 PAGE = "/docs/watering.html"
 ROWS = (

@@ -9,8 +9,7 @@ from psycopg import Connection
 
 from omni_pipeline.store import commits, domains
 from omni_pipeline.store.domains import NewDomain
-
-from .conftest import count
+from omni_pipeline_tests.store.conftest import count
 
 
 class AnswerLostError(Exception):

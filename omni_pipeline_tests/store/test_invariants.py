@@ -402,7 +402,7 @@ def test_the_invariants_are_numbered_without_a_hole() -> None:
 
 def test_every_invariant_says_in_one_line_what_must_hold_and_when_and_where() -> None:
     line = re.compile(r"-- (I\d\d_\w+, )?(always|quiet), (by domain|everywhere): .{20,}")
-    for name, query in load_queries("invariants").items():
+    for name, query in load_queries("omni_pipeline.store.invariants").items():
         first, *others = query.decode().split("\n")
         assert line.fullmatch(first), name
         assert name.startswith("I") or first.startswith("-- I"), name
@@ -573,7 +573,7 @@ def test_a_canonical_url_of_the_domain_is_not_reported(
 
 QUIET = sorted(
     invariant or query
-    for query, text in load_queries("invariants").items()
+    for query, text in load_queries("omni_pipeline.store.invariants").items()
     for invariant in re.findall(r"^-- (?:(I\d\d_\w+), )?quiet, ", text.decode(), re.MULTILINE)
 )
 
@@ -720,7 +720,9 @@ def test_a_loss_that_a_person_confirmed_is_no_mass_loss(defenceless: Connection)
 
 def test_the_mass_loss_that_is_reported_is_the_one_that_is_held_back() -> None:
     """I40: the same numbers stand in the rule and in its witness."""
-    query = load_queries("invariants")["I40_no_mass_loss_without_a_person"].decode()
+    query = load_queries("omni_pipeline.store.invariants")[
+        "I40_no_mass_loss_without_a_person"
+    ].decode()
     assert f">= {FEWEST_GONE_FOR_GUARD}" in query
     assert f"> {MOST_GONE_SHARE} *" in query
 
@@ -793,7 +795,7 @@ def test_all_invariants_are_read_from_one_snapshot(run: Run, other_connection: C
 
     class TearsAPageMeanwhile(psycopg.Cursor[Any]):
         def execute(self, query: Any, *args: Any, **kwargs: Any) -> "TearsAPageMeanwhile":
-            if query == load_queries("invariants")["chunks"]:
+            if query == load_queries("omni_pipeline.store.invariants")["chunks"]:
                 other_connection.execute("SET session_replication_role = replica")
                 other_connection.execute("DELETE FROM embeddings")
             return super().execute(query, *args, **kwargs)

@@ -40,13 +40,22 @@ FOLDER = Path(store.__file__).parent
 PARAMETER = re.compile(r"%\((\w+)\)[sbt]")
 
 # Statements about the whole database; the tests of migrations and of the server run them.
-UTILITIES = {("schema_migrations", "create_ledger"), ("database_server", "create_extension")}
+UTILITIES = {
+    ("omni_pipeline.store.migrations", "create_ledger"),
+    ("omni_pipeline.store.database_server", "create_extension"),
+}
+
+
+def module_of(path: Path) -> str:
+    """The module beside which a file of queries stands."""
+    parts = path.relative_to(FOLDER).with_suffix("").parts
+    return ".".join(("omni_pipeline.store", *parts))
 
 
 def all_queries() -> Iterator[tuple[str, str]]:
-    for path in sorted((FOLDER / "sql").glob("*.sql")):
-        for name in load_queries(path.stem):
-            yield path.stem, name
+    for path in sorted(FOLDER.rglob("*.sql")):
+        for name in load_queries(module_of(path)):
+            yield module_of(path), name
 
 
 def asked_for(module: Path) -> set[str]:
@@ -69,37 +78,32 @@ def asked_for(module: Path) -> set[str]:
 # Names
 
 
-@pytest.mark.parametrize("path", sorted((FOLDER / "sql").glob("*.sql")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.sql")), ids=lambda path: path.stem)
 def test_each_query_of_a_file_has_a_name_of_its_own_and_only_one_statement(path: Path) -> None:
     text = path.read_text()
     names = re.findall(r"^-- name: (.*)$", text, re.MULTILINE)
-    assert list(load_queries(path.stem)) == names, "no name is taken twice, none is misspelt"
+    assert list(load_queries(module_of(path))) == names, "no name is taken twice, none is misspelt"
     assert text.startswith("-- name: ") or path.stem == "invariants"
-    for name, query in load_queries(path.stem).items():
+    for name, query in load_queries(module_of(path)).items():
         code = re.sub(rb"^--.*$|'[^']*'", b"", query, flags=re.MULTILINE)
         assert code.strip(), f"{name} is empty"
         assert b";" not in code, f"{name} is one statement"
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: path.stem)
 def test_every_query_that_a_module_asks_for_is_in_its_file(path: Path) -> None:
     """A6: what the code calls exists."""
     names = asked_for(path)
-    tables = re.findall(r'^_SQL = load_queries\("(\w+)"\)$', path.read_text(), re.MULTILINE)
-    assert len(tables) == (1 if names or path.stem == "invariants" else 0)
+    loads = re.findall(r"^_SQL = load_queries\(__name__\)$", path.read_text(), re.MULTILINE)
+    assert len(loads) == (1 if names or path.stem == "invariants" else 0)
     if names:
-        assert names <= set(load_queries(tables[0]))
+        assert names <= set(load_queries(module_of(path)))
 
 
 def test_every_query_in_a_file_is_asked_for() -> None:
-    asked = {
-        (table, name)
-        for path in FOLDER.glob("*.py")
-        for table in re.findall(r'^_SQL = load_queries\("(\w+)"\)$', path.read_text(), re.MULTILINE)
-        for name in asked_for(path)
-    }
+    asked = {(module_of(path), name) for path in FOLDER.rglob("*.py") for name in asked_for(path)}
     unused = set(all_queries()) - asked
-    assert {query for query in unused if query[0] != "invariants"} == set()
+    assert {query for query in unused if not query[0].endswith(".invariants")} == set()
 
 
 # Against the migrated database
@@ -125,9 +129,9 @@ def plan_or_run(conn: Connection, query: bytes) -> None:
 def test_every_query_can_be_planned_on_the_migrated_database(migrated: Connection) -> None:
     """A6: functions, tables and columns that do not exist are found here, not in mid-crawl."""
     planned = 0
-    for table, name in all_queries():
-        query = load_queries(table)[name]
-        if (table, name) in UTILITIES:
+    for module, name in all_queries():
+        query = load_queries(module)[name]
+        if (module, name) in UTILITIES:
             continue
         with migrated.transaction(force_rollback=True):
             plan_or_run(migrated, query)

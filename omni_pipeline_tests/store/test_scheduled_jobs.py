@@ -12,8 +12,7 @@ from omni_pipeline.errors import DomainBusyError
 from omni_pipeline.store import crawl_jobs, domains
 from omni_pipeline.store.crawl_jobs import Claim, TickDoneError
 from omni_pipeline.store.database import Database
-
-from .conftest import HOST, REQUEST, claim, count, register
+from omni_pipeline_tests.store.conftest import HOST, REQUEST, claim, count, register
 
 TICK = datetime(2026, 11, 20, 2, tzinfo=UTC)
 SCHEDULED = replace(REQUEST, scheduled_for=TICK)
