@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from benchmarks.contenders import ROOT, environment, our_command, own_home
 from benchmarks.site_process import serve
 from omni_pipeline.settings import Settings
-from omni_pipeline.store.database import open_database
+from omni_pipeline.store.postgres.database import open_database
 
 ORDINARY = 7
 BAD = ("drip", "trap", "bomb")

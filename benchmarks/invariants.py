@@ -21,10 +21,10 @@ from omni_pipeline.steps.verification import verify
 from omni_pipeline.store import chunks, crawl_jobs, embeddings, invariants
 from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.crawl_jobs import Claim, Request
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import get
 from omni_pipeline.store.embedding_models import StoredModel, ensure
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.session import Session
 
 PER_PAGE = 10
 CHANGED_SHARE = 0.05

@@ -25,8 +25,8 @@ from benchmarks.process_tree import Stopwatch, adopt_orphans
 from benchmarks.site_process import serve
 from omni_pipeline.defs.instance import add_partition
 from omni_pipeline.settings import read_settings
-from omni_pipeline.store.database import open_database
-from omni_pipeline.store.migrations import migrate
+from omni_pipeline.store.postgres.database import open_database
+from omni_pipeline.store.postgres.migrations import migrate
 from omni_pipeline_tests.defs.machinery import Machinery, open_machinery
 
 SITES = 4  # as many as the queue admits at once, since it admits one run per domain

@@ -27,9 +27,9 @@ from omni_pipeline.steps.refresh import Refresh, open_refresh
 from omni_pipeline.steps.tools import Tools
 from omni_pipeline.store import domains
 from omni_pipeline.store.crawl_jobs import Request
-from omni_pipeline.store.database import Database, open_database
 from omni_pipeline.store.domains import NewDomain
-from omni_pipeline.store.migrations import migrate
+from omni_pipeline.store.postgres.database import Database, open_database
+from omni_pipeline.store.postgres.migrations import migrate
 
 TABLES_OF_CHUNKS = ["page_revisions", "staged_chunks", "chunks", "staged_embeddings", "embeddings"]
 # A session tells the server what it wrote once it has been idle for a second.

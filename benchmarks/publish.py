@@ -28,10 +28,10 @@ from omni_pipeline.steps.refresh import Refresh, open_refresh
 from omni_pipeline.store import chunks, domains, embedding_models, embeddings, raw_pages
 from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.crawl_jobs import Request
-from omni_pipeline.store.database import Database, open_database
 from omni_pipeline.store.domains import NewDomain
 from omni_pipeline.store.embedding_models import StoredModel
-from omni_pipeline.store.migrations import migrate
+from omni_pipeline.store.postgres.database import Database, open_database
+from omni_pipeline.store.postgres.migrations import migrate
 
 Item = TypeVar("Item")
 Row = tuple[object, ...]

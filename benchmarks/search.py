@@ -34,10 +34,10 @@ from omni_pipeline.settings import Settings
 from omni_pipeline.store import chunks, crawl_jobs, domains, embeddings, hnsw_indexes, raw_pages
 from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.crawl_jobs import Request
-from omni_pipeline.store.database import Database, open_database
 from omni_pipeline.store.domains import NewDomain
 from omni_pipeline.store.embedding_models import StoredModel, ensure
-from omni_pipeline.store.migrations import migrate
+from omni_pipeline.store.postgres.database import Database, open_database
+from omni_pipeline.store.postgres.migrations import migrate
 from omni_pipeline.store.raw_pages import NewBody
 from omni_pipeline.store.search import EVERYWHERE, Answer, Scope, search
 

@@ -29,12 +29,12 @@ from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline.steps.embedding_turnstile import SharedTurnstile
 from omni_pipeline.store import crawl_jobs, domains, embedding_models, embeddings
 from omni_pipeline.store.crawl_jobs import Request
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
-from omni_pipeline.store.migrations import migrate
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.migrations import migrate
+from omni_pipeline.store.postgres.session import Session
 from omni_pipeline.store.rate_limits import BURST_SECONDS, Limit
-from omni_pipeline.store.session import Session
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer, Exchange
 
 PER_MINUTE = 10

@@ -33,8 +33,8 @@ from omni_pipeline.domain.chunking import Chunk
 from omni_pipeline.store import chunks, crawl_jobs, domains, embedding_models, embeddings, raw_pages
 from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.crawl_jobs import Request
-from omni_pipeline.store.database import Database, parse_url
 from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.postgres.database import Database, parse_url
 from omni_pipeline.store.raw_pages import NewBody
 
 HOST = "bench.test"

@@ -17,9 +17,9 @@ from dagster_postgres.storage import DagsterPostgresStorage
 from psycopg import Connection, sql
 
 from omni_pipeline.settings import read_settings
-from omni_pipeline.store.database import Database, dagster_url, parse_url
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
-from omni_pipeline.store.migrations import migrate
+from omni_pipeline.store.postgres.database import Database, dagster_url, parse_url
+from omni_pipeline.store.postgres.migrations import migrate
 
 # What a test run may lose in a power cut is worth less than its speed.
 CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

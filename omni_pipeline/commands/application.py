@@ -9,11 +9,11 @@ from omni_pipeline.domain.urls import Site, parse_site
 from omni_pipeline.errors import UnknownDomainError
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.store import domains
-from omni_pipeline.store.database import Database, open_database
-from omni_pipeline.store.database_server import check_server
 from omni_pipeline.store.domains import Domain, NewDomain
-from omni_pipeline.store.migrations import check_schema, migrate, pending, read_migrations
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import Database, open_database
+from omni_pipeline.store.postgres.migrations import check_schema, migrate, pending, read_migrations
+from omni_pipeline.store.postgres.server_checks import check_server
+from omni_pipeline.store.postgres.session import Session
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -13,10 +13,10 @@ from omni_pipeline.errors import OmniError
 from omni_pipeline.gateways.notifier import find_unusable, open_targets
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.store import alerts, embedding_models
-from omni_pipeline.store.database import Database, describe, open_database
-from omni_pipeline.store.database_server import check_server, list_supplies
-from omni_pipeline.store.migrations import check_schema, pending
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import Database, describe, open_database
+from omni_pipeline.store.postgres.migrations import check_schema, pending
+from omni_pipeline.store.postgres.server_checks import check_server, list_supplies
+from omni_pipeline.store.postgres.session import Session
 
 MARKS = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "wrong": "[red]wrong  [/]"}
 

@@ -6,8 +6,8 @@ import typer
 
 from omni_pipeline.commands.application import open_application
 from omni_pipeline.commands.console import say
-from omni_pipeline.store import migrations
-from omni_pipeline.store.database_server import check_server
+from omni_pipeline.store.postgres import migrations
+from omni_pipeline.store.postgres.server_checks import check_server
 
 
 def migrate(

@@ -25,9 +25,9 @@ from omni_pipeline.steps.alerting import (
     sync_with_tables,
     tell_of_outage,
 )
-from omni_pipeline.store.database import open_database
-from omni_pipeline.store.migrations import check_schema
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import open_database
+from omni_pipeline.store.postgres.migrations import check_schema
+from omni_pipeline.store.postgres.session import Session
 
 WATCHED = (
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,

@@ -7,8 +7,8 @@ import dagster as dg
 from omni_pipeline.defs.assets import embeddings
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.freshness import FreshnessReport, check_freshness
-from omni_pipeline.store.database import open_database
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import open_database
+from omni_pipeline.store.postgres.session import Session
 
 STALE_DOMAINS = dg.AssetCheckKey(embeddings.key, "stale_domains")
 

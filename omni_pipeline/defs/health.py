@@ -12,8 +12,8 @@ from omni_pipeline.defs.assets import OWNERS
 from omni_pipeline.defs.reports import show_cell
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.health import DomainHealth, Health, read_health
-from omni_pipeline.store.database import open_database
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import open_database
+from omni_pipeline.store.postgres.session import Session
 
 # Each event keeps its table for good; domains that need someone come first.
 MOST_ROWS = 200

@@ -13,7 +13,7 @@ from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.domain.urls import check_partition_key
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.settings import CHECKOUT, Settings
-from omni_pipeline.store.database import Database, dagster_url
+from omni_pipeline.store.postgres.database import Database, dagster_url
 
 WAITING = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
 UNFINISHED = [

@@ -7,8 +7,8 @@ from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.domain.urls import check_partition_key
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store import domains, held_pages, products
-from omni_pipeline.store.database import open_database
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import open_database
+from omni_pipeline.store.postgres.session import Session
 
 # In process: one interpreter for the run instead of one per step, and no step that outlives a
 # killed run and goes on writing.

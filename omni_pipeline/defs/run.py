@@ -24,10 +24,10 @@ from omni_pipeline.steps.refresh import Listener, Progress, Refresh, open_refres
 from omni_pipeline.steps.tools import Tools
 from omni_pipeline.store import crawl_jobs
 from omni_pipeline.store.crawl_jobs import Request, TickDoneError
-from omni_pipeline.store.database import Database, open_database
 from omni_pipeline.store.domains import Domain
-from omni_pipeline.store.migrations import check_schema
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import Database, open_database
+from omni_pipeline.store.postgres.migrations import check_schema
+from omni_pipeline.store.postgres.session import Session
 
 WorkContext = dg.AssetExecutionContext | dg.OpExecutionContext
 

@@ -17,8 +17,8 @@ from omni_pipeline.defs.run import fail_runs_of_lost_jobs
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.freshness import check_freshness
 from omni_pipeline.store import domains
-from omni_pipeline.store.database import open_database
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import open_database
+from omni_pipeline.store.postgres.session import Session
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 

@@ -19,7 +19,7 @@ from omni_pipeline.settings import Settings
 from omni_pipeline.steps.plausibility import FEWEST_FAILED, MOST_FAILED_SHARE
 from omni_pipeline.store import alerts
 from omni_pipeline.store.alerts import Limits, Patience
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.session import Session
 
 # A breaker that is open for longer is somebody's business, whatever opened it.
 BREAKER_SECONDS = 300.0

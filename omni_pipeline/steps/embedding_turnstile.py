@@ -13,9 +13,9 @@ from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.settings import OPENAI_URL, EmbeddingSettings
 from omni_pipeline.store import provider_breakers, rate_limits
+from omni_pipeline.store.postgres.session import Session
 from omni_pipeline.store.provider_breakers import Breaker
 from omni_pipeline.store.rate_limits import Limit, Queue, Turn
-from omni_pipeline.store.session import Session
 
 # Ten runs that share ten requests a minute wait for one another; a run that waits keeps its lease.
 MOST_WAIT_SECONDS = 600.0

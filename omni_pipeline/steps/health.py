@@ -7,7 +7,7 @@ from typing import Literal
 
 from omni_pipeline.store import alerts, domains
 from omni_pipeline.store.domains import DomainOverview
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.session import Session
 
 Verdict = Literal["failed", "held", "stale", "running", "new", "good", "paused"]
 

@@ -11,8 +11,8 @@ from typing import Self
 from omni_pipeline.errors import LeaseLostError, OmniError
 from omni_pipeline.store import crawl_jobs
 from omni_pipeline.store.crawl_jobs import Claim
-from omni_pipeline.store.database import Database
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.session import Session
 
 # EX_TEMPFAIL of sysexits.h: what was asked for may succeed when it is asked for again.
 EXIT_LEASE_LOST = 75

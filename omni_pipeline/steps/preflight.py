@@ -4,7 +4,7 @@ from omni_pipeline.steps.tools import Tools
 from omni_pipeline.steps.web_access import WebAccess
 from omni_pipeline.store import embedding_models
 from omni_pipeline.store.domains import Domain
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.session import Session
 
 
 def check_embedding(tools: Tools, session: Session) -> None:

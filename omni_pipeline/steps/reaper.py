@@ -9,7 +9,7 @@ from pathlib import Path
 from omni_pipeline import faults
 from omni_pipeline.store import crawl_jobs
 from omni_pipeline.store.crawl_jobs import LostJob
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.session import Session
 
 # What a process had locked when it died is free again when the server notices: within a second. Who
 # claims the domain next should not have to come back for that.

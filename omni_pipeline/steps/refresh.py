@@ -12,11 +12,12 @@ from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import LeaseLostError, OmniError
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.lease import Lease
-from omni_pipeline.store import commits, crawl_jobs, domains
+from omni_pipeline.store import crawl_jobs, domains
 from omni_pipeline.store.crawl_jobs import Claim, Request
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import Domain
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres import commits
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.session import Session
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

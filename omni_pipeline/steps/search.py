@@ -11,10 +11,10 @@ from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.tools import Tools
 from omni_pipeline.store import embedding_models, search
-from omni_pipeline.store.database import open_database
 from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.postgres.database import open_database
+from omni_pipeline.store.postgres.session import Session
 from omni_pipeline.store.search import EVERYWHERE, Answer, Scope
-from omni_pipeline.store.session import Session
 
 Mode = Literal["hybrid", "vector", "text"]
 

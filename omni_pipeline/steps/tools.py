@@ -22,7 +22,7 @@ from omni_pipeline.steps.web_access import WebAccess, open_web, user_agent
 from omni_pipeline.store import embedding_models
 from omni_pipeline.store.domains import Domain
 from omni_pipeline.store.embedding_models import StoredModel
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.session import Session
 
 
 class Tools:

@@ -9,7 +9,7 @@ from omni_pipeline.errors import UnknownDomainError
 from omni_pipeline.steps.counts import CountsReport
 from omni_pipeline.store import domains, invariants, verifications
 from omni_pipeline.store.invariants import Violation
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.session import Session
 from omni_pipeline.store.verifications import DueDomain
 
 MOST_NAMED = 5

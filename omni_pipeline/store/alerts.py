@@ -13,9 +13,9 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from omni_pipeline.domain.alerts import Condition, Due, describe_condition
-from omni_pipeline.store.database_server import list_supplies
-from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_all
+from omni_pipeline.store.postgres.queries import load_queries
+from omni_pipeline.store.postgres.rows import fetch_all
+from omni_pipeline.store.postgres.server_checks import list_supplies
 
 _SQL = load_queries(__name__)
 

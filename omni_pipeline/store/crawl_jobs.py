@@ -22,8 +22,8 @@ from omni_pipeline.errors import (
     PermanentError,
     UnknownDomainError,
 )
-from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_all, fetch_one
+from omni_pipeline.store.postgres.queries import load_queries
+from omni_pipeline.store.postgres.rows import fetch_all, fetch_one
 
 _SQL = load_queries(__name__)
 

@@ -10,8 +10,8 @@ from psycopg.types.json import Jsonb
 from omni_pipeline.domain.outcomes import Rendering
 from omni_pipeline.errors import SettingsError, UnknownDomainError
 from omni_pipeline.store.crawl_jobs import Claim
-from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_all, fetch_one
+from omni_pipeline.store.postgres.queries import load_queries
+from omni_pipeline.store.postgres.rows import fetch_all, fetch_one
 
 _SQL = load_queries(__name__)
 

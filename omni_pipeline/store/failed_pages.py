@@ -7,8 +7,8 @@ from datetime import datetime
 from psycopg import Connection
 
 from omni_pipeline.store.crawl_jobs import Claim
-from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_all
+from omni_pipeline.store.postgres.queries import load_queries
+from omni_pipeline.store.postgres.rows import fetch_all
 
 _SQL = load_queries(__name__)
 

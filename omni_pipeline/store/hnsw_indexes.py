@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from psycopg import Connection, sql
 
 from omni_pipeline.errors import PermanentError, TemporaryError
-from omni_pipeline.store.database import Database
-from omni_pipeline.store.database_errors import classified
 from omni_pipeline.store.embedding_models import StoredModel
-from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_one
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.queries import load_queries
+from omni_pipeline.store.postgres.rows import fetch_one
+from omni_pipeline.store.postgres.sqlstates import classified
 
 _SQL = load_queries(__name__)
 

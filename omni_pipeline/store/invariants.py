@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from omni_pipeline.store import verifications
-from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.postgres.queries import load_queries
 
 _SQL = load_queries(__name__)
 

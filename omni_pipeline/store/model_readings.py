@@ -6,7 +6,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from omni_pipeline.store.crawl_jobs import Claim
-from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.postgres.queries import load_queries
 
 Answer = dict[str, str | None]
 

@@ -7,8 +7,8 @@ from typing import Literal
 from psycopg import Connection
 
 from omni_pipeline.store.crawl_jobs import Claim
-from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_all, fetch_one
+from omni_pipeline.store.postgres.queries import load_queries
+from omni_pipeline.store.postgres.rows import fetch_all, fetch_one
 
 _SQL = load_queries(__name__)
 

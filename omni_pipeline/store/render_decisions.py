@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from psycopg import Connection
 
 from omni_pipeline.store.crawl_jobs import Claim
-from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.postgres.queries import load_queries
 
 _SQL = load_queries(__name__)
 

@@ -7,7 +7,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from omni_pipeline.store.crawl_jobs import Claim
-from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.postgres.queries import load_queries
 
 Rows = list[dict[str, object]]
 

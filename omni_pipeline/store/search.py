@@ -13,8 +13,8 @@ from pgvector import HalfVector
 from psycopg import Connection
 
 from omni_pipeline.domain.excerpts import SNIPPET_CHARACTERS, link_to, snippet
-from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_all
+from omni_pipeline.store.postgres.queries import load_queries
+from omni_pipeline.store.postgres.rows import fetch_all
 
 _SQL = load_queries(__name__)
 

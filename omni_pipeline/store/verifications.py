@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
-from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_all
+from omni_pipeline.store.postgres.queries import load_queries
+from omni_pipeline.store.postgres.rows import fetch_all
 
 _SQL = load_queries(__name__)
 

@@ -13,8 +13,8 @@ import pytest
 
 from omni_pipeline.domain.alerts import Condition
 from omni_pipeline.store import alerts, domains
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import ROOT, CommandLine
 from omni_pipeline_tests.conftest import find_free_port
 from omni_pipeline_tests.webhook_receiver import WebhookReceiver

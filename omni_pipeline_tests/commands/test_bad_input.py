@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.embedding_server import EmbeddingServer, failing
 

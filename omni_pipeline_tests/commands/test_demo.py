@@ -11,8 +11,8 @@ from omni_pipeline.commands.refresh import run
 from omni_pipeline.domain.crawl_part import name_part
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.store import invariants
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.postgres.database import Database
 
 
 def test_a_price_falls_and_a_product_leaves_and_returns(

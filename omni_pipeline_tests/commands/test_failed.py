@@ -7,8 +7,8 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.store import failed_pages
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.store.conftest import Run, start_run
 

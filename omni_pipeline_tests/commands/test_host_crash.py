@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from omni_pipeline.gateways.sample_server import SampleServer
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.commands.test_up import Console
 from omni_pipeline_tests.embedding_server import EmbeddingServer, Exchange, ok

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from omni_pipeline.gateways.sample_server import SampleServer
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import ROOT, CommandLine
 
 # Needs the right to mount, as in CI's containers, and gives up every right before our code runs.

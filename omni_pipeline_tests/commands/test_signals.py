@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.embedding_server import EmbeddingServer, Exchange, ok
 

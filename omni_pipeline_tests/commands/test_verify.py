@@ -7,7 +7,7 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.commands.verify import MOST_SHOWN
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.store.conftest import start_run
 

@@ -16,8 +16,8 @@ from omni_pipeline.domain.crawl_part import WHOLE_SITE, CrawlPart
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store import domains
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.postgres.database import Database
 
 VARIABLES = (
     "OMNI_DATABASE_URL",

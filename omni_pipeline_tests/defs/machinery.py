@@ -26,8 +26,8 @@ from omni_pipeline.defs.run import PARTITION_TAG
 from omni_pipeline.defs.sockets import RUN_SERVER
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store import domains
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.postgres.database import Database
 
 # Eleven runs cost some 70 CPU-seconds: a minute on two idle cores, and many on busy ones.
 SECONDS = 480.0

@@ -16,9 +16,9 @@ from omni_pipeline.defs.schedules import daily_refresh, due_day
 from omni_pipeline.errors import OmniError
 from omni_pipeline.store import crawl_jobs, domains, invariants
 from omni_pipeline.store.crawl_jobs import Request
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.session import Session
 
 TWO = datetime(2026, 10, 20, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -10,8 +10,8 @@ from omni_pipeline.definitions import defs
 from omni_pipeline.defs import sensors
 from omni_pipeline.defs.freshness import STALE_DOMAINS, with_badge
 from omni_pipeline.store import domains
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.postgres.database import Database
 
 # Host, status, hours since the last success (None: never), hours since it was registered.
 DOMAINS = (

@@ -13,8 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from psycopg import Connection
 
 from omni_pipeline.errors import OmniError
-from omni_pipeline.store.database import Database
-from omni_pipeline.store.database_errors import classified
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.sqlstates import classified
 
 Script = Callable[[Connection], Iterator[None]]
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from psycopg.conninfo import conninfo_to_dict
 
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 
 _COMMIT = b"COMMIT\x00"
 

@@ -18,7 +18,7 @@ import pytest
 
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, TemporaryError
 from omni_pipeline.store import crawl_jobs, embeddings, invariants
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.faults.histories import (
     Journal,
     Outcome,

@@ -11,8 +11,8 @@ from psycopg import Connection
 
 from omni_pipeline.store import chunks, crawl_jobs, domains, embedding_models, invariants
 from omni_pipeline.store.crawl_jobs import Claim
-from omni_pipeline.store.database import Database
-from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline_tests.faults.interleavings import Script, Session, orders, play
 from omni_pipeline_tests.store.conftest import (
     DIMENSIONS,

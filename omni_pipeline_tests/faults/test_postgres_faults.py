@@ -21,10 +21,10 @@ from omni_pipeline.domain.chunking import Chunk
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.store import chunks, crawl_jobs
 from omni_pipeline.store.chunks import NewRevision
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
-from omni_pipeline.store.migrations import migrate
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.migrations import migrate
+from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests.conftest import CARELESS, execute, make_enterable_dir
 from omni_pipeline_tests.faults.conftest import SEEDED, Case, Twin, World, cloned, edited, seed
 from omni_pipeline_tests.faults.relays import Relay

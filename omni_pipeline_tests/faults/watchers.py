@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from omni_pipeline.errors import OmniError, TemporaryError
 from omni_pipeline.store import invariants
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.faults.workers import FORKS
 
 Texts = tuple[str, ...]

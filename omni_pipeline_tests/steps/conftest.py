@@ -27,9 +27,9 @@ from omni_pipeline.steps.reaper import this_worker
 from omni_pipeline.steps.refresh import Refresh, open_refresh
 from omni_pipeline.store import domains, embedding_models, invariants
 from omni_pipeline.store.crawl_jobs import Request
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
 from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.postgres.database import Database
 
 DIMENSIONS = 16
 

@@ -19,8 +19,8 @@ from omni_pipeline.steps.reaper import this_worker
 from omni_pipeline.steps.refresh import Refresh, open_refresh
 from omni_pipeline.store import domains, held_pages, invariants
 from omni_pipeline.store.crawl_jobs import Request
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import ScriptedSite
 
 WORDS = "The garden is watered at dawn, when the soil is cool and the wind has not yet risen. "

@@ -25,9 +25,9 @@ from omni_pipeline.steps.alerting import (
 from omni_pipeline.store import alerts, crawl_jobs, domains, held_pages, provider_breakers
 from omni_pipeline.store.alerts import Alert, Patience
 from omni_pipeline.store.crawl_jobs import Claim, Request
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.domains import NewDomain
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.session import Session
 
 HOST = "a.test"
 AT_ONCE = Patience(gap_seconds=0.0)

@@ -11,7 +11,7 @@ from omni_pipeline.gateways.cleaning_pool import CleaningLimits
 from omni_pipeline.steps import cleaned_pages
 from omni_pipeline.steps.cleaned_pages import CleanedPagesReport, clean_pages
 from omni_pipeline.steps.raw_pages import crawl
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import ScriptedSite
 from omni_pipeline_tests.steps.scripted_crawls import WORDS, Crawler
 

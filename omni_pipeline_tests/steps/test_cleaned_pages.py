@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import ScriptedSite
 from omni_pipeline_tests.steps.scripted_crawls import WORDS, Crawler, page, site_of
 

@@ -27,7 +27,7 @@ from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.store import crawl_jobs, domains, embedding_models
 from omni_pipeline.store.embedding_models import StoredModel
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests import embedding_server as behave
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
 from omni_pipeline_tests.steps.conftest import CountingDoor, Pipeline

@@ -12,7 +12,7 @@ from psycopg import Connection
 from omni_pipeline.errors import LeaseLostError
 from omni_pipeline.steps.lease import EXIT_LEASE_LOST, Lease
 from omni_pipeline.store import crawl_jobs
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import claim, register
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -24,7 +24,7 @@ WORKER = """
 import sys, time
 from omni_pipeline.steps.lease import Lease
 from omni_pipeline.store import crawl_jobs, domains
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 
 database = Database(url=sys.argv[1])
 with database.connect() as conn:

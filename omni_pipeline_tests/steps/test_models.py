@@ -26,8 +26,8 @@ from omni_pipeline.steps.search import answer
 from omni_pipeline.steps.tools import Tools
 from omni_pipeline.store import embedding_models
 from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.postgres.session import Session
 from omni_pipeline.store.search import Answer
-from omni_pipeline.store.session import Session
 from omni_pipeline_tests.embedding_server import (
     DIMENSIONS,
     Behaviour,

@@ -5,8 +5,8 @@ from psycopg import Connection
 
 from omni_pipeline.steps.verification import MOST_NAMED, Verification, check_domain, verify
 from omni_pipeline.store import crawl_jobs, domains, verifications
-from omni_pipeline.store.database import Database
-from omni_pipeline.store.session import Session
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests.store.conftest import Run, claim, silence, start_run
 
 LEASE_SECONDS = 90.0

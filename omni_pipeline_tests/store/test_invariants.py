@@ -19,11 +19,11 @@ from omni_pipeline.store import (
     raw_pages,
     verifications,
 )
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
 from omni_pipeline.store.failed_pages import Failure
 from omni_pipeline.store.invariants import Violation
-from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline_tests.conftest import execute
 from omni_pipeline_tests.store.conftest import (
     MISSING,

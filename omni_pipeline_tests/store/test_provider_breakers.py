@@ -7,7 +7,7 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.store import provider_breakers
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.provider_breakers import MOST_FAILURES, Breaker
 
 ENDPOINT = "https://e.test/v1"

@@ -7,7 +7,7 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.store import chunks, invariants
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import HOST, Run, count, live_texts
 
 P, Q = f"https://{HOST}/p", f"https://{HOST}/q"

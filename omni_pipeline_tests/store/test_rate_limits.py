@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.store import rate_limits
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.rate_limits import BURST_SECONDS, MARGIN, Limit, Turn
 
 FREE = Limit(endpoint="https://e.test", model="m")

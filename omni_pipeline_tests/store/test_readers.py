@@ -18,7 +18,7 @@ from psycopg import Connection
 
 from omni_pipeline.store import chunks, crawl_jobs, embeddings, invariants
 from omni_pipeline.store.crawl_jobs import Claim
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.search import search
 from omni_pipeline_tests.store.conftest import HOST, Run, live_texts, start_run, vector_of
 
@@ -156,7 +156,7 @@ def test_a_reader_of_a_delete_followed_by_an_insert_would_see_the_gap(
 WRITER = """
 import json, sys
 from omni_pipeline.store import chunks, crawl_jobs
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 
 def say(word):
     print(word, flush=True)

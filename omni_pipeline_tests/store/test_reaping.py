@@ -13,8 +13,8 @@ from psycopg import Connection
 from omni_pipeline.errors import LeaseLostError
 from omni_pipeline.store import crawl_jobs, invariants, raw_pages
 from omni_pipeline.store.crawl_jobs import Claim, LostJob, Request
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.embedding_models import ensure
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import (
     DIMENSIONS,
     HOST,

@@ -11,7 +11,7 @@ from psycopg import Connection
 from omni_pipeline.errors import DomainBusyError
 from omni_pipeline.store import crawl_jobs, domains
 from omni_pipeline.store.crawl_jobs import Claim, TickDoneError
-from omni_pipeline.store.database import Database
+from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import HOST, REQUEST, claim, count, register
 
 TICK = datetime(2026, 11, 20, 2, tzinfo=UTC)

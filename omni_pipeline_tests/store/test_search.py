@@ -10,9 +10,9 @@ from pgvector import HalfVector
 from psycopg import Connection
 
 from omni_pipeline.store import chunks, domains, invariants, raw_pages
-from omni_pipeline.store.database import Database
 from omni_pipeline.store.embedding_models import activate, ensure
-from omni_pipeline.store.migrations import migrate, read_migrations
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.migrations import migrate, read_migrations
 from omni_pipeline.store.search import Answer, Scope, search
 from omni_pipeline_tests.store.conftest import (
     DIMENSIONS,

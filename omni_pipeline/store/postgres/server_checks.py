@@ -6,9 +6,9 @@ import psycopg
 from psycopg import Connection
 
 from omni_pipeline.errors import PermanentError, TemporaryError
-from omni_pipeline.store.database_errors import classified, first_line
-from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_all, fetch_one
+from omni_pipeline.store.postgres.queries import load_queries
+from omni_pipeline.store.postgres.rows import fetch_all, fetch_one
+from omni_pipeline.store.postgres.sqlstates import classified, first_line
 
 _SQL = load_queries(__name__)
 

@@ -9,8 +9,8 @@ import stamina
 from psycopg import Connection
 
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.store.database import Database
-from omni_pipeline.store.database_errors import classified
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.sqlstates import classified
 
 Result = TypeVar("Result")
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import psycopg
 from psycopg import Connection
 
-from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.postgres.queries import load_queries
 
 _SQL = load_queries(__name__)
 

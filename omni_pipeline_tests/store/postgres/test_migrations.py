@@ -12,8 +12,8 @@ from psycopg import Connection
 
 from omni_pipeline.errors import SchemaError, TemporaryError
 from omni_pipeline.settings import CHECKOUT
-from omni_pipeline.store.database import Database
-from omni_pipeline.store.migrations import check_schema, migrate, pending, read_migrations
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.migrations import check_schema, migrate, pending, read_migrations
 
 PAGES = "CREATE TABLE pages (id bigint, share text DEFAULT '100 %');"
 
@@ -189,8 +189,8 @@ def test_a_failing_migration_is_named_with_its_line_and_leaves_nothing(
 MIGRATOR = """
 import sys
 from pathlib import Path
-from omni_pipeline.store.database import Database
-from omni_pipeline.store.migrations import migrate
+from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.postgres.migrations import migrate
 
 with Database(url=sys.argv[1], application_name="to be killed").connect() as conn:
     migrate(conn, Path(sys.argv[2]))

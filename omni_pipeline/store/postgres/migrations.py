@@ -15,16 +15,16 @@ from psycopg import Connection
 
 from omni_pipeline.errors import SchemaError, TemporaryError
 from omni_pipeline.settings import CHECKOUT
-from omni_pipeline.store.database import register_vectors
-from omni_pipeline.store.database_errors import classified, classify, first_line
-from omni_pipeline.store.queries import load_queries
-from omni_pipeline.store.rows import fetch_all
+from omni_pipeline.store.postgres.database import register_vectors
+from omni_pipeline.store.postgres.queries import load_queries
+from omni_pipeline.store.postgres.rows import fetch_all
+from omni_pipeline.store.postgres.sqlstates import classified, classify, first_line
 
 _SQL = load_queries(__name__)
 
 _FILE_NAME = re.compile(r"(?!0000)(\d{4})_[a-z0-9_]+\.sql")
 
-PACKAGE = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)

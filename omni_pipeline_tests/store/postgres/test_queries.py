@@ -21,7 +21,7 @@ from omni_pipeline.store import (
     raw_pages,
 )
 from omni_pipeline.store.failed_pages import Failure
-from omni_pipeline.store.queries import load_queries
+from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline_tests.store.conftest import (
     CHUNKER,
     CLEANER,
@@ -41,8 +41,8 @@ PARAMETER = re.compile(r"%\((\w+)\)[sbt]")
 
 # Statements about the whole database; the tests of migrations and of the server run them.
 UTILITIES = {
-    ("omni_pipeline.store.migrations", "create_ledger"),
-    ("omni_pipeline.store.database_server", "create_extension"),
+    ("omni_pipeline.store.postgres.migrations", "create_ledger"),
+    ("omni_pipeline.store.postgres.server_checks", "create_extension"),
 }
 
 
