@@ -30,7 +30,7 @@ from omni_pipeline.steps.embedding_turnstile import SharedTurnstile
 from omni_pipeline.store import crawl_jobs, domains, embedding_models, embeddings
 from omni_pipeline.store.crawl_jobs import Request
 from omni_pipeline.store.domains import NewDomain
-from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.migrations import migrate
 from omni_pipeline.store.postgres.session import Session

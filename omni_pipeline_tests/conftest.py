@@ -17,7 +17,7 @@ from dagster_postgres.storage import DagsterPostgresStorage
 from psycopg import Connection, sql
 
 from omni_pipeline.settings import read_settings
-from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.postgres.database import Database, dagster_url, parse_url
 from omni_pipeline.store.postgres.migrations import migrate
 

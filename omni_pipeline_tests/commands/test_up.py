@@ -16,7 +16,7 @@ import pytest
 
 from omni_pipeline.commands.processes import ProcessGroup, wait_for_port
 from omni_pipeline.gateways.sample_server import SampleServer
-from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 

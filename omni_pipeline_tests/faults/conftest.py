@@ -13,7 +13,7 @@ import pytest
 from omni_pipeline.settings import EmbeddingSettings, Settings
 from omni_pipeline.store import domains, invariants
 from omni_pipeline.store.domains import NewDomain
-from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.conftest import execute
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer, ok

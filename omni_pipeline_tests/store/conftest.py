@@ -20,7 +20,7 @@ from omni_pipeline.store.chunks import NewRevision, Published
 from omni_pipeline.store.cleaned_pages import NewText
 from omni_pipeline.store.crawl_jobs import Claim, Request
 from omni_pipeline.store.domains import NewDomain
-from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.embedding_models import StoredModel, ensure
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.raw_pages import Evidence, NewBody

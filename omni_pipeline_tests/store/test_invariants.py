@@ -19,7 +19,7 @@ from omni_pipeline.store import (
     raw_pages,
     verifications,
 )
-from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.failed_pages import Failure
 from omni_pipeline.store.invariants import Violation
 from omni_pipeline.store.postgres.database import Database

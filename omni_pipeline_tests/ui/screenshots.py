@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.migrations import migrate
 from omni_pipeline_tests.conftest import CARELESS, execute, find_free_port, make_enterable_dir

@@ -17,7 +17,7 @@ from psycopg.types import TypeInfo
 
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
 from omni_pipeline.settings import Settings
-from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.sqlstates import CONNECTION_LOST, classified
 

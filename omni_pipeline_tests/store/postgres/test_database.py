@@ -18,7 +18,7 @@ from psycopg import Connection
 
 from omni_pipeline.errors import OmniError, PermanentError, SettingsError, TemporaryError
 from omni_pipeline.settings import Settings
-from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.postgres.database import Database, dagster_url, describe, open_database
 from omni_pipeline.store.postgres.server_checks import Server, check_server, find_unfitness
 from omni_pipeline.store.postgres.sqlstates import classified, classify

@@ -21,7 +21,7 @@ from urllib.parse import quote
 from psycopg import pq
 
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
-from omni_pipeline.store.embedded_place import POSTGRES_MAJOR, Place, run_as
+from omni_pipeline.store.embedded.account import POSTGRES_MAJOR, Place, run_as
 
 SUPERUSER = "postgres"
 

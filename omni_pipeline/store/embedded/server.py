@@ -23,8 +23,8 @@ import psycopg
 from psycopg import sql
 
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.store.embedded_cluster import SUPERUSER, Cluster
-from omni_pipeline.store.embedded_place import settle
+from omni_pipeline.store.embedded.account import settle
+from omni_pipeline.store.embedded.cluster import SUPERUSER, Cluster
 
 DEFAULT_PORT = 5432
 

@@ -18,10 +18,10 @@ import pytest
 
 from omni_pipeline.errors import PermanentError, SettingsError
 from omni_pipeline.settings import CHECKOUT
-from omni_pipeline.store import embedded_place
-from omni_pipeline.store.embedded_cluster import find_complaint
-from omni_pipeline.store.embedded_place import Account
-from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.embedded import account as embedded_place
+from omni_pipeline.store.embedded.account import Account
+from omni_pipeline.store.embedded.cluster import find_complaint
+from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline_tests.conftest import CARELESS, make_enterable_dir
 
 only_as_root = pytest.mark.skipif(os.geteuid() != 0, reason="root's own difficulties")
@@ -31,7 +31,7 @@ USER = """
 import sys
 from pathlib import Path
 from omni_pipeline.errors import OmniError
-from omni_pipeline.store.embedded_postgres import EmbeddedPostgres
+from omni_pipeline.store.embedded.server import EmbeddedPostgres
 
 server = EmbeddedPostgres(Path(sys.argv[1]), settings={"fsync": "off"})
 try:
