@@ -25,9 +25,9 @@ from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.refresh import Refresh, open_refresh
 from omni_pipeline.steps.tools import Tools
-from omni_pipeline.store import domains
-from omni_pipeline.store.crawl_jobs import Request
-from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.crawl_jobs import Request
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database, open_database
 from omni_pipeline.store.postgres.migrations import migrate
 

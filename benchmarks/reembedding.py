@@ -24,7 +24,7 @@ from benchmarks.our_refresh import Contender
 from omni_pipeline.domain.urls import parse_site
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.settings import EmbeddingSettings, Settings
-from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database, open_database
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
 

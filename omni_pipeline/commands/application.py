@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from omni_pipeline.domain.urls import Site, parse_site
 from omni_pipeline.errors import UnknownDomainError
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.store import domains
-from omni_pipeline.store.domains import Domain, NewDomain
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import Domain, NewDomain
 from omni_pipeline.store.postgres.database import Database, open_database
 from omni_pipeline.store.postgres.migrations import check_schema, migrate, pending, read_migrations
 from omni_pipeline.store.postgres.server_checks import check_server

@@ -16,7 +16,7 @@ from omni_pipeline.steps.site_report import (
     SitemapReport,
     SiteReport,
 )
-from omni_pipeline.store.domains import DEFAULT_PAGE_LIMIT, NewDomain
+from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT, NewDomain
 
 if TYPE_CHECKING:
     from omni_pipeline.commands.looking import Looking

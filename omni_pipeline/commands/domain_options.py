@@ -8,7 +8,7 @@ import typer
 from omni_pipeline.domain.currencies import iso_code
 from omni_pipeline.domain.hosts import BadHostError, canonical_host
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.store.domains import DEFAULT_PAGE_LIMIT, CrawlOptions
+from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT, CrawlOptions
 
 UNLIMITED = "none"
 # What the column holds; nobody means more.

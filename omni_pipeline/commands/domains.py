@@ -25,9 +25,10 @@ from omni_pipeline.commands.domain_options import (
 )
 from omni_pipeline.domain.urls import parse_site
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.store import domains, held_pages
-from omni_pipeline.store.domains import Domain, NewDomain
+from omni_pipeline.store import held_pages
 from omni_pipeline.store.held_pages import HeldPage
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import Domain, NewDomain
 
 app = typer.Typer(
     no_args_is_help=True, help="Register, list, show, change, pause, resume and remove domains."

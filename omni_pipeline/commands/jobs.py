@@ -12,8 +12,8 @@ from omni_pipeline.commands.console import ago, print_json, say
 from omni_pipeline.domain.urls import parse_site
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.progress import describe_seconds
-from omni_pipeline.store import crawl_jobs, domains
-from omni_pipeline.store.crawl_jobs import Job
+from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs.crawl_jobs import Job
 
 
 class Status(StrEnum):

@@ -22,8 +22,8 @@ from omni_pipeline.defs.sockets import RUN_SERVER
 from omni_pipeline.errors import SettingsError, TemporaryError
 from omni_pipeline.gateways.notifier import find_unusable, open_targets
 from omni_pipeline.settings import Settings
-from omni_pipeline.store import domains
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
+from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.migrations import migrate
 
 LOOPBACK = "127.0.0.1"

@@ -13,7 +13,7 @@ from omni_pipeline.steps.model_builds import build_index
 from omni_pipeline.steps.reaper import this_worker
 from omni_pipeline.steps.refresh import Listener, Refresh
 from omni_pipeline.steps.tools import Tools
-from omni_pipeline.store.crawl_jobs import Request
+from omni_pipeline.store.jobs.crawl_jobs import Request
 
 
 class ModelConfig(dg.Config):

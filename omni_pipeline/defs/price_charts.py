@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from omni_pipeline.domain.price_chart import MOST_LINES, draw_prices
 from omni_pipeline.store import price_snapshots
-from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 
 DAYS = 90
 

@@ -15,7 +15,7 @@ from omni_pipeline.defs.instance import UNFINISHED, WAITING
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.defs.run import PARTITION_TAG, RESTART_TAG, SCHEDULED_FOR_TAG
 from omni_pipeline.defs.schedules import due_day
-from omni_pipeline.store import crawl_jobs
+from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.session import Session
 
 PRIORITY_TAG = "dagster/priority"

@@ -22,9 +22,9 @@ from omni_pipeline.steps.progress import Speedometer, describe_progress
 from omni_pipeline.steps.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.refresh import Listener, Progress, Refresh, open_refresh
 from omni_pipeline.steps.tools import Tools
-from omni_pipeline.store import crawl_jobs
-from omni_pipeline.store.crawl_jobs import Request, TickDoneError
-from omni_pipeline.store.domains import Domain
+from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.jobs.crawl_jobs import Request, TickDoneError
+from omni_pipeline.store.jobs.domains import Domain
 from omni_pipeline.store.postgres.database import Database, open_database
 from omni_pipeline.store.postgres.migrations import check_schema
 from omni_pipeline.store.postgres.session import Session

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
-from omni_pipeline.store import chunks, domains
+from omni_pipeline.store import chunks
+from omni_pipeline.store.jobs import domains
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,8 +29,8 @@ from omni_pipeline.store import (
     render_decisions,
 )
 from omni_pipeline.store.crawl_frontier import Added, Due
-from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.raw_pages import Evidence, NewBody
 
 MOST_CHARACTERS = 8_000_000

@@ -20,8 +20,9 @@ from omni_pipeline.steps.link_gate import LinkGate
 from omni_pipeline.steps.page_reading import PageReader, PageReading, document_text
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.steps.rendering import DECISION_SECONDS, RenderDecisions
-from omni_pipeline.store import crawl_frontier, domains, render_decisions
+from omni_pipeline.store import crawl_frontier, render_decisions
 from omni_pipeline.store.crawl_frontier import Due
+from omni_pipeline.store.jobs import domains
 
 
 class CrawlSite:

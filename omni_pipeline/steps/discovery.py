@@ -23,7 +23,7 @@ from omni_pipeline.domain.urls import Site, canonical_url, in_scope
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.store import raw_pages, robots_files
-from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.robots_files import RobotsCopy
 
 # RFC 9309, 2.3.1.4: after 30 days without an answer the copy has had its time.

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
-from omni_pipeline.store import domains
-from omni_pipeline.store.domains import StaleDomain
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import StaleDomain
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from omni_pipeline.store import alerts, domains
-from omni_pipeline.store.domains import DomainOverview
+from omni_pipeline.store import alerts
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import DomainOverview
 from omni_pipeline.store.postgres.session import Session
 
 Verdict = Literal["failed", "held", "stale", "running", "new", "good", "paused"]

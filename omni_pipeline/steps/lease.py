@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from omni_pipeline.errors import LeaseLostError, OmniError
-from omni_pipeline.store import crawl_jobs
-from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
 

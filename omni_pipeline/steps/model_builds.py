@@ -23,8 +23,8 @@ from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.refresh import Listener, Progress, Refresh
 from omni_pipeline.steps.tools import Tools
 from omni_pipeline.store import embedding_models
-from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 
 
 @dataclass(frozen=True, kw_only=True)

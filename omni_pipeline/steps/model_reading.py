@@ -26,8 +26,8 @@ from omni_pipeline.gateways.extraction import PageRefusedError, Reading, estimat
 from omni_pipeline.settings import ExtractionSettings
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.store import embedding_usage, model_readings
-from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.embedding_usage import Bill, ChatBatch
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.model_readings import Kept, Key
 
 # An endpoint that refuses this many pages in a row refuses the question, not the pages.

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from omni_pipeline import faults
-from omni_pipeline.store import crawl_jobs
-from omni_pipeline.store.crawl_jobs import LostJob
+from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.jobs.crawl_jobs import LostJob
 from omni_pipeline.store.postgres.session import Session
 
 # What a process had locked when it died is free again when the server notices: within a second. Who

@@ -12,9 +12,9 @@ from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import LeaseLostError, OmniError
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.lease import Lease
-from omni_pipeline.store import crawl_jobs, domains
-from omni_pipeline.store.crawl_jobs import Claim, Request
-from omni_pipeline.store.domains import Domain
+from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
+from omni_pipeline.store.jobs.domains import Domain
 from omni_pipeline.store.postgres import commits
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session

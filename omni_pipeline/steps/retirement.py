@@ -17,8 +17,8 @@ from omni_pipeline.store import (
     held_pages,
     raw_pages,
 )
-from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.raw_pages import Evidence
 
 # A refresh in which more than this share of the live pages vanishes is not believed (I40).

@@ -20,8 +20,8 @@ from omni_pipeline.settings import Settings
 from omni_pipeline.steps.embedding_turnstile import open_turnstile, reopen
 from omni_pipeline.steps.web_access import WebAccess, open_web, user_agent
 from omni_pipeline.store import embedding_models
-from omni_pipeline.store.domains import Domain
 from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.jobs.domains import Domain
 from omni_pipeline.store.postgres.session import Session
 
 

@@ -7,8 +7,9 @@ from psycopg import Connection
 
 from omni_pipeline.errors import UnknownDomainError
 from omni_pipeline.steps.counts import CountsReport
-from omni_pipeline.store import domains, invariants, verifications
+from omni_pipeline.store import invariants, verifications
 from omni_pipeline.store.invariants import Violation
+from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline.store.verifications import DueDomain
 

@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from omni_pipeline import faults
 from omni_pipeline.domain.chunking import Chunk
-from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_all, fetch_one
 

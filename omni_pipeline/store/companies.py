@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from omni_pipeline.domain.company import Company
 from omni_pipeline.domain.products import Evidence, Source
-from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 
 _SQL = load_queries(__name__)

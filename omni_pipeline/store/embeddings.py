@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import Connection
 
-from omni_pipeline.store.crawl_jobs import Claim
 from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_one
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from psycopg import Connection
 
-from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 
 _SQL = load_queries(__name__)

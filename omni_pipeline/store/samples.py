@@ -6,7 +6,7 @@ Rows are mappings here, by the names that head the columns where they are shown.
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 
 Rows = list[dict[str, object]]

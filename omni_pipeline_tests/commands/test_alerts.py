@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import pytest
 
 from omni_pipeline.domain.alerts import Condition
-from omni_pipeline.store import alerts, domains
-from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store import alerts
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import ROOT, CommandLine
 from omni_pipeline_tests.conftest import find_free_port

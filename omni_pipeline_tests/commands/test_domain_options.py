@@ -6,7 +6,7 @@ import pytest
 
 from omni_pipeline.commands.domain_options import RenderMode, read_options
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.store.domains import CrawlOptions
+from omni_pipeline.store.jobs.domains import CrawlOptions
 
 NOTHING: dict[str, Any] = {
     "max_pages": None,

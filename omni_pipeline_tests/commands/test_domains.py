@@ -6,8 +6,9 @@ from typing import Unpack
 
 import pytest
 
-from omni_pipeline.store import domains, held_pages
-from omni_pipeline.store.domains import CrawlOptions, Domain, NewDomain
+from omni_pipeline.store import held_pages
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import CrawlOptions, Domain, NewDomain
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.store.conftest import start_run

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import crawl_jobs, domains
-from omni_pipeline.store.crawl_jobs import Counters
+from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs.crawl_jobs import Counters
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.store.conftest import silence, start_run

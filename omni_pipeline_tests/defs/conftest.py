@@ -15,8 +15,8 @@ from omni_pipeline.defs.launch import RunOutcome, run_refresh
 from omni_pipeline.domain.crawl_part import WHOLE_SITE, CrawlPart
 from omni_pipeline.gateways.sample_server import SampleServer
 from omni_pipeline.settings import read_settings
-from omni_pipeline.store import domains
-from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database
 
 VARIABLES = (

@@ -25,8 +25,8 @@ from omni_pipeline.defs.instance import dagster_environment, open_instance
 from omni_pipeline.defs.run import PARTITION_TAG
 from omni_pipeline.defs.sockets import RUN_SERVER
 from omni_pipeline.settings import read_settings
-from omni_pipeline.store import domains
-from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database
 
 # Eleven runs cost some 70 CPU-seconds: a minute on two idle cores, and many on busy ones.

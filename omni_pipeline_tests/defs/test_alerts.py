@@ -9,8 +9,9 @@ import pytest
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs import alerts as sensors
 from omni_pipeline.defs.alerts import read_events
-from omni_pipeline.store import alerts, crawl_jobs, domains, provider_breakers
-from omni_pipeline.store.crawl_jobs import Request
+from omni_pipeline.store import alerts, provider_breakers
+from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline_tests.conftest import find_free_port
 from omni_pipeline_tests.defs.conftest import Console
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer

@@ -9,8 +9,8 @@ from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs import sensors
 from omni_pipeline.defs.freshness import STALE_DOMAINS, with_badge
-from omni_pipeline.store import domains
-from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database
 
 # Host, status, hours since the last success (None: never), hours since it was registered.

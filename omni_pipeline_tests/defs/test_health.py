@@ -7,9 +7,9 @@ import dagster as dg
 import pytest
 
 from omni_pipeline.defs import health
-from omni_pipeline.store import crawl_jobs, domains
-from omni_pipeline.store.crawl_jobs import Request
-from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs.crawl_jobs import Request
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline_tests.defs.conftest import Console
 
 

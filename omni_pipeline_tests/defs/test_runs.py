@@ -5,8 +5,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs.launch import RunOutcome
-from omni_pipeline.store import crawl_jobs, domains
-from omni_pipeline.store.crawl_jobs import Request
+from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline_tests.defs.conftest import Console
 
 CHECKS = {

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import chunks, crawl_jobs, domains, embedding_models, invariants
-from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store import chunks, embedding_models, invariants
+from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline_tests.faults.interleavings import Script, Session, orders, play
@@ -33,8 +34,8 @@ OLD = {PAGE: ["one", "two"], TWIN: ["same"]}
 NEW = {PAGE: ["two", "three"], TWIN: ["other"]}
 
 _JOBS, _DOMAINS = (
-    load_queries("omni_pipeline.store.crawl_jobs"),
-    load_queries("omni_pipeline.store.domains"),
+    load_queries("omni_pipeline.store.jobs.crawl_jobs"),
+    load_queries("omni_pipeline.store.jobs.domains"),
 )
 
 

@@ -28,7 +28,7 @@ from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.refresh import open_refresh
 from omni_pipeline.steps.tools import Tools
-from omni_pipeline.store.crawl_jobs import Request
+from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.migrations import check_schema
 from omni_pipeline.store.postgres.session import Session

@@ -10,7 +10,7 @@ import pytest
 
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.steps.plausibility import check_changes, check_failures, check_removals
-from omni_pipeline.store import domains
+from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import Page, ScriptedSite, Seen, html, in_turn, redirect
 from omni_pipeline_tests.steps.scripted_crawls import (

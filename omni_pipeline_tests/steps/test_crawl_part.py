@@ -12,7 +12,7 @@ from omni_pipeline.steps.raw_pages import RawPagesReport, crawl
 from omni_pipeline.steps.reaper import this_worker
 from omni_pipeline.steps.refresh import open_refresh
 from omni_pipeline.store import crawl_frontier
-from omni_pipeline.store.crawl_jobs import Request
+from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline_tests.steps.conftest import Pipeline
 
 SHOP = name_part(None, ["/shop/*"])

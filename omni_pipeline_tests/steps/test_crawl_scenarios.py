@@ -19,7 +19,7 @@ from omni_pipeline.domain.outcomes import FetchRequest, Outcome
 from omni_pipeline.errors import LeaseLostError, TemporaryError
 from omni_pipeline.steps.crawl_site import CrawlSite
 from omni_pipeline.steps.plausibility import check_removals
-from omni_pipeline.store import domains
+from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import Page, Script, Seen, in_turn, redirect
 from omni_pipeline_tests.steps.imagined_sites import ImaginedCrawler, ImaginedSite

@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from omni_pipeline.errors import LeaseLostError
 from omni_pipeline.steps.lease import EXIT_LEASE_LOST, Lease
-from omni_pipeline.store import crawl_jobs
+from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import claim, register
 
@@ -23,7 +23,8 @@ SECONDS = 20
 WORKER = """
 import sys, time
 from omni_pipeline.steps.lease import Lease
-from omni_pipeline.store import crawl_jobs, domains
+from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 
 database = Database(url=sys.argv[1])

@@ -11,7 +11,7 @@ from omni_pipeline.domain.model_reading import Question
 from omni_pipeline.errors import LeaseLostError, OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.extraction import PageRefusedError, Reading
 from omni_pipeline.settings import ExtractionSettings
-from omni_pipeline.store import domains
+from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.chat_answers import NOTHING
 from omni_pipeline_tests.steps.shops import HOST, Shop, open_shop

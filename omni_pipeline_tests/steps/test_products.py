@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from omni_pipeline.steps.product_plausibility import check_delistings
-from omni_pipeline.store import domains, products
+from omni_pipeline.store import products
+from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.steps.shops import HOST, Shop, open_shop, product_page
 

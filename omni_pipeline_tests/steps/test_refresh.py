@@ -13,7 +13,8 @@ from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.retirement import Losses, Move, Retired, retire
-from omni_pipeline.store import crawl_frontier, crawl_jobs, domains
+from omni_pipeline.store import crawl_frontier
+from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.raw_pages import Evidence
 from omni_pipeline_tests.steps.conftest import CountingDoor, Pipeline
 

@@ -13,7 +13,7 @@ from omni_pipeline.settings import Settings
 from omni_pipeline.steps.preflight import check_browser
 from omni_pipeline.steps.raw_pages import RawPagesReport, crawl
 from omni_pipeline.steps.web_access import open_web
-from omni_pipeline.store import domains
+from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.gateways.browser_doors import needs_chromium
 from omni_pipeline_tests.sites import Page, Script, ScriptedSite

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import date
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import chunks, cleaned_pages, crawl_jobs, raw_pages
+from omni_pipeline.store import chunks, cleaned_pages, raw_pages
 from omni_pipeline.store.embedding_models import ensure
+from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline_tests.store.conftest import (
     CHUNKER,
     HOST,

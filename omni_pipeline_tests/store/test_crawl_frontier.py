@@ -6,9 +6,10 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import crawl_frontier, crawl_jobs, failed_pages, invariants, raw_pages
+from omni_pipeline.store import crawl_frontier, failed_pages, invariants, raw_pages
 from omni_pipeline.store.crawl_frontier import Totals
 from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline_tests.store.conftest import (
     HOST,
     MISSING,

@@ -9,8 +9,9 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.errors import UnknownDomainError
-from omni_pipeline.store import crawl_jobs, domains, embedding_usage
+from omni_pipeline.store import embedding_usage
 from omni_pipeline.store.embedding_usage import Batch, Bill, Booking, Spending, total_of
+from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import HOST, Run, count, start_run
 

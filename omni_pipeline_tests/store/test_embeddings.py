@@ -6,9 +6,10 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import crawl_jobs, domains, embeddings
-from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store import embeddings
 from omni_pipeline.store.embedding_models import ensure
+from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline_tests.store.conftest import (
     DIMENSIONS,
     Run,

@@ -5,8 +5,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from omni_pipeline.store import domains, failed_pages
+from omni_pipeline.store import failed_pages
 from omni_pipeline.store.failed_pages import Failure, OpenFailure
+from omni_pipeline.store.jobs import domains
 from omni_pipeline_tests.store.conftest import HOST, Run, count, start_run
 
 ROOT = f"https://{HOST}/"

@@ -11,17 +11,11 @@ from psycopg import Connection, sql
 
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.steps.retirement import FEWEST_GONE_FOR_GUARD, MOST_GONE_SHARE
-from omni_pipeline.store import (
-    crawl_frontier,
-    crawl_jobs,
-    failed_pages,
-    invariants,
-    raw_pages,
-    verifications,
-)
+from omni_pipeline.store import crawl_frontier, failed_pages, invariants, raw_pages, verifications
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.failed_pages import Failure
 from omni_pipeline.store.invariants import Violation
+from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline_tests.conftest import execute

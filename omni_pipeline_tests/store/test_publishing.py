@@ -11,8 +11,9 @@ import pytest
 from psycopg import Connection, sql
 
 from omni_pipeline.errors import LeaseLostError
-from omni_pipeline.store import chunks, crawl_jobs, embeddings, invariants
+from omni_pipeline.store import chunks, embeddings, invariants
 from omni_pipeline.store.chunks import Published
+from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline_tests.store.conftest import HOST, Run, live_texts, start_run, wait_until_blocked
 
 P, Q = f"https://{HOST}/p", f"https://{HOST}/q"

@@ -16,8 +16,9 @@ from contextlib import contextmanager
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import chunks, crawl_jobs, embeddings, invariants
-from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store import chunks, embeddings, invariants
+from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.search import search
 from omni_pipeline_tests.store.conftest import HOST, Run, live_texts, start_run, vector_of
@@ -155,7 +156,8 @@ def test_a_reader_of_a_delete_followed_by_an_insert_would_see_the_gap(
 # A publish in a process of its own. It says how far it is, and goes on at the next line it is sent.
 WRITER = """
 import json, sys
-from omni_pipeline.store import chunks, crawl_jobs
+from omni_pipeline.store import chunks
+from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
 
 def say(word):

@@ -9,8 +9,9 @@ import pytest
 from pgvector import HalfVector
 from psycopg import Connection
 
-from omni_pipeline.store import chunks, domains, invariants, raw_pages
+from omni_pipeline.store import chunks, invariants, raw_pages
 from omni_pipeline.store.embedding_models import activate, ensure
+from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.migrations import migrate, read_migrations
 from omni_pipeline.store.search import Answer, Scope, search

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from omni_pipeline.gateways.sample_server import SampleServer
-from omni_pipeline.store import domains
-from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.conftest import find_free_port

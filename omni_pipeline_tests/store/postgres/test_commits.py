@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import domains
-from omni_pipeline.store.domains import NewDomain
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres import commits
 from omni_pipeline_tests.store.conftest import count
 

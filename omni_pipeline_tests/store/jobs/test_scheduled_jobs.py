@@ -9,8 +9,8 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.errors import DomainBusyError
-from omni_pipeline.store import crawl_jobs, domains
-from omni_pipeline.store.crawl_jobs import Claim, TickDoneError
+from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs.crawl_jobs import Claim, TickDoneError
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import HOST, REQUEST, claim, count, register
 

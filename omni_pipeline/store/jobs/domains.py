@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from omni_pipeline.domain.outcomes import Rendering
 from omni_pipeline.errors import SettingsError, UnknownDomainError
-from omni_pipeline.store.crawl_jobs import Claim
+from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_all, fetch_one
 

@@ -14,7 +14,6 @@ from omni_pipeline.store import (
     companies,
     crawl_frontier,
     dead_ends,
-    domains,
     embedding_usage,
     failed_pages,
     held_pages,
@@ -24,9 +23,10 @@ from omni_pipeline.store import (
     render_decisions,
     robots_files,
 )
-from omni_pipeline.store.domains import CrawlOptions, DomainOverview, NewDomain
 from omni_pipeline.store.embedding_usage import Batch, Bill
 from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import CrawlOptions, DomainOverview, NewDomain
 from omni_pipeline.store.model_readings import Key
 from omni_pipeline.store.price_snapshots import HeldPrice
 from omni_pipeline_tests.store.conftest import HOST, MISSING, Run, register, start_run

@@ -1,0 +1,1 @@
+"""Tables of who is crawled, and by whom: domains, and the jobs that claim them."""
