@@ -22,15 +22,16 @@ from psycopg import Connection
 from omni_pipeline.domain.chunking import Chunk
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.chunks import BATCH_PAGES
-from omni_pipeline.store import chunks, embedding_models, embeddings, raw_pages
+from omni_pipeline.store import chunks, embedding_models, embeddings
 from omni_pipeline.store.chunks import NewRevision
+from omni_pipeline.store.crawl import raw_pages
+from omni_pipeline.store.crawl.raw_pages import NewBody
 from omni_pipeline.store.embedding_models import StoredModel
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.migrations import migrate
-from omni_pipeline.store.raw_pages import NewBody
 
 Vectors = NDArray[np.float32]
 

@@ -25,8 +25,8 @@ from omni_pipeline.commands.domain_options import (
 )
 from omni_pipeline.domain.urls import parse_site
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.store import held_pages
-from omni_pipeline.store.held_pages import HeldPage
+from omni_pipeline.store.crawl import held_pages
+from omni_pipeline.store.crawl.held_pages import HeldPage
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import Domain, NewDomain
 

@@ -10,8 +10,8 @@ import typer
 from omni_pipeline.commands.application import open_application
 from omni_pipeline.commands.console import ago, print_json, say
 from omni_pipeline.steps.progress import describe_seconds
-from omni_pipeline.store import failed_pages
-from omni_pipeline.store.failed_pages import OpenFailure
+from omni_pipeline.store.crawl import failed_pages
+from omni_pipeline.store.crawl.failed_pages import OpenFailure
 
 MOST_SHOWN = 50
 

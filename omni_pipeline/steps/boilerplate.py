@@ -15,8 +15,8 @@ from omni_pipeline.domain.cleaning import CLEANER_VERSION, CleanedPage, Unreadab
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.store import boilerplate
 from omni_pipeline.store.boilerplate import Decision, Sample
+from omni_pipeline.store.crawl.raw_pages import DuePage
 from omni_pipeline.store.jobs.crawl_jobs import Claim
-from omni_pipeline.store.raw_pages import DuePage
 
 BATCH_PAGES = 20
 

@@ -12,12 +12,13 @@ from omni_pipeline.steps.boilerplate import Look, learn_boilerplate
 from omni_pipeline.steps.page_texts import Answers, has_shrunk, new_text, no_text
 from omni_pipeline.steps.refresh import Progress, Refresh
 from omni_pipeline.steps.retirement import is_implausible
-from omni_pipeline.store import boilerplate, cleaned_pages, failed_pages, held_pages, raw_pages
+from omni_pipeline.store import boilerplate, cleaned_pages
 from omni_pipeline.store.cleaned_pages import NewText
-from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store.crawl import failed_pages, held_pages, raw_pages
+from omni_pipeline.store.crawl.failed_pages import Failure
+from omni_pipeline.store.crawl.raw_pages import DuePage
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Counters
-from omni_pipeline.store.raw_pages import DuePage
 
 # Bodies are up to 10 MB each, so a batch is small.
 BATCH_PAGES = 20

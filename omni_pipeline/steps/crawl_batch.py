@@ -21,17 +21,12 @@ from omni_pipeline.domain.outcomes import (
 from omni_pipeline.domain.url_patterns import url_pattern
 from omni_pipeline.steps.page_reading import PageReading
 from omni_pipeline.steps.retirement import Losses, Move
-from omni_pipeline.store import (
-    crawl_frontier,
-    dead_ends,
-    failed_pages,
-    raw_pages,
-    render_decisions,
-)
-from omni_pipeline.store.crawl_frontier import Added, Due
-from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages, render_decisions
+from omni_pipeline.store.crawl import non_pages as dead_ends
+from omni_pipeline.store.crawl.failed_pages import Failure
+from omni_pipeline.store.crawl.frontier import Added, Due
+from omni_pipeline.store.crawl.raw_pages import Evidence, NewBody
 from omni_pipeline.store.jobs.crawl_jobs import Claim
-from omni_pipeline.store.raw_pages import Evidence, NewBody
 
 MOST_CHARACTERS = 8_000_000
 
@@ -205,7 +200,7 @@ def save_batch(
     failed_pages.resolve(conn, holding, outcomes.keys() - batch.unresolved, "fetch")
     render_decisions.record(conn, holding, batch.needs_browser)
     dead_ends.record(conn, holding, batch.dead_ends)
-    crawl_frontier.settle(conn, holding, outcomes)
-    return crawl_frontier.add_urls(
+    frontier.settle(conn, holding, outcomes)
+    return frontier.add_urls(
         conn, holding, links, source="link", is_forced=is_forced, page_limit=page_limit
     )

@@ -20,8 +20,8 @@ from omni_pipeline.steps.crawl_site import CrawlSite
 from omni_pipeline.steps.discovery import Web
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.steps.retirement import Losses
-from omni_pipeline.store.crawl_frontier import Due
-from omni_pipeline.store.raw_pages import Evidence
+from omni_pipeline.store.crawl.frontier import Due
+from omni_pipeline.store.crawl.raw_pages import Evidence
 
 # After this many failures in a row the site is down, and asking on is impolite and pointless (D12).
 MOST_FAILURES_IN_A_ROW = 10

@@ -13,8 +13,8 @@ from omni_pipeline.domain.scope import CrawlScope
 from omni_pipeline.steps.crawl_batch import CrawlBatch, save_batch
 from omni_pipeline.steps.link_gate import LinkGate
 from omni_pipeline.steps.refresh import Progress, Refresh
-from omni_pipeline.store import crawl_frontier, dead_ends, failed_pages
-from omni_pipeline.store.crawl_frontier import Added, Due
+from omni_pipeline.store.crawl import failed_pages, frontier, non_pages
+from omni_pipeline.store.crawl.frontier import Added, Due
 
 FRONTIER_ROWS = 200
 _SECONDS_BETWEEN_REPORTS = 0.5
@@ -66,7 +66,7 @@ class CrawlQueue:
         """Take over what a killed crawl left, and queue every live page of the part."""
         only = self._known_of_part(gate.scope.part)
         is_truncated = self._refresh.write(
-            crawl_frontier.open_crawl,
+            frontier.open_crawl,
             is_forced=self._is_forced,
             recency_seconds=self._recency_seconds(),
             page_limit=self._page_limit,
@@ -74,8 +74,8 @@ class CrawlQueue:
             only=only,
         )
         self._requeue_excluded(gate.scope)
-        gate.recall(self._refresh.read(crawl_frontier.found_by_links))
-        totals = self._refresh.read(crawl_frontier.count)
+        gate.recall(self._refresh.read(frontier.found_by_links))
+        totals = self._refresh.read(frontier.count)
         self._known, self._failed = totals.discovered, totals.failed
         self._done = totals.discovered - totals.queued
         is_resumed = totals.changed + totals.unchanged > 0
@@ -90,20 +90,20 @@ class CrawlQueue:
         if part.is_whole:
             return None
         job_type = None if part.patterns else part.job_type
-        live = self._refresh.read(crawl_frontier.live_of_type, job_type)
+        live = self._refresh.read(frontier.live_of_type, job_type)
         known = [url for url in live if part.matches(url)]
-        left = set(self._refresh.read(crawl_frontier.urls)).difference(known)
+        left = set(self._refresh.read(frontier.urls)).difference(known)
         outside = [url for url in left if not part.takes_new(url)]
-        self._refresh.write(crawl_frontier.postpone, outside)
+        self._refresh.write(frontier.postpone, outside)
         return known
 
     def _requeue_excluded(self, scope: CrawlScope) -> None:
         """A page that the domain's patterns leave out leaves without a request, recent or not."""
         if not scope.include and not scope.exclude:
             return
-        recent = self._refresh.read(crawl_frontier.urls_with_outcome, "skipped")
+        recent = self._refresh.read(frontier.urls_with_outcome, "skipped")
         if excluded := [url for url in recent if not scope.admits(url)]:
-            self._refresh.write(crawl_frontier.settle, dict.fromkeys(excluded))
+            self._refresh.write(frontier.settle, dict.fromkeys(excluded))
 
     def _recency_seconds(self) -> float:
         """How recently a page was checked that need not be checked again (A5).
@@ -125,12 +125,12 @@ class CrawlQueue:
 
     def add_dead_ends(self, gate: LinkGate) -> None:
         """Queue where links led and no page was: unread pages may link there still."""
-        self.add(gate.listed(self._refresh.read(dead_ends.due)), source="link")
+        self.add(gate.listed(self._refresh.read(non_pages.due)), source="link")
 
     def add(self, depth_by_url: Mapping[str, int], *, source: str) -> None:
         """Queue URLs that were judged already."""
         added = self._refresh.write(
-            crawl_frontier.add_urls,
+            frontier.add_urls,
             depth_by_url,
             source=source,
             is_forced=self._is_forced,
@@ -145,7 +145,7 @@ class CrawlQueue:
 
     def requeue_newer(self, changed_at_by_url: Mapping[str, datetime]) -> None:
         """Look again at recent pages that the site says have changed since."""
-        self._done -= self._refresh.write(crawl_frontier.requeue_newer, changed_at_by_url)
+        self._done -= self._refresh.write(frontier.requeue_newer, changed_at_by_url)
 
     def in_order(self) -> Iterator[Due | None]:
         """What is queued, oldest first; None for "nothing now": pages under way may add links."""
@@ -160,7 +160,7 @@ class CrawlQueue:
                 yield page
 
     def _next_batch(self, last_id: int) -> list[Due]:
-        due = self._refresh.read(crawl_frontier.next_batch, after_id=last_id, most=FRONTIER_ROWS)
+        due = self._refresh.read(frontier.next_batch, after_id=last_id, most=FRONTIER_ROWS)
         self._may_have_more = len(due) == FRONTIER_ROWS
         return due
 
@@ -170,11 +170,11 @@ class CrawlQueue:
 
     def again(self, urls: Sequence[str]) -> list[Due]:
         """These URLs, to be asked for once more."""
-        return self._refresh.read(crawl_frontier.asked_again, urls)
+        return self._refresh.read(frontier.asked_again, urls)
 
     def missing(self) -> list[str]:
         """Live pages that answered like pages that are not there, and were asked for once."""
-        return self._refresh.read(crawl_frontier.urls_with_outcome, "missing")
+        return self._refresh.read(frontier.urls_with_outcome, "missing")
 
     def save(self, batch: CrawlBatch, links: Mapping[str, int]) -> None:
         """Start to write what a batch of outcomes says, and to queue the ``links`` let through.

@@ -20,8 +20,8 @@ from omni_pipeline.steps.link_gate import LinkGate
 from omni_pipeline.steps.page_reading import PageReader, PageReading, document_text
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.steps.rendering import DECISION_SECONDS, RenderDecisions
-from omni_pipeline.store import crawl_frontier, render_decisions
-from omni_pipeline.store.crawl_frontier import Due
+from omni_pipeline.store.crawl import frontier, render_decisions
+from omni_pipeline.store.crawl.frontier import Due
 from omni_pipeline.store.jobs import domains
 
 
@@ -59,7 +59,7 @@ class CrawlSite:
         self.gate = LinkGate(
             scope,
             self.robots,
-            lambda urls: self._refresh.read(crawl_frontier.unknown_among, urls),
+            lambda urls: self._refresh.read(frontier.unknown_among, urls),
         )
         self._reader = PageReader(start_url=site.start_url, agent=self._agent)
 

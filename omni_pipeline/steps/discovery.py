@@ -22,9 +22,9 @@ from omni_pipeline.domain.sitemaps import MOST_SITEMAP_BYTES, lastmod_time, pars
 from omni_pipeline.domain.urls import Site, canonical_url, in_scope
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.refresh import Refresh
-from omni_pipeline.store import raw_pages, robots_files
+from omni_pipeline.store.crawl import raw_pages, robots_files
+from omni_pipeline.store.crawl.robots_files import RobotsCopy
 from omni_pipeline.store.jobs.crawl_jobs import Claim
-from omni_pipeline.store.robots_files import RobotsCopy
 
 # RFC 9309, 2.3.1.4: after 30 days without an answer the copy has had its time.
 MOST_COPY_AGE_SECONDS = 30 * 86_400.0

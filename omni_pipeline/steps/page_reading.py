@@ -8,7 +8,7 @@ from omni_pipeline.domain.links import PageLinks, own_address, page_links, robot
 from omni_pipeline.domain.outcomes import Fetched
 from omni_pipeline.domain.soft_404 import fingerprint
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.store.raw_pages import Evidence
+from omni_pipeline.store.crawl.raw_pages import Evidence
 
 _NOINDEX = Evidence(reason="noindex", http_status=200)
 _SOFT_404 = Evidence(reason="soft_404", http_status=200)

@@ -13,7 +13,7 @@ from omni_pipeline.steps.crawl_site import CrawlSite
 from omni_pipeline.steps.discovery import ListedPage, Web, refuse_slow_site, sitemap_urls
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.steps.retirement import Losses, Retired, retire
-from omni_pipeline.store import crawl_frontier, raw_pages
+from omni_pipeline.store.crawl import frontier, raw_pages
 
 SITEMAP_URLS = 1000
 
@@ -182,7 +182,7 @@ class _Crawl:
         self._refuse_empty_part()
         live = self._refresh.read(raw_pages.count_live)
         if not live:
-            self._refresh.write(crawl_frontier.close_crawl, is_truncated=False)
+            self._refresh.write(frontier.close_crawl, is_truncated=False)
             problem = self._site.start_problem or "every page failed"
             raise TemporaryError(
                 f"{self._domain.host} gave no page: {problem}. "
@@ -190,9 +190,9 @@ class _Crawl:
                 kind="transient.no_pages",
             )
         is_truncated = self._queue.is_truncated or bool(self._site.gate.cut_patterns)
-        totals = self._refresh.read(crawl_frontier.count)
+        totals = self._refresh.read(frontier.count)
         faults.point("CP13")
-        self._refresh.write(crawl_frontier.close_crawl, is_truncated=is_truncated)
+        self._refresh.write(frontier.close_crawl, is_truncated=is_truncated)
         return RawPagesReport(
             pages_discovered=totals.discovered,
             pages_changed=totals.changed,
@@ -210,7 +210,7 @@ class _Crawl:
     def _refuse_empty_part(self) -> None:
         """A pattern that fits no URL is a mistake, not a refresh of nothing."""
         part, host = self._refresh.request.part, self._domain.host
-        if part.is_whole or self._refresh.read(crawl_frontier.count).discovered:
+        if part.is_whole or self._refresh.read(frontier.count).discovered:
             return
         raise PermanentError(
             f"{host} has no page to refresh: none that is known or that its sitemap lists is among "

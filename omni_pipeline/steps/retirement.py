@@ -8,18 +8,11 @@ from dataclasses import dataclass, field
 from psycopg import Connection
 
 from omni_pipeline import faults
-from omni_pipeline.store import (
-    chunks,
-    cleaned_pages,
-    crawl_frontier,
-    dead_ends,
-    failed_pages,
-    held_pages,
-    raw_pages,
-)
-from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store import chunks, cleaned_pages
+from omni_pipeline.store.crawl import failed_pages, frontier, held_pages, non_pages, raw_pages
+from omni_pipeline.store.crawl.failed_pages import Failure
+from omni_pipeline.store.crawl.raw_pages import Evidence
 from omni_pipeline.store.jobs.crawl_jobs import Claim
-from omni_pipeline.store.raw_pages import Evidence
 
 # A refresh in which more than this share of the live pages vanishes is not believed (I40).
 MOST_GONE_SHARE = 0.3
@@ -97,7 +90,7 @@ class Retired:
 
 def retire(conn: Connection, holding: Claim, losses: Losses, *, start_url: str) -> Retired:
     """Take pages out of the index with their evidence, or hold them when they are too many."""
-    crawl_frontier.settle(conn, holding, dict.fromkeys(losses.moves, "skipped"))
+    frontier.settle(conn, holding, dict.fromkeys(losses.moves, "skipped"))
     moved = _settled(conn, holding, losses)
     _note_lost_moves(conn, holding, losses, moved)
     same = raw_pages.same_bodies(conn, holding, fewest=FEWEST_SAME_BODIES, start_url=start_url)
@@ -109,12 +102,12 @@ def retire(conn: Connection, holding: Claim, losses: Losses, *, start_url: str) 
         losses.moves, evidence.keys() & moved.keys()
     )
     doubtful -= held_pages.confirmed_among(conn, holding, list(doubtful))
-    doubtful &= crawl_frontier.known_among(conn, holding, list(doubtful))  # no loss is a new page
+    doubtful &= frontier.known_among(conn, holding, list(doubtful))  # no loss is a new page
     if is_implausible(len(doubtful), raw_pages.count_live(conn, holding)):
         return _hold(conn, holding, evidence)
     retired = _retire(conn, holding, evidence, settled=moved)
     held_pages.release_others(conn, holding, {}, is_shrinkage=False)
-    dead_ends.forget(conn, holding)
+    non_pages.forget(conn, holding)
     return retired
 
 
@@ -150,7 +143,7 @@ def _note_lost_moves(
     ]
     failed_pages.record(conn, holding, "fetch", failures)
     failed_pages.resolve(conn, holding, (losses.moves.keys() | fresh).difference(lost), "fetch")
-    crawl_frontier.settle(conn, holding, dict.fromkeys(lost, "failed"))
+    frontier.settle(conn, holding, dict.fromkeys(lost, "failed"))
 
 
 def _dumped(moves: Mapping[str, Move], urls: AbstractSet[str]) -> set[str]:
@@ -162,7 +155,7 @@ def _dumped(moves: Mapping[str, Move], urls: AbstractSet[str]) -> set[str]:
 def _hold(conn: Connection, holding: Claim, evidence: Mapping[str, Evidence]) -> Retired:
     """Keep the pages as they are, and remember what would have happened to them."""
     held_pages.hold(conn, holding, {url: found.reason for url, found in evidence.items()})
-    crawl_frontier.settle(conn, holding, dict.fromkeys(evidence, "skipped"))
+    frontier.settle(conn, holding, dict.fromkeys(evidence, "skipped"))
     return Retired(pages_gone=0, pages_held=len(evidence))
 
 
@@ -175,11 +168,11 @@ def _retire(
 ) -> Retired:
     page_ids = raw_pages.retire(conn, holding, evidence)
     may_return = [url for url, why in evidence.items() if why.reason not in _STAYS_OUT]
-    dead_ends.record_gone(conn, holding, may_return)
+    non_pages.record_gone(conn, holding, may_return)
     faults.point("CP12")
     chunks.remove_pages(conn, page_ids)
     cleaned_pages.remove(conn, page_ids)
     failed_pages.resolve(conn, holding, evidence, "fetch", "clean", "chunk", "embed", "extract")
     # A move was counted as skipped already: its new place is the URL that counts.
-    crawl_frontier.settle(conn, holding, dict.fromkeys(evidence.keys() - settled.keys(), "gone"))
+    frontier.settle(conn, holding, dict.fromkeys(evidence.keys() - settled.keys(), "gone"))
     return Retired(pages_gone=len(page_ids), pages_held=0)

@@ -6,7 +6,7 @@ from typing import Unpack
 
 import pytest
 
-from omni_pipeline.store import held_pages
+from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import CrawlOptions, Domain, NewDomain
 from omni_pipeline.store.postgres.database import Database

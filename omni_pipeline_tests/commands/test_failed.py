@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import failed_pages
-from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store.crawl import failed_pages
+from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.store.conftest import Run, start_run

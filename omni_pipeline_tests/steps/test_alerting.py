@@ -22,8 +22,9 @@ from omni_pipeline.steps.alerting import (
     sync_with_tables,
     tell_of_outage,
 )
-from omni_pipeline.store import alerts, held_pages, provider_breakers
+from omni_pipeline.store import alerts, provider_breakers
 from omni_pipeline.store.alerts import Alert, Patience
+from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import NewDomain

@@ -11,7 +11,7 @@ from omni_pipeline.steps.products import ProductsReport, extract
 from omni_pipeline.steps.raw_pages import RawPagesReport, crawl
 from omni_pipeline.steps.reaper import this_worker
 from omni_pipeline.steps.refresh import open_refresh
-from omni_pipeline.store import crawl_frontier
+from omni_pipeline.store.crawl import frontier
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline_tests.steps.conftest import Pipeline
 
@@ -158,9 +158,9 @@ def leave_interrupted(
     request = Request(run_id="run-0", worker=this_worker())
     opened = open_refresh(pipeline.database, pipeline.settings, pipeline.host, request)
     with opened as running:
-        running.write(crawl_frontier.open_crawl, is_forced=False, recency_seconds=0, only=only)
+        running.write(frontier.open_crawl, is_forced=False, recency_seconds=0, only=only)
         running.write(
-            crawl_frontier.add_urls,
+            frontier.add_urls,
             dict.fromkeys(found, 2),
             source="link",
             is_forced=False,

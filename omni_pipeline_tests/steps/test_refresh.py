@@ -13,9 +13,9 @@ from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.retirement import Losses, Move, Retired, retire
-from omni_pipeline.store import crawl_frontier
+from omni_pipeline.store.crawl import frontier
+from omni_pipeline.store.crawl.raw_pages import Evidence
 from omni_pipeline.store.jobs import crawl_jobs, domains
-from omni_pipeline.store.raw_pages import Evidence
 from omni_pipeline_tests.steps.conftest import CountingDoor, Pipeline
 
 PAGE = "/docs/watering.html"
@@ -169,7 +169,7 @@ def test_a_site_that_redirects_everything_to_its_home_page_loses_nothing(
     urls = [str(url) for (url,) in pipeline.query(b"SELECT url FROM raw_pages") if url != home]
     losses = Losses(moves=dict.fromkeys(urls, moved_to(home)))
     with pipeline.open() as refresh:
-        refresh.write(crawl_frontier.open_crawl, is_forced=True, recency_seconds=0)
+        refresh.write(frontier.open_crawl, is_forced=True, recency_seconds=0)
         retired = refresh.write(retire, losses, start_url=home)
     assert retired == Retired(pages_gone=0, pages_held=len(urls))
     assert pipeline.violations() == []

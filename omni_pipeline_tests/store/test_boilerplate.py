@@ -1,8 +1,9 @@
 """The sample of a domain's pages: the same in any order, renewed where bodies changed."""
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import boilerplate, raw_pages
+from omni_pipeline.store import boilerplate
 from omni_pipeline.store.boilerplate import MOST_PAGES, Decision, Sample
+from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline_tests.store.conftest import CLEANER, HOST, MISSING, Run, new_body
 
 

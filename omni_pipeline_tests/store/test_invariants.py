@@ -11,9 +11,10 @@ from psycopg import Connection, sql
 
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.steps.retirement import FEWEST_GONE_FOR_GUARD, MOST_GONE_SHARE
-from omni_pipeline.store import crawl_frontier, failed_pages, invariants, raw_pages, verifications
+from omni_pipeline.store import invariants, verifications
+from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages
+from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
-from omni_pipeline.store.failed_pages import Failure
 from omni_pipeline.store.invariants import Violation
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
@@ -303,10 +304,8 @@ def populate(conn: Connection) -> None:
     run = start_run(conn, "a.test")
     with run.fenced():
         urls = {f"https://a.test/{path}": 0 for path in "pqrf"}
-        crawl_frontier.add_urls(
-            conn, run.holding, urls, source="link", is_forced=False, page_limit=None
-        )
-        crawl_frontier.settle(conn, run.holding, dict.fromkeys(urls, "changed"))
+        frontier.add_urls(conn, run.holding, urls, source="link", is_forced=False, page_limit=None)
+        frontier.settle(conn, run.holding, dict.fromkeys(urls, "changed"))
     first, second, _ = run.save_pages("p", "q", "r")
     run.publish({page: [f"{LONG}{page} {n}" for n in range(3)] for page in (first, second)})
     with run.fenced():
@@ -316,8 +315,8 @@ def populate(conn: Connection) -> None:
         raw_pages.retire(conn, run.holding, gone)
         conn.execute("DELETE FROM cleaned_pages WHERE page_id = 3")
         outcomes = {"https://a.test/r": "gone", "https://a.test/f": "failed"}
-        crawl_frontier.settle(conn, run.holding, outcomes)
-        crawl_frontier.close_crawl(conn, run.holding, is_truncated=False)
+        frontier.settle(conn, run.holding, outcomes)
+        frontier.close_crawl(conn, run.holding, is_truncated=False)
     for page, name in ((first, "lamp"), (second, "fuse")):
         price(run, put_on_shelf(run, page, name), "39.90")
     run.finish()

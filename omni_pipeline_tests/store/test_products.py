@@ -8,7 +8,8 @@ from psycopg import Connection
 
 from omni_pipeline.domain.company import Company
 from omni_pipeline.domain.products import Evidence, Source
-from omni_pipeline.store import companies, price_snapshots, products, raw_pages
+from omni_pipeline.store import companies, price_snapshots, products
+from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.jobs import domains
 from omni_pipeline_tests.store.conftest import MISSING, Run, claim, count
 from omni_pipeline_tests.store.shelves import price, put_on_shelf

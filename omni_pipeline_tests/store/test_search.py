@@ -9,7 +9,8 @@ import pytest
 from pgvector import HalfVector
 from psycopg import Connection
 
-from omni_pipeline.store import chunks, invariants, raw_pages
+from omni_pipeline.store import chunks, invariants
+from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.embedding_models import activate, ensure
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database

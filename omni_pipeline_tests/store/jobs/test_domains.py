@@ -12,19 +12,21 @@ from omni_pipeline.errors import UnknownDomainError
 from omni_pipeline.store import (
     cleaned_pages,
     companies,
-    crawl_frontier,
-    dead_ends,
     embedding_usage,
-    failed_pages,
-    held_pages,
     model_readings,
     price_snapshots,
+)
+from omni_pipeline.store.crawl import (
+    failed_pages,
+    frontier,
+    held_pages,
+    non_pages,
     raw_pages,
     render_decisions,
     robots_files,
 )
+from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.embedding_usage import Batch, Bill
-from omni_pipeline.store.failed_pages import Failure
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import CrawlOptions, DomainOverview, NewDomain
 from omni_pipeline.store.model_readings import Key
@@ -166,16 +168,16 @@ def fill_every_table(run: Run) -> None:
         failed_pages.record(
             run.conn, run.holding, "fetch", [Failure(url="u", kind="transient.x", reason="r")]
         )
-        crawl_frontier.open_crawl(run.conn, run.holding, is_forced=True, recency_seconds=60)
+        frontier.open_crawl(run.conn, run.holding, is_forced=True, recency_seconds=60)
         robots_files.keep(run.conn, run.holding, "https://gone.test", "User-agent: *")
         render_decisions.record(run.conn, run.holding, {"/a": True})
         held_pages.hold(run.conn, run.holding, {"u": "missing"})
-        dead_ends.record(run.conn, run.holding, {"https://gone.test/a": 1})
+        non_pages.record(run.conn, run.holding, {"https://gone.test/a": 1})
         later = f"https://{HOST}/later"
-        crawl_frontier.add_urls(
+        frontier.add_urls(
             run.conn, run.holding, {later: 1}, source="link", is_forced=True, page_limit=None
         )
-        crawl_frontier.postpone(run.conn, run.holding, [later])
+        frontier.postpone(run.conn, run.holding, [later])
         key = Key(text_hash=bytes(32), question_version=1, model="chat")
         model_readings.keep(run.conn, run.holding, key, None)
 

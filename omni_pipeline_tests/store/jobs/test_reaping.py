@@ -11,7 +11,8 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.errors import LeaseLostError
-from omni_pipeline.store import invariants, raw_pages
+from omni_pipeline.store import invariants
+from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.embedding_models import ensure
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim, LostJob, Request

@@ -12,15 +12,9 @@ from psycopg import Connection
 
 from omni_pipeline import store
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import (
-    chunks,
-    cleaned_pages,
-    crawl_frontier,
-    embeddings,
-    failed_pages,
-    raw_pages,
-)
-from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store import chunks, cleaned_pages, embeddings
+from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages
+from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline_tests.store.conftest import (
     CHUNKER,
@@ -200,7 +194,7 @@ class Batches:
         chunks.publish(self.run.conn, self.run.holding, [id_ for (id_,) in ids])
 
     def queue_urls(self) -> None:
-        crawl_frontier.add_urls(
+        frontier.add_urls(
             self.run.conn,
             self.run.holding,
             dict.fromkeys(self.urls, 1),
@@ -211,7 +205,7 @@ class Batches:
 
     def settle_urls(self) -> None:
         outcomes = dict.fromkeys(self.urls, "changed")
-        crawl_frontier.settle(self.run.conn, self.run.holding, outcomes)
+        frontier.settle(self.run.conn, self.run.holding, outcomes)
 
     def record_failures(self) -> None:
         failures = [Failure(url=url, kind="transient.x", reason="r") for url in self.urls]

@@ -12,7 +12,7 @@ import stamina
 from psycopg import Connection
 
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, PermanentError, TemporaryError
-from omni_pipeline.store import raw_pages
+from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session

@@ -1,6 +1,6 @@
 """Where links led and no page was: asked again seldom, and forgotten."""
 
-from omni_pipeline.store import dead_ends, raw_pages
+from omni_pipeline.store.crawl import non_pages, raw_pages
 from omni_pipeline_tests.store.conftest import HOST, MISSING, Run, new_body, start_run
 
 ROOT = f"https://{HOST}/"
@@ -8,7 +8,7 @@ ROOT = f"https://{HOST}/"
 
 def record(run: Run, *paths: str) -> None:
     with run.fenced():
-        dead_ends.record(run.conn, run.holding, {ROOT + path: 2 for path in paths})
+        non_pages.record(run.conn, run.holding, {ROOT + path: 2 for path in paths})
 
 
 def set_days(run: Run, path: str, *, found: float, checked: float) -> None:
@@ -21,7 +21,7 @@ def set_days(run: Run, path: str, *, found: float, checked: float) -> None:
 
 
 def due(run: Run) -> list[str]:
-    return [url.removeprefix(ROOT) for url in dead_ends.due(run.conn, run.holding)]
+    return [url.removeprefix(ROOT) for url in non_pages.due(run.conn, run.holding)]
 
 
 def remembered(run: Run) -> list[str]:
@@ -34,7 +34,7 @@ def test_a_dead_end_is_due_when_twice_its_age_has_passed(run: Run) -> None:
     set_days(run, "waits", found=7, checked=3)
     set_days(run, "again", found=8, checked=4)
     assert due(run) == ["again", "fresh"]
-    assert set(dead_ends.due(run.conn, run.holding).values()) == {2}
+    assert set(non_pages.due(run.conn, run.holding).values()) == {2}
     record(run, "again")
     assert due(run) == ["fresh"]
 
@@ -43,12 +43,12 @@ def test_pages_that_left_are_dead_ends_until_they_are_live_again(run: Run) -> No
     with run.fenced():
         raw_pages.save(run.conn, run.holding, [new_body(ROOT + "p", "text")])
         raw_pages.retire(run.conn, run.holding, {ROOT + "p": MISSING})
-        dead_ends.record_gone(run.conn, run.holding, [ROOT + "p", ROOT + "never-there"])
-        dead_ends.forget(run.conn, run.holding)
+        non_pages.record_gone(run.conn, run.holding, [ROOT + "p", ROOT + "never-there"])
+        non_pages.forget(run.conn, run.holding)
     assert remembered(run) == ["p"]
     with run.fenced():
         raw_pages.save(run.conn, run.holding, [new_body(ROOT + "p", "text")])
-        dead_ends.forget(run.conn, run.holding)
+        non_pages.forget(run.conn, run.holding)
     assert remembered(run) == []
 
 
@@ -56,7 +56,7 @@ def test_what_has_been_dead_for_a_season_is_forgotten(run: Run) -> None:
     record(run, "old", "young")
     set_days(run, "old", found=91, checked=0)
     with run.fenced():
-        dead_ends.forget(run.conn, run.holding)
+        non_pages.forget(run.conn, run.holding)
     assert remembered(run) == ["young"]
 
 

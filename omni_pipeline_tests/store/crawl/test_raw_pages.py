@@ -11,9 +11,9 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import raw_pages
+from omni_pipeline.store.crawl import raw_pages
+from omni_pipeline.store.crawl.raw_pages import Evidence
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline.store.raw_pages import Evidence
 from omni_pipeline_tests.store.conftest import CLEANER, HOST, Run, count, new_body, start_run
 
 ROOT = f"https://{HOST}/"

@@ -1,6 +1,6 @@
 """Copies of robots.txt: the newest one, with its age."""
 
-from omni_pipeline.store import robots_files
+from omni_pipeline.store.crawl import robots_files
 from omni_pipeline_tests.store.conftest import Run
 
 ORIGIN = "https://a.test"

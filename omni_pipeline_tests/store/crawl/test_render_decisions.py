@@ -1,6 +1,6 @@
 """Which URLs need a browser: the newest word per pattern, until it is too old."""
 
-from omni_pipeline.store import render_decisions
+from omni_pipeline.store.crawl import render_decisions
 from omni_pipeline_tests.store.conftest import Run
 
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from omni_pipeline.store import failed_pages
-from omni_pipeline.store.failed_pages import Failure, OpenFailure
+from omni_pipeline.store.crawl import failed_pages
+from omni_pipeline.store.crawl.failed_pages import Failure, OpenFailure
 from omni_pipeline.store.jobs import domains
 from omni_pipeline_tests.store.conftest import HOST, Run, count, start_run
 

@@ -6,9 +6,10 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import crawl_frontier, failed_pages, invariants, raw_pages
-from omni_pipeline.store.crawl_frontier import Totals
-from omni_pipeline.store.failed_pages import Failure
+from omni_pipeline.store import invariants
+from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages
+from omni_pipeline.store.crawl.failed_pages import Failure
+from omni_pipeline.store.crawl.frontier import Totals
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline_tests.store.conftest import (
     HOST,
@@ -26,7 +27,7 @@ ROOT = f"https://{HOST}/"
 
 def open_crawl(run: Run, *, is_forced: bool = False, recency_seconds: float = DAY) -> None:
     with run.fenced():
-        crawl_frontier.open_crawl(
+        frontier.open_crawl(
             run.conn, run.holding, is_forced=is_forced, recency_seconds=recency_seconds
         )
 
@@ -41,7 +42,7 @@ def add(
 ) -> bool:
     depth_by_url = {ROOT + path: depth for path in paths}
     with run.fenced():
-        return crawl_frontier.add_urls(
+        return frontier.add_urls(
             run.conn,
             run.holding,
             depth_by_url,
@@ -54,11 +55,11 @@ def add(
 def settle(run: Run, outcome: str, *paths: str) -> None:
     with run.fenced():
         outcomes = dict.fromkeys((ROOT + path for path in paths), outcome)
-        crawl_frontier.settle(run.conn, run.holding, outcomes)
+        frontier.settle(run.conn, run.holding, outcomes)
 
 
 def queue(run: Run, after_id: int = 0, most: int = 100) -> list[str]:
-    batch = crawl_frontier.next_batch(run.conn, run.holding, after_id=after_id, most=most)
+    batch = frontier.next_batch(run.conn, run.holding, after_id=after_id, most=most)
     return [due.url.removeprefix(ROOT) for due in batch]
 
 
@@ -90,7 +91,7 @@ def test_urls_are_queued_once_in_the_order_they_were_found(run: Run) -> None:
     assert not add(run, "c", "a", "b")
     assert not add(run, "a", "d", "c", depth=5)
     assert queue(run) == ["c", "a", "b", "d"]
-    first = crawl_frontier.next_batch(run.conn, run.holding, after_id=0, most=2)
+    first = frontier.next_batch(run.conn, run.holding, after_id=0, most=2)
     assert [due.depth for due in first] == [0, 0], "the depth first met stays"
     assert queue(run, after_id=first[-1].id, most=1) == ["b"]
 
@@ -121,7 +122,7 @@ def test_a_due_page_carries_the_validators_of_the_body_we_hold(run: Run) -> None
     with run.fenced():
         raw_pages.retire(run.conn, run.holding, {ROOT + "gone": MISSING})
     add(run, "new", "gone")
-    held, new, gone = crawl_frontier.next_batch(run.conn, run.holding, after_id=0, most=9)
+    held, new, gone = frontier.next_batch(run.conn, run.holding, after_id=0, most=9)
     assert (held.is_held, held.etag, held.last_modified) == (True, '"4"', None)
     assert (new.is_held, new.etag) == (False, None)
     assert (gone.is_held, gone.etag) == (False, None), "a page that was gone is like a new one"
@@ -130,9 +131,9 @@ def test_a_due_page_carries_the_validators_of_the_body_we_hold(run: Run) -> None
 def test_the_frontier_of_one_domain_is_not_the_others(run: Run) -> None:
     other = start_run(run.conn, "b.test")
     add(run, "a")
-    assert crawl_frontier.next_batch(run.conn, other.holding, after_id=0, most=9) == []
+    assert frontier.next_batch(run.conn, other.holding, after_id=0, most=9) == []
     with other.fenced():
-        crawl_frontier.close_crawl(run.conn, other.holding, is_truncated=False)
+        frontier.close_crawl(run.conn, other.holding, is_truncated=False)
     assert queue(run) == ["a"]
 
 
@@ -152,7 +153,7 @@ def test_a_page_checked_inside_the_recency_window_is_skipped(run: Run) -> None:
     age(run.conn, DAY + 60, ["old"])
     open_crawl(run)
     assert queue(run) == ["old"]
-    assert crawl_frontier.urls_with_outcome(run.conn, run.holding, "skipped") == [ROOT + "recent"]
+    assert frontier.urls_with_outcome(run.conn, run.holding, "skipped") == [ROOT + "recent"]
 
 
 def test_a_forced_crawl_fetches_every_page(run: Run) -> None:
@@ -189,7 +190,7 @@ def test_a_killed_crawl_goes_on_where_it_stopped(run: Run) -> None:
     assert queue(successor) == ["b", "c"], "why b was to leave, only the killed crawl knew"
     assert not add(successor, "a", "known", "d")
     assert queue(successor) == ["b", "c", "d"]
-    totals = crawl_frontier.count(run.conn, successor.holding)
+    totals = frontier.count(run.conn, successor.holding)
     assert (totals.changed, totals.skipped) == (2, 0), "what was fetched counts as fetched"
 
 
@@ -288,11 +289,11 @@ def test_a_closed_crawl_moves_its_totals_to_the_job_and_leaves_no_frontier(run: 
     ):
         settle(run, outcome, *paths)
     totals = Totals(discovered=15, queued=0, changed=5, unchanged=4, gone=3, failed=2, skipped=1)
-    assert crawl_frontier.count(run.conn, run.holding) == totals
+    assert frontier.count(run.conn, run.holding) == totals
     failures = [Failure(url=ROOT + path, kind="transient.x", reason="r") for path in "mn"]
     with run.fenced():
         failed_pages.record(run.conn, run.holding, "fetch", failures)
-        crawl_frontier.close_crawl(run.conn, run.holding, is_truncated=True)
+        frontier.close_crawl(run.conn, run.holding, is_truncated=True)
     job = read_job(run.conn, run.holding)
     names = ("discovered", "changed", "unchanged", "gone", "failed", "skipped")
     assert [job[f"pages_{name}"] for name in names] == [15, 5, 4, 3, 2, 1]
@@ -307,6 +308,6 @@ def test_a_url_still_queued_when_the_crawl_is_closed_is_accounted_for(run: Run) 
     add(run, "a", "late")
     settle(run, "changed", "a")
     with run.fenced():
-        crawl_frontier.close_crawl(run.conn, run.holding, is_truncated=False)
+        frontier.close_crawl(run.conn, run.holding, is_truncated=False)
     run.finish()
     assert invariants.find_violations(run.conn, lease_seconds=90) == []

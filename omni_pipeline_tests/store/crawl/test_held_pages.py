@@ -1,6 +1,6 @@
 """Pages held until a person confirms: what is held, what is released, what is confirmed."""
 
-from omni_pipeline.store import held_pages
+from omni_pipeline.store.crawl import held_pages
 from omni_pipeline_tests.store.conftest import Run, read_job
 
 
