@@ -13,10 +13,10 @@ from psycopg import Connection
 from omni_pipeline.domain.boilerplate import decide, fingerprint, pack, unpack
 from omni_pipeline.domain.cleaning import CLEANER_VERSION, CleanedPage, Unreadable
 from omni_pipeline.steps.refresh import Refresh
-from omni_pipeline.store import boilerplate
-from omni_pipeline.store.boilerplate import Decision, Sample
 from omni_pipeline.store.crawl.raw_pages import DuePage
 from omni_pipeline.store.jobs.crawl_jobs import Claim
+from omni_pipeline.store.text import boilerplate_samples
+from omni_pipeline.store.text.boilerplate_samples import Decision, Sample
 
 BATCH_PAGES = 20
 
@@ -35,10 +35,10 @@ def learn_boilerplate(refresh: Refresh, look: Callable[[list[int]], list[Look]])
 
     A run that is killed in between goes on with the same sample and comes to the same decision.
     """
-    due = refresh.read(boilerplate.due_samples, cleaner_version=CLEANER_VERSION)
+    due = refresh.read(boilerplate_samples.due_samples, cleaner_version=CLEANER_VERSION)
     for start in range(0, len(due), BATCH_PAGES):
         samples = [_sample(seen) for seen in look(due[start : start + BATCH_PAGES])]
-        refresh.write(boilerplate.note, samples, cleaner_version=CLEANER_VERSION)
+        refresh.write(boilerplate_samples.note, samples, cleaner_version=CLEANER_VERSION)
     return refresh.write(_decide)
 
 
@@ -51,11 +51,11 @@ def _sample(seen: Look) -> Sample:
 
 
 def _decide(conn: Connection, holding: Claim) -> Decision:
-    boilerplate.forget_others(conn, holding)
-    before = boilerplate.decision(conn, holding)
-    blocks = pack(decide(boilerplate.samples(conn, holding), unpack(before.blocks)))
+    boilerplate_samples.forget_others(conn, holding)
+    before = boilerplate_samples.decision(conn, holding)
+    blocks = pack(decide(boilerplate_samples.samples(conn, holding), unpack(before.blocks)))
     if blocks == before.blocks:
         return before
     decided = Decision(version=before.version + 1, blocks=blocks)
-    boilerplate.decide(conn, holding, decided)
+    boilerplate_samples.decide(conn, holding, decided)
     return decided

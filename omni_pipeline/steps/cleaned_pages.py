@@ -12,13 +12,13 @@ from omni_pipeline.steps.boilerplate import Look, learn_boilerplate
 from omni_pipeline.steps.page_texts import Answers, has_shrunk, new_text, no_text
 from omni_pipeline.steps.refresh import Progress, Refresh
 from omni_pipeline.steps.retirement import is_implausible
-from omni_pipeline.store import boilerplate, cleaned_pages
-from omni_pipeline.store.cleaned_pages import NewText
 from omni_pipeline.store.crawl import failed_pages, held_pages, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.crawl.raw_pages import DuePage
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Counters
+from omni_pipeline.store.text import boilerplate_samples, cleaned_pages
+from omni_pipeline.store.text.cleaned_pages import NewText
 
 # Bodies are up to 10 MB each, so a batch is small.
 BATCH_PAGES = 20
@@ -83,7 +83,7 @@ class _Cleaning:
         self._due = due
         self._cleaned = self._changed = self._failed = 0
         self._shrunk: dict[int, str] = {}
-        self._decision = refresh.read(boilerplate.decision)
+        self._decision = refresh.read(boilerplate_samples.decision)
 
     def run(self) -> CleanedPagesReport:
         self._refresh.write(failed_pages.resolve_readable_again)

@@ -5,9 +5,9 @@ from omni_pipeline.domain.changes import changed_headings
 from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.gateways.cleaning_pool import Cleaner, Source
-from omni_pipeline.store.boilerplate import Decision
-from omni_pipeline.store.cleaned_pages import NewText
 from omni_pipeline.store.crawl.raw_pages import DuePage
+from omni_pipeline.store.text.boilerplate_samples import Decision
+from omni_pipeline.store.text.cleaned_pages import NewText
 
 # A page that loses more of its text than this has shrunk; a short one may lose it all (D36).
 MOST_SHRINKAGE = 0.8

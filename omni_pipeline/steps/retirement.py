@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from psycopg import Connection
 
 from omni_pipeline import faults
-from omni_pipeline.store import chunks, cleaned_pages
+from omni_pipeline.store import chunks
 from omni_pipeline.store.crawl import failed_pages, frontier, held_pages, non_pages, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.crawl.raw_pages import Evidence
 from omni_pipeline.store.jobs.crawl_jobs import Claim
+from omni_pipeline.store.text import cleaned_pages
 
 # A refresh in which more than this share of the live pages vanishes is not believed (I40).
 MOST_GONE_SHARE = 0.3

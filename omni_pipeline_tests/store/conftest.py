@@ -15,9 +15,8 @@ from psycopg.rows import dict_row
 
 from omni_pipeline.domain.chunking import Chunk
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import chunks, cleaned_pages, embeddings
+from omni_pipeline.store import chunks, embeddings
 from omni_pipeline.store.chunks import NewRevision, Published
-from omni_pipeline.store.cleaned_pages import NewText
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.crawl.raw_pages import Evidence, NewBody
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
@@ -26,6 +25,8 @@ from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.text import cleaned_pages
+from omni_pipeline.store.text.cleaned_pages import NewText
 from omni_pipeline_tests.conftest import execute
 
 SHARED = "shared"

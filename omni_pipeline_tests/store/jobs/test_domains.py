@@ -9,13 +9,7 @@ from psycopg import Connection, sql
 
 from omni_pipeline.domain.company import Company
 from omni_pipeline.errors import UnknownDomainError
-from omni_pipeline.store import (
-    cleaned_pages,
-    companies,
-    embedding_usage,
-    model_readings,
-    price_snapshots,
-)
+from omni_pipeline.store import companies, embedding_usage, model_readings, price_snapshots
 from omni_pipeline.store.crawl import (
     failed_pages,
     frontier,
@@ -31,6 +25,7 @@ from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import CrawlOptions, DomainOverview, NewDomain
 from omni_pipeline.store.model_readings import Key
 from omni_pipeline.store.price_snapshots import HeldPrice
+from omni_pipeline.store.text import cleaned_pages
 from omni_pipeline_tests.store.conftest import HOST, MISSING, Run, register, start_run
 from omni_pipeline_tests.store.shelves import price, put_on_shelf
 

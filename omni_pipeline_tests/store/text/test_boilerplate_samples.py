@@ -1,20 +1,20 @@
 """The sample of a domain's pages: the same in any order, renewed where bodies changed."""
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import boilerplate
-from omni_pipeline.store.boilerplate import MOST_PAGES, Decision, Sample
 from omni_pipeline.store.crawl import raw_pages
+from omni_pipeline.store.text import boilerplate_samples
+from omni_pipeline.store.text.boilerplate_samples import MOST_PAGES, Decision, Sample
 from omni_pipeline_tests.store.conftest import CLEANER, HOST, MISSING, Run, new_body
 
 
 def due(run: Run, *, cleaner_version: int = CLEANER) -> list[int]:
-    return boilerplate.due_samples(run.conn, run.holding, cleaner_version=cleaner_version)
+    return boilerplate_samples.due_samples(run.conn, run.holding, cleaner_version=cleaner_version)
 
 
 def note(run: Run, page_id: int, html: str, blocks: bytes | None) -> None:
     sample = Sample(page_id=page_id, body_hash=text_hash(html), blocks=blocks)
     with run.fenced():
-        boilerplate.note(run.conn, run.holding, [sample], cleaner_version=CLEANER)
+        boilerplate_samples.note(run.conn, run.holding, [sample], cleaner_version=CLEANER)
 
 
 def test_a_page_of_the_sample_is_due_until_its_blocks_are_those_of_its_body(run: Run) -> None:
@@ -34,7 +34,7 @@ def test_a_look_that_is_not_trusted_keeps_the_blocks(run: Run) -> None:
     note(run, first, "p", b"12345678")
     note(run, first, "wall", None)
     note(run, second, "wall", None)
-    assert sorted(boilerplate.samples(run.conn, run.holding)) == [b"", b"12345678"]
+    assert sorted(boilerplate_samples.samples(run.conn, run.holding)) == [b"", b"12345678"]
 
 
 def test_the_sample_is_bounded_and_forgets_who_left(run: Run) -> None:
@@ -47,13 +47,13 @@ def test_the_sample_is_bounded_and_forgets_who_left(run: Run) -> None:
     url = f"https://{HOST}/p{ids.index(sampled[0])}"
     with run.fenced():
         raw_pages.retire(run.conn, run.holding, {url: MISSING})
-        boilerplate.forget_others(run.conn, run.holding)
-    assert len(boilerplate.samples(run.conn, run.holding)) == 2
+        boilerplate_samples.forget_others(run.conn, run.holding)
+    assert len(boilerplate_samples.samples(run.conn, run.holding)) == 2
 
 
 def test_a_decision_replaces_the_one_before(run: Run) -> None:
-    assert boilerplate.decision(run.conn, run.holding) == Decision()
+    assert boilerplate_samples.decision(run.conn, run.holding) == Decision()
     for decided in (Decision(version=1, blocks=b"12345678"), Decision(version=2)):
         with run.fenced():
-            boilerplate.decide(run.conn, run.holding, decided)
-        assert boilerplate.decision(run.conn, run.holding) == decided
+            boilerplate_samples.decide(run.conn, run.holding, decided)
+        assert boilerplate_samples.decision(run.conn, run.holding) == decided

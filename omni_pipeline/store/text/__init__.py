@@ -1,0 +1,1 @@
+"""Tables of pages as text: Markdown, and what a domain repeats on its pages."""
