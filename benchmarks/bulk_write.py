@@ -22,11 +22,11 @@ from psycopg import Connection
 from omni_pipeline.domain.chunking import Chunk
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.chunks import BATCH_PAGES
-from omni_pipeline.store import chunks, embedding_models, embeddings
-from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.crawl.raw_pages import NewBody
-from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.index import chunks, embedding_models, embeddings
+from omni_pipeline.store.index.chunks import NewRevision
+from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import NewDomain

@@ -25,10 +25,10 @@ from omni_pipeline.settings import Settings
 from omni_pipeline.steps.chunks import BATCH_PAGES
 from omni_pipeline.steps.embeddings import PUBLISH_PAGES, embed_and_publish
 from omni_pipeline.steps.refresh import Refresh, open_refresh
-from omni_pipeline.store import chunks, embedding_models, embeddings
-from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.crawl import raw_pages
-from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.index import chunks, embedding_models, embeddings
+from omni_pipeline.store.index.chunks import NewRevision
+from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain

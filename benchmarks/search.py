@@ -31,17 +31,17 @@ from omni_pipeline.domain.embedding_models import LEXICAL, MINILM
 from omni_pipeline.domain.ranking import ndcg, recall, reciprocal_rank
 from omni_pipeline.gateways.local_model import load_minilm_tokenizer, open_local_model
 from omni_pipeline.settings import Settings
-from omni_pipeline.store import chunks, embeddings, hnsw_indexes
-from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.crawl.raw_pages import NewBody
-from omni_pipeline.store.embedding_models import StoredModel, ensure
+from omni_pipeline.store.index import chunks, embeddings, hnsw_indexes
+from omni_pipeline.store.index.chunks import NewRevision
+from omni_pipeline.store.index.embedding_models import StoredModel, ensure
+from omni_pipeline.store.index.retrieval import EVERYWHERE, Answer, Scope, search
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database, open_database
 from omni_pipeline.store.postgres.migrations import migrate
-from omni_pipeline.store.search import EVERYWHERE, Answer, Scope, search
 
 DIMENSIONS = 384
 INTRINSIC = 32

@@ -27,8 +27,8 @@ from omni_pipeline.gateways.embedding import EmbeddingDoor, open_embedding_door
 from omni_pipeline.gateways.embedding_retries import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline.steps.embedding_turnstile import SharedTurnstile
-from omni_pipeline.store import embedding_models, embeddings
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
+from omni_pipeline.store.index import embedding_models, embeddings
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain

@@ -30,10 +30,10 @@ from benchmarks.bulk_write import digest, own_database
 from benchmarks.contenders import ROOT
 from benchmarks.torn_pages import DIMENSIONS, MOST_EXACT, texts_of, vector_of, version_of
 from omni_pipeline.domain.chunking import Chunk
-from omni_pipeline.store import chunks, embedding_models, embeddings
-from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.crawl.raw_pages import NewBody
+from omni_pipeline.store.index import chunks, embedding_models, embeddings
+from omni_pipeline.store.index.chunks import NewRevision
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain

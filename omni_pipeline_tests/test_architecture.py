@@ -39,10 +39,10 @@ def test_knowledge_flows_one_way() -> None:
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("domain/hashing.py", "import omni_pipeline.store.chunks"),
+        ("domain/hashing.py", "import omni_pipeline.store.index.chunks"),
         ("steps/refresh.py", "import dagster"),
         ("domain/hashing.py", "import psycopg"),
-        ("store/chunks.py", "import omni_pipeline.gateways.web"),
+        ("store/index/chunks.py", "import omni_pipeline.gateways.web"),
         ("settings.py", "import omni_pipeline.domain.urls"),
     ],
 )

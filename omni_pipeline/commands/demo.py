@@ -16,9 +16,9 @@ from omni_pipeline.commands.refresh import run
 from omni_pipeline.commands.search import ask, print_answers
 from omni_pipeline.domain.crawl_part import name_part
 from omni_pipeline.gateways.sample_server import SampleServer, read_questions
+from omni_pipeline.store.index.retrieval import Scope
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.migrations import migrate
-from omni_pipeline.store.search import Scope
 
 # Always the same, so that a second demo finds its domain again.
 SAMPLE_PORT = 8377

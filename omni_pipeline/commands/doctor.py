@@ -12,7 +12,8 @@ from omni_pipeline.commands.console import out, print_json, say
 from omni_pipeline.errors import OmniError
 from omni_pipeline.gateways.notifier import find_unusable, open_targets
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.store import alerts, embedding_models
+from omni_pipeline.store import alerts
+from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.postgres.database import Database, describe, open_database
 from omni_pipeline.store.postgres.migrations import check_schema, pending
 from omni_pipeline.store.postgres.server_checks import check_server, list_supplies

@@ -10,9 +10,9 @@ from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import print_json, print_table, say, warn
 from omni_pipeline.commands.progress import progress_bars
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.store import embedding_models, hnsw_indexes
-from omni_pipeline.store.embedding_models import ModelOverview, StoredModel
-from omni_pipeline.store.hnsw_indexes import HnswIndex
+from omni_pipeline.store.index import embedding_models, hnsw_indexes
+from omni_pipeline.store.index.embedding_models import ModelOverview, StoredModel
+from omni_pipeline.store.index.hnsw_indexes import HnswIndex
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -13,7 +13,7 @@ from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import ago, print_json, say, warn
 from omni_pipeline.commands.products import read_age
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.store.search import EVERYWHERE, Answer, Scope
+from omni_pipeline.store.index.retrieval import EVERYWHERE, Answer, Scope
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*")
 

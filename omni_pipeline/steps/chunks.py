@@ -7,11 +7,11 @@ from psycopg import Connection
 from omni_pipeline.domain.chunking import Chunk, Chunker
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.refresh import Progress, Refresh
-from omni_pipeline.store import chunks
-from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
-from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.index import chunks
+from omni_pipeline.store.index.chunks import NewRevision
+from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Counters
 from omni_pipeline.store.text import cleaned_pages

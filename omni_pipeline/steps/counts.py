@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
-from omni_pipeline.store import chunks
+from omni_pipeline.store.index import chunks
 from omni_pipeline.store.jobs import domains
 
 

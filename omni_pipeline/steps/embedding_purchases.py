@@ -20,10 +20,11 @@ from omni_pipeline.domain.vector_drift import Vectors, describe_drift
 from omni_pipeline.errors import OmniError, TemporaryError
 from omni_pipeline.gateways.embedding import REQUEST_ITEMS, Embedded, Refusal
 from omni_pipeline.steps.refresh import Refresh
-from omni_pipeline.store import embedding_usage, embeddings
-from omni_pipeline.store.chunks import TextToEmbed
-from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store import embedding_usage
 from omni_pipeline.store.embedding_usage import Batch, Bill, Booking
+from omni_pipeline.store.index import embeddings
+from omni_pipeline.store.index.chunks import TextToEmbed
+from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Counters
 

@@ -13,13 +13,14 @@ from omni_pipeline import faults
 from omni_pipeline.gateways.embedding import Refusal
 from omni_pipeline.steps.embedding_purchases import EmbeddingDoor, Purchases
 from omni_pipeline.steps.refresh import Progress, Refresh
-from omni_pipeline.store import chunks, embedding_usage, embeddings
-from omni_pipeline.store.chunks import Published, PublishedCounts, StagedPage, TextToEmbed
+from omni_pipeline.store import embedding_usage
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
-from omni_pipeline.store.embedding_models import StoredModel
 from omni_pipeline.store.embedding_usage import Batch, Bill
-from omni_pipeline.store.embeddings import Reused
+from omni_pipeline.store.index import chunks, embeddings
+from omni_pipeline.store.index.chunks import Published, PublishedCounts, StagedPage, TextToEmbed
+from omni_pipeline.store.index.embedding_models import StoredModel
+from omni_pipeline.store.index.embeddings import Reused
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Counters
 

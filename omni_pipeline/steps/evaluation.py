@@ -8,8 +8,8 @@ from omni_pipeline.domain.question_files import ExpectedAnswer
 from omni_pipeline.domain.ranking import ndcg, recall, reciprocal_rank
 from omni_pipeline.steps.search import Mode, answer
 from omni_pipeline.steps.tools import Tools
+from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope
 from omni_pipeline.store.postgres.session import Session
-from omni_pipeline.store.search import EVERYWHERE, Scope
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 NDCG_AT = 10

@@ -22,8 +22,8 @@ from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.refresh import Listener, Progress, Refresh
 from omni_pipeline.steps.tools import Tools
-from omni_pipeline.store import embedding_models
-from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.index import embedding_models
+from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 
 

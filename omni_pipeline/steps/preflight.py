@@ -2,7 +2,7 @@
 
 from omni_pipeline.steps.tools import Tools
 from omni_pipeline.steps.web_access import WebAccess
-from omni_pipeline.store import embedding_models
+from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.jobs.domains import Domain
 from omni_pipeline.store.postgres.session import Session
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from psycopg import Connection
 
 from omni_pipeline import faults
-from omni_pipeline.store import chunks
 from omni_pipeline.store.crawl import failed_pages, frontier, held_pages, non_pages, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.crawl.raw_pages import Evidence
+from omni_pipeline.store.index import chunks
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.text import cleaned_pages
 

@@ -10,11 +10,11 @@ from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.tools import Tools
-from omni_pipeline.store import embedding_models, search
-from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.index import embedding_models, retrieval
+from omni_pipeline.store.index.embedding_models import StoredModel
+from omni_pipeline.store.index.retrieval import EVERYWHERE, Answer, Scope
 from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.session import Session
-from omni_pipeline.store.search import EVERYWHERE, Answer, Scope
 
 Mode = Literal["hybrid", "vector", "text"]
 
@@ -114,7 +114,7 @@ def answer(
         if mode != "text":
             vector = _of_active(tools, active).embedding.embed([question]).vectors[0]
         look = partial(
-            search.search,
+            retrieval.search,
             vector=vector,
             question=words,
             most=most,

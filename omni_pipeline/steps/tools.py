@@ -19,8 +19,8 @@ from omni_pipeline.gateways.extraction import ExtractionDoor, open_extraction_do
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.embedding_turnstile import open_turnstile, reopen
 from omni_pipeline.steps.web_access import WebAccess, open_web, user_agent
-from omni_pipeline.store import embedding_models
-from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.index import embedding_models
+from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs.domains import Domain
 from omni_pipeline.store.postgres.session import Session
 

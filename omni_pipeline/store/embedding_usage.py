@@ -12,7 +12,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_all, fetch_one

@@ -19,9 +19,9 @@ from psycopg import Connection
 
 from omni_pipeline.domain.chunking import Chunk
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.store import chunks
-from omni_pipeline.store.chunks import NewRevision
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
+from omni_pipeline.store.index import chunks
+from omni_pipeline.store.index.chunks import NewRevision
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.migrations import migrate

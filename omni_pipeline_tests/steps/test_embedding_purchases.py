@@ -25,8 +25,8 @@ from omni_pipeline.steps.embeddings import EmbeddingsReport, embed_and_publish
 from omni_pipeline.steps.plausibility import check_vectors
 from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.refresh import Refresh
-from omni_pipeline.store import embedding_models
-from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.index import embedding_models
+from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests import embedding_server as behave

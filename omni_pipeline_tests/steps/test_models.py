@@ -24,10 +24,10 @@ from omni_pipeline.steps.model_builds import (
 from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.search import answer
 from omni_pipeline.steps.tools import Tools
-from omni_pipeline.store import embedding_models
-from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.index import embedding_models
+from omni_pipeline.store.index.embedding_models import StoredModel
+from omni_pipeline.store.index.retrieval import Answer
 from omni_pipeline.store.postgres.session import Session
-from omni_pipeline.store.search import Answer
 from omni_pipeline_tests.embedding_server import (
     DIMENSIONS,
     Behaviour,

@@ -15,12 +15,12 @@ from psycopg.rows import dict_row
 
 from omni_pipeline.domain.chunking import Chunk
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import chunks, embeddings
-from omni_pipeline.store.chunks import NewRevision, Published
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.crawl.raw_pages import Evidence, NewBody
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
-from omni_pipeline.store.embedding_models import StoredModel, ensure
+from omni_pipeline.store.index import chunks, embeddings
+from omni_pipeline.store.index.chunks import NewRevision, Published
+from omni_pipeline.store.index.embedding_models import StoredModel, ensure
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import NewDomain

@@ -12,9 +12,9 @@ from psycopg import Connection
 
 from omni_pipeline import store
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import chunks, embeddings
 from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
+from omni_pipeline.store.index import chunks, embeddings
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.text import cleaned_pages
 from omni_pipeline_tests.store.conftest import (

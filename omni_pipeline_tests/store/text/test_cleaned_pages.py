@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import date
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import chunks
 from omni_pipeline.store.crawl import raw_pages
-from omni_pipeline.store.embedding_models import ensure
+from omni_pipeline.store.index import chunks
+from omni_pipeline.store.index.embedding_models import ensure
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.text import cleaned_pages
 from omni_pipeline_tests.store.conftest import (

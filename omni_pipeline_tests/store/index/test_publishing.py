@@ -11,8 +11,9 @@ import pytest
 from psycopg import Connection, sql
 
 from omni_pipeline.errors import LeaseLostError
-from omni_pipeline.store import chunks, embeddings, invariants
-from omni_pipeline.store.chunks import Published
+from omni_pipeline.store import invariants
+from omni_pipeline.store.index import chunks, embeddings
+from omni_pipeline.store.index.chunks import Published
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline_tests.store.conftest import HOST, Run, live_texts, start_run, wait_until_blocked
 

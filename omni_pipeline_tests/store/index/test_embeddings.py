@@ -6,8 +6,8 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import embeddings
-from omni_pipeline.store.embedding_models import ensure
+from omni_pipeline.store.index import embeddings
+from omni_pipeline.store.index.embedding_models import ensure
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline_tests.store.conftest import (

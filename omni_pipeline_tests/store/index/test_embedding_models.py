@@ -8,8 +8,8 @@ from psycopg import Connection
 from psycopg.errors import RestrictViolation
 
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.store import chunks, embedding_models
-from omni_pipeline.store.embedding_models import (
+from omni_pipeline.store.index import chunks, embedding_models
+from omni_pipeline.store.index.embedding_models import (
     ModelOverview,
     StoredModel,
     activate,

@@ -16,11 +16,12 @@ from contextlib import contextmanager
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import chunks, embeddings, invariants
+from omni_pipeline.store import invariants
+from omni_pipeline.store.index import chunks, embeddings
+from omni_pipeline.store.index.retrieval import search
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline.store.search import search
 from omni_pipeline_tests.store.conftest import HOST, Run, live_texts, start_run, vector_of
 
 PATHS = ("p", "q", "r")
@@ -156,7 +157,7 @@ def test_a_reader_of_a_delete_followed_by_an_insert_would_see_the_gap(
 # A publish in a process of its own. It says how far it is, and goes on at the next line it is sent.
 WRITER = """
 import json, sys
-from omni_pipeline.store import chunks
+from omni_pipeline.store.index import chunks
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
 

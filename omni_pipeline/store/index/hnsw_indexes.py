@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from psycopg import Connection, sql
 
 from omni_pipeline.errors import PermanentError, TemporaryError
-from omni_pipeline.store.embedding_models import StoredModel
+from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_one

@@ -1,0 +1,1 @@
+"""Tables of the index: chunks, vectors, models; publishing and search."""
