@@ -35,7 +35,7 @@ from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.migrations import migrate
 from omni_pipeline.store.postgres.session import Session
-from omni_pipeline.store.rate_limits import BURST_SECONDS, Limit
+from omni_pipeline.store.usage.rate_limits import BURST_SECONDS, Limit
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer, Exchange
 
 PER_MINUTE = 10

@@ -44,8 +44,8 @@ ENDPOINT_TESTS = {
     "gateways/test_embedding.py",
     "domain/test_embedding_answers.py",
     "steps/test_embedding_turnstile.py",
-    "store/test_provider_breakers.py",
-    "store/test_rate_limits.py",
+    "store/usage/test_circuit_breakers.py",
+    "store/usage/test_rate_limits.py",
     "domain/test_retry_after.py",
 }
 

@@ -9,8 +9,8 @@ import typer
 
 from omni_pipeline.commands.application import open_application
 from omni_pipeline.commands.console import print_json, print_table, say, warn
-from omni_pipeline.store import embedding_usage
-from omni_pipeline.store.embedding_usage import Spending, Total, total_of
+from omni_pipeline.store.usage import token_usage
+from omni_pipeline.store.usage.token_usage import Spending, Total, total_of
 
 COLUMNS = ("domain", "day", "requests", "texts", "tokens", "cost", "tokens saved", "saved")
 
@@ -23,7 +23,7 @@ def cost(
     """Show what each domain's embeddings cost and saved, per day (UTC) and in total."""
     with open_application() as app:
         host = app.get_domain(domain).host if domain else None
-        spent = app.session.run(lambda conn: embedding_usage.spent(conn, host, days=days))
+        spent = app.session.run(lambda conn: token_usage.spent(conn, host, days=days))
     by_domain = {name: list(rows) for name, rows in groupby(spent, key=lambda day: day.host)}
     if as_json:
         totals = {name: total_of(rows) for name, rows in by_domain.items()}

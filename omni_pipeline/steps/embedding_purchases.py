@@ -20,13 +20,13 @@ from omni_pipeline.domain.vector_drift import Vectors, describe_drift
 from omni_pipeline.errors import OmniError, TemporaryError
 from omni_pipeline.gateways.embedding import REQUEST_ITEMS, Embedded, Refusal
 from omni_pipeline.steps.refresh import Refresh
-from omni_pipeline.store import embedding_usage
-from omni_pipeline.store.embedding_usage import Batch, Bill, Booking
 from omni_pipeline.store.index import embeddings
 from omni_pipeline.store.index.chunks import TextToEmbed
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Counters
+from omni_pipeline.store.usage import token_usage
+from omni_pipeline.store.usage.token_usage import Batch, Bill, Booking
 
 # One request: few enough that a kill loses little of what was paid for, many enough to be quick.
 REQUEST_TOKENS = 32_000
@@ -118,7 +118,7 @@ class Purchases:
 
     def _ask_budget(self, batch: Batch, texts: list[TextToEmbed]) -> Booking:
         return self._refresh.write(
-            embedding_usage.book,
+            token_usage.book,
             batch,
             tokens=sum(text.token_count for text in texts),
             daily_token_budget=self._refresh.settings.daily_token_budget,
@@ -131,7 +131,7 @@ class Purchases:
             )
         except OmniError:
             if not self._settings.is_local:
-                self._refresh.write(embedding_usage.cancel, batch.id)
+                self._refresh.write(token_usage.cancel, batch.id)
             raise
 
 
@@ -169,7 +169,7 @@ def _keep(
     """Keep paid vectors and settle what they cost, together and once."""
     kept = _answered(answer)
     bill = Bill(requests=answer.requests, texts=len(kept), tokens=answer.tokens_billed)
-    if not embedding_usage.settle(conn, holding, batch, bill):
+    if not token_usage.settle(conn, holding, batch, bill):
         return  # the answer to an earlier COMMIT of this was lost
     hashes = [texts[index].text_hash for index in kept]
     embeddings.stage(conn, holding, batch.model, hashes, answer.vectors[kept])

@@ -12,10 +12,10 @@ from datetime import datetime
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.settings import OPENAI_URL, EmbeddingSettings
-from omni_pipeline.store import provider_breakers, rate_limits
 from omni_pipeline.store.postgres.session import Session
-from omni_pipeline.store.provider_breakers import Breaker
-from omni_pipeline.store.rate_limits import Limit, Queue, Turn
+from omni_pipeline.store.usage import circuit_breakers, rate_limits
+from omni_pipeline.store.usage.circuit_breakers import Breaker
+from omni_pipeline.store.usage.rate_limits import Limit, Queue, Turn
 
 # Ten runs that share ten requests a minute wait for one another; a run that waits keeps its lease.
 MOST_WAIT_SECONDS = 600.0
@@ -81,7 +81,7 @@ class SharedTurnstile:
         if self._breaker is not None and (self._is_probe or self._breaker.failures):
             endpoint, is_probe = self._limit.endpoint, self._is_probe
             self._session.run(
-                lambda conn: provider_breakers.close(conn, endpoint, is_probe=is_probe)
+                lambda conn: circuit_breakers.close(conn, endpoint, is_probe=is_probe)
             )
 
     def failed(self, error: OmniError) -> None:
@@ -113,13 +113,13 @@ class SharedTurnstile:
 
     def _ask_breaker(self) -> Breaker | None:
         endpoint = self._limit.endpoint
-        self._breaker = self._session.run(lambda conn: provider_breakers.ask(conn, endpoint))
+        self._breaker = self._session.run(lambda conn: circuit_breakers.ask(conn, endpoint))
         return self._breaker
 
     def _count_failure(self, error: OmniError) -> None:
         endpoint, is_probe = self._limit.endpoint, self._is_probe
         self._session.run(
-            lambda conn: provider_breakers.count_failure(
+            lambda conn: circuit_breakers.count_failure(
                 conn, endpoint, kind=error.kind, error=str(error), is_probe=is_probe
             )
         )
@@ -127,7 +127,7 @@ class SharedTurnstile:
     def _open(self, error: OmniError, seconds: float) -> None:
         endpoint = self._limit.endpoint
         self._session.run(
-            lambda conn: provider_breakers.open_for(
+            lambda conn: circuit_breakers.open_for(
                 conn, endpoint, kind=error.kind, error=str(error), seconds=seconds
             )
         )
@@ -166,7 +166,7 @@ def open_turnstile(session: Session, settings: EmbeddingSettings, model: str) ->
 def reopen(session: Session, settings: EmbeddingSettings) -> None:
     """Let all runs ask the endpoint again: a person has just seen that it answers."""
     endpoint = endpoint_of(settings)
-    session.run(lambda conn: provider_breakers.reset(conn, endpoint))
+    session.run(lambda conn: circuit_breakers.reset(conn, endpoint))
     session.run(lambda conn: rate_limits.end_pauses(conn, endpoint))
 
 

@@ -13,16 +13,16 @@ from omni_pipeline import faults
 from omni_pipeline.gateways.embedding import Refusal
 from omni_pipeline.steps.embedding_purchases import EmbeddingDoor, Purchases
 from omni_pipeline.steps.refresh import Progress, Refresh
-from omni_pipeline.store import embedding_usage
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
-from omni_pipeline.store.embedding_usage import Batch, Bill
 from omni_pipeline.store.index import chunks, embeddings
 from omni_pipeline.store.index.chunks import Published, PublishedCounts, StagedPage, TextToEmbed
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.index.embeddings import Reused
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Counters
+from omni_pipeline.store.usage import token_usage
+from omni_pipeline.store.usage.token_usage import Batch, Bill
 
 PUBLISH_PAGES = 50
 
@@ -202,7 +202,7 @@ def _publish(
     reused = embeddings.count_reused(conn, ids, paid_hashes=paid_hashes)
     published = chunks.publish(conn, holding, ids)
     if reused.tokens:
-        embedding_usage.settle(conn, holding, batch, Bill(tokens_reused=reused.tokens))
+        token_usage.settle(conn, holding, batch, Bill(tokens_reused=reused.tokens))
     crawl_jobs.add_to_counters(
         conn,
         holding,

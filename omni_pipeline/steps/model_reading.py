@@ -25,10 +25,11 @@ from omni_pipeline.errors import LeaseLostError, OmniError, TemporaryError
 from omni_pipeline.gateways.extraction import PageRefusedError, Reading, estimate_tokens
 from omni_pipeline.settings import ExtractionSettings
 from omni_pipeline.steps.refresh import Refresh
-from omni_pipeline.store import embedding_usage, model_readings
-from omni_pipeline.store.embedding_usage import Bill, ChatBatch
+from omni_pipeline.store import model_readings
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.model_readings import Kept, Key
+from omni_pipeline.store.usage import token_usage
+from omni_pipeline.store.usage.token_usage import Bill, ChatBatch
 
 # An endpoint that refuses this many pages in a row refuses the question, not the pages.
 MOST_REFUSALS_IN_A_ROW = 20
@@ -105,7 +106,7 @@ class ModelReader:
         try:
             reading = self.door.ask(question)
         except OmniError:
-            self.refresh.write(embedding_usage.cancel, sent.id)
+            self.refresh.write(token_usage.cancel, sent.id)
             raise
         self.refresh.write(_keep, key, reading, sent=sent, answered=answered)
         self.pages_asked += 1
@@ -117,7 +118,7 @@ class ModelReader:
     def _book(self, batch: ChatBatch, question: Question) -> None:
         tokens = estimate_tokens(question) + MOST_ANSWER_TOKENS
         booking = self.refresh.write(
-            embedding_usage.book,
+            token_usage.book,
             batch,
             tokens=tokens,
             daily_token_budget=self.refresh.settings.daily_token_budget,
@@ -140,6 +141,6 @@ def _keep(
     answered: ChatBatch,
 ) -> None:
     bill = Bill(requests=reading.requests, texts=1, tokens=reading.input_tokens)
-    embedding_usage.settle(conn, holding, sent, bill)
-    embedding_usage.settle(conn, holding, answered, Bill(tokens=reading.output_tokens))
+    token_usage.settle(conn, holding, sent, bill)
+    token_usage.settle(conn, holding, answered, Bill(tokens=reading.output_tokens))
     model_readings.keep(conn, holding, key, reading.answer)

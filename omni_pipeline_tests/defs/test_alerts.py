@@ -9,9 +9,10 @@ import pytest
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs import alerts as sensors
 from omni_pipeline.defs.alerts import read_events
-from omni_pipeline.store import alerts, provider_breakers
+from omni_pipeline.store import alerts
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
+from omni_pipeline.store.usage import circuit_breakers
 from omni_pipeline_tests.conftest import find_free_port
 from omni_pipeline_tests.defs.conftest import Console
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
@@ -254,13 +255,13 @@ class Trouble:
 
     def open_breaker(self) -> None:
         with self._console.database.connect() as conn:
-            provider_breakers.open_for(
+            circuit_breakers.open_for(
                 conn, "https://api.test", kind="permanent.quota", error="No credit.", seconds=900
             )
 
     def close_breaker(self) -> None:
         with self._console.database.connect() as conn:
-            provider_breakers.reset(conn, "https://api.test")
+            circuit_breakers.reset(conn, "https://api.test")
 
     def reach_budget(self) -> None:
         self._monkeypatch.setenv("OMNI_DAILY_TOKEN_BUDGET", "1")

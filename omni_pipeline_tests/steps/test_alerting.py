@@ -22,7 +22,7 @@ from omni_pipeline.steps.alerting import (
     sync_with_tables,
     tell_of_outage,
 )
-from omni_pipeline.store import alerts, provider_breakers
+from omni_pipeline.store import alerts
 from omni_pipeline.store.alerts import Alert, Patience
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import crawl_jobs, domains
@@ -30,6 +30,7 @@ from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
+from omni_pipeline.store.usage import circuit_breakers
 
 HOST = "a.test"
 AT_ONCE = Patience(gap_seconds=0.0)
@@ -223,10 +224,10 @@ def test_a_breaker_alerts_at_once_where_a_person_must_act_and_else_when_it_stays
     world: World,
 ) -> None:
     """C3 of the faults: no credit left is one alert, a hiccup is none."""
-    provider_breakers.open_for(
+    circuit_breakers.open_for(
         world.conn, "https://a", kind="permanent.quota", error="No credit.", seconds=900
     )
-    provider_breakers.open_for(
+    circuit_breakers.open_for(
         world.conn, "https://b", kind="transient.timeout", error="Slow.", seconds=30
     )
     world.sync()
@@ -234,7 +235,7 @@ def test_a_breaker_alerts_at_once_where_a_person_must_act_and_else_when_it_stays
     world.conn.execute("UPDATE provider_breakers SET opened_at = opened_at - interval '6 min'")
     world.sync()
     assert {alert.subject for alert in world.open()} == {"https://a", "https://b"}
-    provider_breakers.reset(world.conn, "https://a")
+    circuit_breakers.reset(world.conn, "https://a")
     world.sync()
     assert [alert.subject for alert in world.open()] == ["https://b"]
 

@@ -24,11 +24,11 @@ from omni_pipeline.steps.embedding_turnstile import (
     reopen,
 )
 from omni_pipeline.steps.tools import Tools
-from omni_pipeline.store import rate_limits
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
-from omni_pipeline.store.provider_breakers import MOST_FAILURES
-from omni_pipeline.store.rate_limits import Limit
+from omni_pipeline.store.usage import rate_limits
+from omni_pipeline.store.usage.circuit_breakers import MOST_FAILURES
+from omni_pipeline.store.usage.rate_limits import Limit
 from omni_pipeline_tests import embedding_server as behave
 from omni_pipeline_tests.embedding_server import (
     DIMENSIONS,

@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 
 from omni_pipeline.domain.company import Company
 from omni_pipeline.errors import UnknownDomainError
-from omni_pipeline.store import companies, embedding_usage, model_readings, price_snapshots
+from omni_pipeline.store import companies, model_readings, price_snapshots
 from omni_pipeline.store.crawl import (
     failed_pages,
     frontier,
@@ -20,12 +20,13 @@ from omni_pipeline.store.crawl import (
     robots_files,
 )
 from omni_pipeline.store.crawl.failed_pages import Failure
-from omni_pipeline.store.embedding_usage import Batch, Bill
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import CrawlOptions, DomainOverview, NewDomain
 from omni_pipeline.store.model_readings import Key
 from omni_pipeline.store.price_snapshots import HeldPrice
 from omni_pipeline.store.text import cleaned_pages
+from omni_pipeline.store.usage import token_usage
+from omni_pipeline.store.usage.token_usage import Batch, Bill
 from omni_pipeline_tests.store.conftest import HOST, MISSING, Run, register, start_run
 from omni_pipeline_tests.store.shelves import price, put_on_shelf
 
@@ -159,7 +160,7 @@ def fill_every_table(run: Run) -> None:
         price_snapshots.hold(run.conn, run.holding, [held])
         companies.save(run.conn, run.holding, Company(name="Fernhill"))
         batch = Batch(id=uuid4(), model=run.model, price_per_million=None)
-        embedding_usage.settle(run.conn, run.holding, batch, Bill(requests=1, texts=1, tokens=9))
+        token_usage.settle(run.conn, run.holding, batch, Bill(requests=1, texts=1, tokens=9))
         failed_pages.record(
             run.conn, run.holding, "fetch", [Failure(url="u", kind="transient.x", reason="r")]
         )

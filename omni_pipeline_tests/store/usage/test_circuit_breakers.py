@@ -6,22 +6,22 @@ from threading import Barrier, Thread
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import provider_breakers
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline.store.provider_breakers import MOST_FAILURES, Breaker
+from omni_pipeline.store.usage import circuit_breakers
+from omni_pipeline.store.usage.circuit_breakers import MOST_FAILURES, Breaker
 
 ENDPOINT = "https://e.test/v1"
 
 
 def ask(conn: Connection) -> Breaker:
-    breaker = provider_breakers.ask(conn, ENDPOINT)
+    breaker = circuit_breakers.ask(conn, ENDPOINT)
     assert breaker is not None
     return breaker
 
 
 def fail(conn: Connection, times: int = 1, *, is_probe: bool = False) -> None:
     for number in range(times):
-        provider_breakers.count_failure(
+        circuit_breakers.count_failure(
             conn, ENDPOINT, kind="transient.x", error=f"no {number}", is_probe=is_probe
         )
 
@@ -38,9 +38,9 @@ def opened(conn: Connection) -> Connection:
 
 
 def test_an_endpoint_that_never_failed_has_no_breaker(conn: Connection) -> None:
-    assert provider_breakers.ask(conn, ENDPOINT) is None
-    provider_breakers.close(conn, ENDPOINT, is_probe=False)
-    assert provider_breakers.ask(conn, ENDPOINT) is None
+    assert circuit_breakers.ask(conn, ENDPOINT) is None
+    circuit_breakers.close(conn, ENDPOINT, is_probe=False)
+    assert circuit_breakers.ask(conn, ENDPOINT) is None
 
 
 def test_enough_failures_in_a_row_open_it_for_half_a_minute(conn: Connection) -> None:
@@ -56,7 +56,7 @@ def test_enough_failures_in_a_row_open_it_for_half_a_minute(conn: Connection) ->
 
 def test_a_success_in_between_begins_the_count_anew(conn: Connection) -> None:
     fail(conn, MOST_FAILURES - 1)
-    provider_breakers.close(conn, ENDPOINT, is_probe=False)
+    circuit_breakers.close(conn, ENDPOINT, is_probe=False)
     fail(conn, MOST_FAILURES - 1)
     assert ask(conn).lets_in
 
@@ -64,7 +64,7 @@ def test_a_success_in_between_begins_the_count_anew(conn: Connection) -> None:
 def test_stragglers_neither_close_nor_prolong_an_open_breaker(opened: Connection) -> None:
     """Requests that were under way when it opened."""
     before = ask(opened)
-    provider_breakers.close(opened, ENDPOINT, is_probe=False)
+    circuit_breakers.close(opened, ENDPOINT, is_probe=False)
     fail(opened)
     after = ask(opened)
     assert (after.state, after.opened_until) == ("open", before.opened_until)
@@ -77,7 +77,7 @@ def test_one_probe_is_let_in_and_its_success_closes(opened: Connection) -> None:
     assert (probe.is_probe, probe.lets_in) == (True, True)
     other = ask(opened)
     assert (other.state, other.lets_in) == ("half_open", False)
-    provider_breakers.close(opened, ENDPOINT, is_probe=True)
+    circuit_breakers.close(opened, ENDPOINT, is_probe=True)
     closed = ask(opened)
     assert (closed.state, closed.failures, closed.lets_in) == ("closed", 0, True)
 
@@ -100,14 +100,14 @@ def test_a_probe_that_never_reports_back_is_replaced(opened: Connection) -> None
 
 def test_what_a_person_must_mend_opens_it_at_once_and_for_long(conn: Connection) -> None:
     """C3, C18."""
-    provider_breakers.open_for(conn, ENDPOINT, kind="permanent.q", error="no money", seconds=3600)
+    circuit_breakers.open_for(conn, ENDPOINT, kind="permanent.q", error="no money", seconds=3600)
     fail(conn, MOST_FAILURES)
     breaker = ask(conn)
     assert (breaker.error_kind, breaker.error) == ("permanent.q", "no money")
     assert 3599 < breaker.wait_seconds <= 3600
-    provider_breakers.open_for(conn, ENDPOINT, kind="permanent.k", error="no key", seconds=600)
+    circuit_breakers.open_for(conn, ENDPOINT, kind="permanent.k", error="no key", seconds=600)
     assert ask(conn).wait_seconds > 3590, "not shortened"
-    provider_breakers.reset(conn, ENDPOINT)
+    circuit_breakers.reset(conn, ENDPOINT)
     assert ask(conn).lets_in
 
 

@@ -10,9 +10,9 @@ from itertools import pairwise
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import rate_limits
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline.store.rate_limits import BURST_SECONDS, MARGIN, Limit, Turn
+from omni_pipeline.store.usage import rate_limits
+from omni_pipeline.store.usage.rate_limits import BURST_SECONDS, MARGIN, Limit, Turn
 
 FREE = Limit(endpoint="https://e.test", model="m")
 TEN_A_MINUTE = replace(FREE, requests_per_minute=10)

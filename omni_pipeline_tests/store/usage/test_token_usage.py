@@ -9,10 +9,10 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.errors import UnknownDomainError
-from omni_pipeline.store import embedding_usage
-from omni_pipeline.store.embedding_usage import Batch, Bill, Booking, Spending, total_of
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.store.usage import token_usage
+from omni_pipeline.store.usage.token_usage import Batch, Bill, Booking, Spending, total_of
 from omni_pipeline_tests.store.conftest import HOST, Run, count, start_run
 
 PRICE = Decimal("0.13")
@@ -26,7 +26,7 @@ def book(
     run: Run, tokens: int, *, of_all: int | None = None, batch: Batch | None = None
 ) -> Booking:
     with run.fenced():
-        return embedding_usage.book(
+        return token_usage.book(
             run.conn,
             run.holding,
             batch or new_batch(run),
@@ -37,7 +37,7 @@ def book(
 
 def settle(run: Run, batch: Batch, bill: Bill) -> bool:
     with run.fenced():
-        return embedding_usage.settle(run.conn, run.holding, batch, bill)
+        return token_usage.settle(run.conn, run.holding, batch, bill)
 
 
 def booked_tokens(conn: Connection) -> int:
@@ -89,7 +89,7 @@ def test_a_batch_that_was_not_answered_is_taken_back_and_a_paid_one_is_not(run: 
     book(run, 10, batch=paid)
     settle(run, paid, Bill(tokens=11))
     for batch in (unanswered, paid):
-        embedding_usage.cancel(run.conn, run.holding, batch.id)
+        token_usage.cancel(run.conn, run.holding, batch.id)
     assert booked_tokens(run.conn) == 11
 
 
@@ -162,21 +162,21 @@ def test_money_is_summed_by_domain_and_day(run: Run) -> None:
     settle(run, new_batch(run), Bill(tokens_reused=500_000))
     settle(other, new_batch(other, price=None), Bill(requests=1, texts=1, tokens=9))
 
-    today, before, unpriced = embedding_usage.spent(run.conn, None, days=2)
+    today, before, unpriced = token_usage.spent(run.conn, None, days=2)
     assert (today.host, today.tokens, today.requests, today.texts) == (HOST, 2_000_000, 1, 1)
     assert (today.cost_usd, today.saved_usd) == (Decimal("0.26"), Decimal("0.065"))
     assert (before.host, before.cost_usd) == (HOST, Decimal("0.13"))
     assert (today.day - before.day).days == 1
     assert (unpriced.host, unpriced.cost_usd, unpriced.tokens_without_price) == ("b.test", None, 9)
 
-    assert embedding_usage.spent(run.conn, "b.test", days=1) == [unpriced]
-    assert [day.host for day in embedding_usage.spent(run.conn, None, days=1)] == [HOST, "b.test"]
+    assert token_usage.spent(run.conn, "b.test", days=1) == [unpriced]
+    assert [day.host for day in token_usage.spent(run.conn, None, days=1)] == [HOST, "b.test"]
 
 
 def test_a_total_says_what_it_does_not_know(run: Run) -> None:
     settle(run, new_batch(run), Bill(tokens=1_000_000))
     settle(run, new_batch(run, price=None), Bill(tokens=9))
-    days: list[Spending] = embedding_usage.spent(run.conn, HOST, days=1)
+    days: list[Spending] = token_usage.spent(run.conn, HOST, days=1)
     total = total_of(days)
     assert (total.tokens, total.cost_usd, total.tokens_without_price) == (1_000_009, PRICE, 9)
     assert total_of([]).cost_usd is None

@@ -1,0 +1,1 @@
+"""Tables of what endpoints cost and bear: tokens, rate limits, circuit breakers."""
