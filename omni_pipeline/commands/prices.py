@@ -9,10 +9,10 @@ import typer
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import print_json, print_table, say
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.store import price_snapshots
-from omni_pipeline.store import products as stored
-from omni_pipeline.store.price_snapshots import Snapshot
-from omni_pipeline.store.products import FoundProduct
+from omni_pipeline.store.catalogue import price_snapshots
+from omni_pipeline.store.catalogue import products as stored
+from omni_pipeline.store.catalogue.price_snapshots import Snapshot
+from omni_pipeline.store.catalogue.products import FoundProduct
 
 PLOT_WIDTH = 60
 PLOT_HEIGHT = 8

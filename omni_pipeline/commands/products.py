@@ -12,9 +12,9 @@ from omni_pipeline.commands.console import print_json, print_table, say, warn
 from omni_pipeline.commands.spreadsheets import write_csv
 from omni_pipeline.domain.company import Company
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.store import companies
-from omni_pipeline.store import products as stored
-from omni_pipeline.store.products import StoredProduct
+from omni_pipeline.store.catalogue import companies
+from omni_pipeline.store.catalogue import products as stored
+from omni_pipeline.store.catalogue.products import StoredProduct
 
 MOST_SHOWN = 200
 

@@ -6,7 +6,7 @@ from omni_pipeline.defs.freshness import STALE_DOMAINS
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.domain.urls import check_partition_key
 from omni_pipeline.settings import read_settings
-from omni_pipeline.store import products
+from omni_pipeline.store.catalogue import products
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import open_database

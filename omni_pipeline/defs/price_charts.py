@@ -9,7 +9,7 @@ import dagster as dg
 from psycopg import Connection
 
 from omni_pipeline.domain.price_chart import MOST_LINES, draw_prices
-from omni_pipeline.store import price_snapshots
+from omni_pipeline.store.catalogue import price_snapshots
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 
 DAYS = 90

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omni_pipeline.domain.company import Company, merge_companies
 from omni_pipeline.steps.refresh import Refresh
-from omni_pipeline.store import companies, extracted_pages
+from omni_pipeline.store.catalogue import companies, extracted_pages
 
 BATCH_PAGES = 500
 

@@ -25,9 +25,9 @@ from omni_pipeline.errors import LeaseLostError, OmniError, TemporaryError
 from omni_pipeline.gateways.extraction import PageRefusedError, Reading, estimate_tokens
 from omni_pipeline.settings import ExtractionSettings
 from omni_pipeline.steps.refresh import Refresh
-from omni_pipeline.store import model_readings
+from omni_pipeline.store.catalogue import llm_answers
+from omni_pipeline.store.catalogue.llm_answers import Kept, Key
 from omni_pipeline.store.jobs.crawl_jobs import Claim
-from omni_pipeline.store.model_readings import Kept, Key
 from omni_pipeline.store.usage import token_usage
 from omni_pipeline.store.usage.token_usage import Bill, ChatBatch
 
@@ -77,7 +77,7 @@ class ModelReader:
             question_version=QUESTION_VERSION,
             model=self.settings.model,
         )
-        kept = self.refresh.read(model_readings.find, key) or self._ask(question, key)
+        kept = self.refresh.read(llm_answers.find, key) or self._ask(question, key)
         return complete(found, kept.answer, question) if kept.answer else tuple(found)
 
     def _ask(self, question: Question, key: Key) -> Kept:
@@ -143,4 +143,4 @@ def _keep(
     bill = Bill(requests=reading.requests, texts=1, tokens=reading.input_tokens)
     token_usage.settle(conn, holding, sent, bill)
     token_usage.settle(conn, holding, answered, Bill(tokens=reading.output_tokens))
-    model_readings.keep(conn, holding, key, reading.answer)
+    llm_answers.keep(conn, holding, key, reading.answer)

@@ -10,9 +10,9 @@ from omni_pipeline.domain.availability import Availability
 from omni_pipeline.domain.money import PriceKind
 from omni_pipeline.domain.price_history import SeenPrice, Verdict, judge
 from omni_pipeline.steps.refresh import Progress, Refresh
-from omni_pipeline.store import price_snapshots
+from omni_pipeline.store.catalogue import price_snapshots
+from omni_pipeline.store.catalogue.price_snapshots import HeldPrice, NewSnapshot, PriceInView
 from omni_pipeline.store.jobs.crawl_jobs import Claim
-from omni_pipeline.store.price_snapshots import HeldPrice, NewSnapshot, PriceInView
 
 BATCH_PRODUCTS = 1000
 

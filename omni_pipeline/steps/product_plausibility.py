@@ -5,7 +5,7 @@ from psycopg import Connection
 from omni_pipeline.domain.price_history import MOST_MOVE_SHARE
 from omni_pipeline.steps.counts import CountsReport
 from omni_pipeline.steps.retirement import MOST_GONE_SHARE
-from omni_pipeline.store import price_snapshots, products
+from omni_pipeline.store.catalogue import price_snapshots, products
 from omni_pipeline.store.jobs import domains
 
 # A shop hides some prices until one logs in; when it is more than this, the extraction lost them.

@@ -21,13 +21,13 @@ from omni_pipeline.errors import LeaseLostError, OmniError, PermanentError
 from omni_pipeline.steps.model_reading import ExtractionDoor, ModelReader
 from omni_pipeline.steps.refresh import Progress, Refresh
 from omni_pipeline.steps.retirement import is_implausible
-from omni_pipeline.store import companies, extracted_pages, products
+from omni_pipeline.store.catalogue import companies, extracted_pages, products
+from omni_pipeline.store.catalogue.extracted_pages import DueBody, NewExtraction
+from omni_pipeline.store.catalogue.products import NewProduct, Sighting
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
-from omni_pipeline.store.extracted_pages import DueBody, NewExtraction
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.jobs.domains import Domain
-from omni_pipeline.store.products import NewProduct, Sighting
 
 # Bodies are up to 10 MB each, so a batch is small.
 BATCH_PAGES = 20

@@ -16,8 +16,8 @@ from omni_pipeline.commands.prices import PLOT_HEIGHT, plot
 from omni_pipeline.commands.products import read_age
 from omni_pipeline.commands.spreadsheets import write_csv
 from omni_pipeline.errors import SettingsError
+from omni_pipeline.store.catalogue.price_snapshots import Snapshot
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline.store.price_snapshots import Snapshot
 from omni_pipeline_tests.steps.shops import HOST, Shop, open_shop
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from omni_pipeline.steps.product_plausibility import check_delistings
-from omni_pipeline.store import products
+from omni_pipeline.store.catalogue import products
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.steps.shops import HOST, Shop, open_shop, product_page

@@ -20,6 +20,7 @@ from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline_tests.conftest import execute
+from omni_pipeline_tests.store.catalogue.product_fixtures import price, put_on_shelf
 from omni_pipeline_tests.store.conftest import (
     MISSING,
     REQUEST,
@@ -30,7 +31,6 @@ from omni_pipeline_tests.store.conftest import (
     register,
     start_run,
 )
-from omni_pipeline_tests.store.shelves import price, put_on_shelf
 
 LEASE_SECONDS = 90.0
 

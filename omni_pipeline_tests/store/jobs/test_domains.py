@@ -9,7 +9,9 @@ from psycopg import Connection, sql
 
 from omni_pipeline.domain.company import Company
 from omni_pipeline.errors import UnknownDomainError
-from omni_pipeline.store import companies, model_readings, price_snapshots
+from omni_pipeline.store.catalogue import companies, llm_answers, price_snapshots
+from omni_pipeline.store.catalogue.llm_answers import Key
+from omni_pipeline.store.catalogue.price_snapshots import HeldPrice
 from omni_pipeline.store.crawl import (
     failed_pages,
     frontier,
@@ -22,13 +24,11 @@ from omni_pipeline.store.crawl import (
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import CrawlOptions, DomainOverview, NewDomain
-from omni_pipeline.store.model_readings import Key
-from omni_pipeline.store.price_snapshots import HeldPrice
 from omni_pipeline.store.text import cleaned_pages
 from omni_pipeline.store.usage import token_usage
 from omni_pipeline.store.usage.token_usage import Batch, Bill
+from omni_pipeline_tests.store.catalogue.product_fixtures import price, put_on_shelf
 from omni_pipeline_tests.store.conftest import HOST, MISSING, Run, register, start_run
-from omni_pipeline_tests.store.shelves import price, put_on_shelf
 
 # Rows of these outlive their domain, as the record of what was done and paid.
 LEDGERS = {"crawl_jobs", "embedding_usage"}
@@ -175,7 +175,7 @@ def fill_every_table(run: Run) -> None:
         )
         frontier.postpone(run.conn, run.holding, [later])
         key = Key(text_hash=bytes(32), question_version=1, model="chat")
-        model_readings.keep(run.conn, run.holding, key, None)
+        llm_answers.keep(run.conn, run.holding, key, None)
 
 
 def rows_by_table(conn: Connection) -> dict[str, int]:

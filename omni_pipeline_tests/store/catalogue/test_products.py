@@ -8,11 +8,11 @@ from psycopg import Connection
 
 from omni_pipeline.domain.company import Company
 from omni_pipeline.domain.products import Evidence, Source
-from omni_pipeline.store import companies, price_snapshots, products
+from omni_pipeline.store.catalogue import companies, price_snapshots, products
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.jobs import domains
+from omni_pipeline_tests.store.catalogue.product_fixtures import price, put_on_shelf
 from omni_pipeline_tests.store.conftest import MISSING, Run, claim, count
-from omni_pipeline_tests.store.shelves import price, put_on_shelf
 
 SNAPSHOT: LiteralString = """
     INSERT INTO price_snapshots (

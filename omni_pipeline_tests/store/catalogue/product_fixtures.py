@@ -3,10 +3,10 @@
 from decimal import Decimal
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import extracted_pages, price_snapshots, products
-from omni_pipeline.store.extracted_pages import NewExtraction
-from omni_pipeline.store.price_snapshots import NewSnapshot
-from omni_pipeline.store.products import NewProduct, Sighting
+from omni_pipeline.store.catalogue import extracted_pages, price_snapshots, products
+from omni_pipeline.store.catalogue.extracted_pages import NewExtraction
+from omni_pipeline.store.catalogue.price_snapshots import NewSnapshot
+from omni_pipeline.store.catalogue.products import NewProduct, Sighting
 from omni_pipeline_tests.store.conftest import Run
 
 

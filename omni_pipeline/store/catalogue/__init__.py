@@ -1,0 +1,1 @@
+"""Tables of what sites sell and who runs them: products, price snapshots, companies."""
