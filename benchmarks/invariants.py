@@ -18,13 +18,13 @@ from psycopg import Connection, sql
 from benchmarks.bulk_write import Vectors, make_chunks, own_database
 from benchmarks.process_tree import Stopwatch, adopt_orphans
 from omni_pipeline.steps.verification import verify
-from omni_pipeline.store import invariants
 from omni_pipeline.store.index import chunks, embeddings
 from omni_pipeline.store.index.chunks import NewRevision
 from omni_pipeline.store.index.embedding_models import StoredModel, ensure
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import get
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
 

@@ -12,8 +12,8 @@ from omni_pipeline.domain.alerts import Message, title_of
 from omni_pipeline.gateways.notifier import find_unusable, open_targets
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.alerting import send
-from omni_pipeline.store import alerts as ledger
-from omni_pipeline.store.alerts import Alert, TargetState
+from omni_pipeline.store.monitoring import alert_ledger as ledger
+from omni_pipeline.store.monitoring.alert_ledger import Alert, TargetState
 
 NO_TARGETS = (
     "OMNI_ALERT_URLS is not set, so nobody is told: set it to addresses such as "

@@ -12,8 +12,8 @@ from omni_pipeline.commands.console import out, print_json, say
 from omni_pipeline.errors import OmniError
 from omni_pipeline.gateways.notifier import find_unusable, open_targets
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.store import alerts
 from omni_pipeline.store.index import embedding_models
+from omni_pipeline.store.monitoring import alert_ledger
 from omni_pipeline.store.postgres.database import Database, describe, open_database
 from omni_pipeline.store.postgres.migrations import check_schema, pending
 from omni_pipeline.store.postgres.server_checks import check_server, list_supplies
@@ -126,7 +126,7 @@ def _scarcities(session: Session) -> Iterator[Finding]:
 def _failing_targets(settings: Settings, session: Session) -> Iterator[Finding]:
     names = [target.name for target in open_targets(settings)]
     try:
-        states = session.run(lambda conn: alerts.list_targets(conn, names))
+        states = session.run(lambda conn: alert_ledger.list_targets(conn, names))
     except OmniError:  # the schema's finding says why
         return
     for state in states:

@@ -18,7 +18,7 @@ from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.model_builds import keep_others_current
 from omni_pipeline.steps.preflight import check_browser
 from omni_pipeline.steps.raw_pages import crawl
-from omni_pipeline.store import samples
+from omni_pipeline.store.monitoring import samples
 
 Run = dg.ResourceParam[RunningRefresh]
 

@@ -17,8 +17,8 @@ from omni_pipeline.errors import OmniError
 from omni_pipeline.gateways.notifier import Target
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.plausibility import FEWEST_FAILED, MOST_FAILED_SHARE
-from omni_pipeline.store import alerts
-from omni_pipeline.store.alerts import Limits, Patience
+from omni_pipeline.store.monitoring import alert_ledger as alerts
+from omni_pipeline.store.monitoring.alert_ledger import Limits, Patience
 from omni_pipeline.store.postgres.session import Session
 
 # A breaker that is open for longer is somebody's business, whatever opened it.

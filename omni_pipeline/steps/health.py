@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from omni_pipeline.store import alerts
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import DomainOverview
+from omni_pipeline.store.monitoring import alert_ledger
 from omni_pipeline.store.postgres.session import Session
 
 Verdict = Literal["failed", "held", "stale", "running", "new", "good", "paused"]
@@ -45,7 +45,7 @@ class Health:
 def read_health(session: Session, *, now: datetime, fresh_hours: float) -> Health:
     """How all domains are doing now."""
     overview = session.run(domains.overview)
-    open_alerts = session.run(alerts.count_open)
+    open_alerts = session.run(alert_ledger.count_open)
     judged = [judge(domain, now=now, fresh_hours=fresh_hours) for domain in overview]
     judged.sort(key=lambda domain: ORDER.index(domain.verdict))
     return Health(

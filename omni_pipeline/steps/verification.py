@@ -7,11 +7,11 @@ from psycopg import Connection
 
 from omni_pipeline.errors import UnknownDomainError
 from omni_pipeline.steps.counts import CountsReport
-from omni_pipeline.store import invariants, verifications
-from omni_pipeline.store.invariants import Violation
 from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.monitoring import invariants, verifications
+from omni_pipeline.store.monitoring.invariants import Violation
+from omni_pipeline.store.monitoring.verifications import DueDomain
 from omni_pipeline.store.postgres.session import Session
-from omni_pipeline.store.verifications import DueDomain
 
 MOST_NAMED = 5
 MOST_SAMPLES = 20

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import pytest
 
 from omni_pipeline.domain.alerts import Condition
-from omni_pipeline.store import alerts
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain
+from omni_pipeline.store.monitoring import alert_ledger
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import ROOT, CommandLine
 from omni_pipeline_tests.conftest import find_free_port
@@ -34,7 +34,7 @@ def raise_alert(database: Database) -> None:
         kind="failed_run", subject="a.test", host="a.test", message="It broke.", details={}
     )
     with database.connect() as conn:
-        alerts.raise_all(conn, [condition])
+        alert_ledger.raise_all(conn, [condition])
 
 
 def test_open_alerts_and_untold_targets_are_shown(

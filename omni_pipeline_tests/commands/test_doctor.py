@@ -6,7 +6,7 @@ from psycopg import Connection
 
 from omni_pipeline.gateways.notifier import open_targets
 from omni_pipeline.settings import read_settings
-from omni_pipeline.store import alerts
+from omni_pipeline.store.monitoring import alert_ledger
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.webhook_receiver import WebhookReceiver
 
@@ -60,8 +60,8 @@ def test_a_target_that_did_not_take_its_last_message_is_a_warning(
     """G9"""
     url = "https://hooks.test/x"
     [target] = open_targets(read_settings({"OMNI_ALERT_URLS": url}))
-    alerts.claim_target(connection, target.name)
-    alerts.note_failed(connection, target.name, "It did not take the message: HTTP 503")
+    alert_ledger.claim_target(connection, target.name)
+    alert_ledger.note_failed(connection, target.name, "It did not take the message: HTTP 503")
     listing = json.loads(omni.run("doctor", "--json", OMNI_ALERT_URLS=url).stdout)
     [warning] = [f for f in listing if (f["subject"], f["verdict"]) == ("alerts", "warning")]
     assert warning["detail"] == "1 failures in a row. It did not take the message: HTTP 503"

@@ -9,9 +9,9 @@ import pytest
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs import alerts as sensors
 from omni_pipeline.defs.alerts import read_events
-from omni_pipeline.store import alerts
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
+from omni_pipeline.store.monitoring import alert_ledger
 from omni_pipeline.store.usage import circuit_breakers
 from omni_pipeline_tests.conftest import find_free_port
 from omni_pipeline_tests.defs.conftest import Console
@@ -46,7 +46,7 @@ class Watch:
 
     def open(self) -> list[tuple[str, str]]:
         with self._console.database.connect() as conn:
-            found = alerts.list_recent(conn)
+            found = alert_ledger.list_recent(conn)
         return [(alert.kind, alert.subject) for alert in found if alert.recovered_at is None]
 
 

@@ -14,10 +14,10 @@ from omni_pipeline.defs.queue_feed import MOST_QUEUED, feed
 from omni_pipeline.defs.run import PARTITION_TAG, SCHEDULED_FOR_TAG
 from omni_pipeline.defs.schedules import daily_refresh, due_day
 from omni_pipeline.errors import OmniError
-from omni_pipeline.store import invariants
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
 

@@ -8,10 +8,10 @@ from typing import Any
 import dagster as dg
 
 from omni_pipeline.domain.crawl_part import name_part
-from omni_pipeline.store import invariants
 from omni_pipeline.store.catalogue import price_snapshots, products
 from omni_pipeline.store.catalogue.products import StoredProduct
 from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline_tests.defs.conftest import Console
 
 LAMP = "/shop/frost-lamp.html"

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from omni_pipeline.settings import EmbeddingSettings, Settings
-from omni_pipeline.store import invariants
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.conftest import execute
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer, ok

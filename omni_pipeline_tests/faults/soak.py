@@ -24,10 +24,10 @@ from urllib.parse import urlsplit
 
 from omni_pipeline.faults import POINTS
 from omni_pipeline.settings import EmbeddingSettings, Settings
-from omni_pipeline.store import invariants
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.migrations import migrate
 from omni_pipeline_tests.conftest import CARELESS, execute, make_enterable_dir

@@ -17,9 +17,9 @@ import psycopg
 import pytest
 
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, TemporaryError
-from omni_pipeline.store import invariants
 from omni_pipeline.store.index import embeddings
 from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.faults.histories import (
     Journal,

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import invariants
 from omni_pipeline.store.index import chunks, embedding_models
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline_tests.faults.interleavings import Script, Session, orders, play

@@ -14,10 +14,10 @@ from omni_pipeline.errors import DomainBusyError
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.reaper import this_worker
 from omni_pipeline.steps.refresh import open_refresh
-from omni_pipeline.store import invariants
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.embedding_server import Behaviour, EmbeddingServer, Exchange, ok
 from omni_pipeline_tests.faults.conftest import Case, World

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import Connection
 
 from omni_pipeline.errors import OmniError, TemporaryError
-from omni_pipeline.store import invariants
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.faults.workers import FORKS
 

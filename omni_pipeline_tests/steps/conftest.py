@@ -25,12 +25,12 @@ from omni_pipeline.steps.embeddings import EmbeddingsReport, embed_and_publish
 from omni_pipeline.steps.raw_pages import RawPagesReport, crawl
 from omni_pipeline.steps.reaper import this_worker
 from omni_pipeline.steps.refresh import Refresh, open_refresh
-from omni_pipeline.store import invariants
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 
 DIMENSIONS = 16

@@ -17,11 +17,11 @@ from omni_pipeline.steps.cleaned_pages import CleanedPagesReport, clean_pages
 from omni_pipeline.steps.raw_pages import RawPagesReport, crawl
 from omni_pipeline.steps.reaper import this_worker
 from omni_pipeline.steps.refresh import Refresh, open_refresh
-from omni_pipeline.store import invariants
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import ScriptedSite
 

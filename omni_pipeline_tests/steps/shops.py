@@ -16,7 +16,6 @@ from omni_pipeline.steps.price_snapshots import PriceSnapshotsReport, snapshot_p
 from omni_pipeline.steps.products import ProductsReport, extract
 from omni_pipeline.steps.reaper import this_worker
 from omni_pipeline.steps.refresh import open_refresh
-from omni_pipeline.store import invariants
 from omni_pipeline.store.catalogue import price_snapshots, products
 from omni_pipeline.store.catalogue.price_snapshots import Snapshot
 from omni_pipeline.store.catalogue.products import StoredProduct
@@ -25,6 +24,7 @@ from omni_pipeline.store.crawl.raw_pages import Evidence, NewBody
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import CrawlOptions, NewDomain
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 
 HOST = "shop.test"

@@ -22,12 +22,12 @@ from omni_pipeline.steps.alerting import (
     sync_with_tables,
     tell_of_outage,
 )
-from omni_pipeline.store import alerts
-from omni_pipeline.store.alerts import Alert, Patience
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import NewDomain
+from omni_pipeline.store.monitoring import alert_ledger
+from omni_pipeline.store.monitoring.alert_ledger import Alert, Patience
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline.store.usage import circuit_breakers
@@ -75,7 +75,7 @@ class World:
         return sync_with_tables(self.session, REDACTOR, LIMITS)
 
     def open(self) -> list[Alert]:
-        return [a for a in alerts.list_recent(self.conn) if a.recovered_at is None]
+        return [a for a in alert_ledger.list_recent(self.conn) if a.recovered_at is None]
 
     def kinds(self) -> list[str]:
         return sorted(alert.kind for alert in self.open())
@@ -388,7 +388,7 @@ def test_a_target_that_is_down_gets_one_message_when_it_is_back(world: World) ->
         note_reports(world.session, REDACTOR, [report(is_wrong=True, subject=f"{number}.test")])
         deliver(world.session, [down, up], AT_ONCE)
     assert down.refused <= 10
-    [state] = alerts.list_targets(world.conn, ["down"])
+    [state] = alert_ledger.list_targets(world.conn, ["down"])
     assert state.error is not None
     assert "503" in state.error
     down.is_down = False
@@ -396,7 +396,7 @@ def test_a_target_that_is_down_gets_one_message_when_it_is_back(world: World) ->
     deliver(world.session, [down], AT_ONCE)
     assert len(down.messages) == 1
     assert len(down.messages[0].alerts) == 21
-    [state] = alerts.list_targets(world.conn, ["down"])
+    [state] = alert_ledger.list_targets(world.conn, ["down"])
     assert (state.failures, state.error) == (0, None)
 
 
@@ -435,7 +435,7 @@ def test_a_deliverer_that_died_is_replaced_and_says_the_same_under_the_same_id(
     """At least once: who gets it twice can tell."""
     target = Recorder()
     note_reports(world.session, REDACTOR, [report(is_wrong=True)])
-    assert alerts.claim_target(world.conn, target.name)
+    assert alert_ledger.claim_target(world.conn, target.name)
     assert deliver(world.session, [target], AT_ONCE) == []
     world.age("3 minutes")
     deliver(world.session, [target], AT_ONCE)

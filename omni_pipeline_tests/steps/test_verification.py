@@ -4,8 +4,8 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.steps.verification import MOST_NAMED, Verification, check_domain, verify
-from omni_pipeline.store import verifications
 from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.monitoring import verifications
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests.store.conftest import Run, claim, silence, start_run

@@ -6,11 +6,11 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import invariants
 from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.crawl.frontier import Totals
 from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline_tests.store.conftest import (
     HOST,
     MISSING,

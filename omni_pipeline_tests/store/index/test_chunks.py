@@ -1,11 +1,11 @@
 """Staging, what is to be paid for, and what is counted: everything around a publish."""
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.store import invariants
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.index import chunks
 from omni_pipeline.store.index.chunks import Backlog, NewRevision, Published, PublishedCounts
 from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.text import cleaned_pages
 from omni_pipeline_tests.store.conftest import (
     CHUNKER,

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import invariants
 from omni_pipeline.store.index import chunks
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import HOST, Run, count, live_texts
 

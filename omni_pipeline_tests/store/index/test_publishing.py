@@ -11,10 +11,10 @@ import pytest
 from psycopg import Connection, sql
 
 from omni_pipeline.errors import LeaseLostError
-from omni_pipeline.store import invariants
 from omni_pipeline.store.index import chunks, embeddings
 from omni_pipeline.store.index.chunks import Published
 from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline_tests.store.conftest import HOST, Run, live_texts, start_run, wait_until_blocked
 
 P, Q = f"https://{HOST}/p", f"https://{HOST}/q"

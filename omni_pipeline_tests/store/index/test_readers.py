@@ -16,11 +16,11 @@ from contextlib import contextmanager
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store import invariants
 from omni_pipeline.store.index import chunks, embeddings
 from omni_pipeline.store.index.retrieval import search
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import HOST, Run, live_texts, start_run, vector_of
 

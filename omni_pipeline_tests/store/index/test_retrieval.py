@@ -9,12 +9,12 @@ import pytest
 from pgvector import HalfVector
 from psycopg import Connection
 
-from omni_pipeline.store import invariants
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.index import chunks
 from omni_pipeline.store.index.embedding_models import activate, ensure
 from omni_pipeline.store.index.retrieval import Answer, Scope, search
 from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.migrations import migrate, read_migrations
 from omni_pipeline_tests.store.conftest import (

@@ -13,10 +13,10 @@ from psycopg import Connection
 
 from omni_pipeline.domain.crawl_part import CrawlPart, JobType
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, UnknownDomainError
-from omni_pipeline.store import invariants
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Counters, Request
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import (
     HOST,

@@ -11,11 +11,11 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.errors import LeaseLostError
-from omni_pipeline.store import invariants
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.index.embedding_models import ensure
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim, LostJob, Request
+from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import (
     DIMENSIONS,

@@ -10,7 +10,7 @@ from itertools import islice
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
-from omni_pipeline.store import verifications
+from omni_pipeline.store.monitoring import verifications
 from omni_pipeline.store.postgres.queries import load_queries
 
 _SQL = load_queries(__name__)

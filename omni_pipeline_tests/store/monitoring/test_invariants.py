@@ -11,12 +11,12 @@ from psycopg import Connection, sql
 
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.steps.retirement import FEWEST_GONE_FOR_GUARD, MOST_GONE_SHARE
-from omni_pipeline.store import invariants, verifications
 from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
-from omni_pipeline.store.invariants import Violation
 from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.monitoring import invariants, verifications
+from omni_pipeline.store.monitoring.invariants import Violation
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline_tests.conftest import execute
@@ -395,7 +395,7 @@ def test_the_invariants_are_numbered_without_a_hole() -> None:
 
 def test_every_invariant_says_in_one_line_what_must_hold_and_when_and_where() -> None:
     line = re.compile(r"-- (I\d\d_\w+, )?(always|quiet), (by domain|everywhere): .{20,}")
-    for name, query in load_queries("omni_pipeline.store.invariants").items():
+    for name, query in load_queries("omni_pipeline.store.monitoring.invariants").items():
         first, *others = query.decode().split("\n")
         assert line.fullmatch(first), name
         assert name.startswith("I") or first.startswith("-- I"), name
@@ -566,7 +566,7 @@ def test_a_canonical_url_of_the_domain_is_not_reported(
 
 QUIET = sorted(
     invariant or query
-    for query, text in load_queries("omni_pipeline.store.invariants").items()
+    for query, text in load_queries("omni_pipeline.store.monitoring.invariants").items()
     for invariant in re.findall(r"^-- (?:(I\d\d_\w+), )?quiet, ", text.decode(), re.MULTILINE)
 )
 
@@ -713,7 +713,7 @@ def test_a_loss_that_a_person_confirmed_is_no_mass_loss(defenceless: Connection)
 
 def test_the_mass_loss_that_is_reported_is_the_one_that_is_held_back() -> None:
     """I40: the same numbers stand in the rule and in its witness."""
-    query = load_queries("omni_pipeline.store.invariants")[
+    query = load_queries("omni_pipeline.store.monitoring.invariants")[
         "I40_no_mass_loss_without_a_person"
     ].decode()
     assert f">= {FEWEST_GONE_FOR_GUARD}" in query
@@ -788,7 +788,7 @@ def test_all_invariants_are_read_from_one_snapshot(run: Run, other_connection: C
 
     class TearsAPageMeanwhile(psycopg.Cursor[Any]):
         def execute(self, query: Any, *args: Any, **kwargs: Any) -> "TearsAPageMeanwhile":
-            if query == load_queries("omni_pipeline.store.invariants")["chunks"]:
+            if query == load_queries("omni_pipeline.store.monitoring.invariants")["chunks"]:
                 other_connection.execute("SET session_replication_role = replica")
                 other_connection.execute("DELETE FROM embeddings")
             return super().execute(query, *args, **kwargs)

@@ -1,0 +1,1 @@
+"""Tables of what is watched: alerts, invariants, verifications."""
