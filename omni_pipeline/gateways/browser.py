@@ -23,7 +23,7 @@ from omni_pipeline.gateways.browser_process import start_chromium
 from omni_pipeline.gateways.browser_tab import TabLostError, open_tab
 from omni_pipeline.gateways.browser_visit import Visit
 from omni_pipeline.gateways.egress_proxy import EgressProxy
-from omni_pipeline.gateways.web_transport import Resolver
+from omni_pipeline.gateways.http.dialling import Resolver
 
 __all__ = ["BrowserDoor", "RenderLimits", "find_browser"]
 

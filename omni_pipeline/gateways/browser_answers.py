@@ -13,7 +13,7 @@ from omni_pipeline.domain.outcomes import (
     Unusable,
 )
 from omni_pipeline.domain.urls import url_parts
-from omni_pipeline.gateways.web_answers import Head, not_html, outcome_without_body
+from omni_pipeline.gateways.http.responses import Head, not_html, outcome_without_body
 
 _UNREACHABLE: tuple[tuple[str, str, str], ...] = (
     ("TIMED_OUT", "timeout", "it stopped sending"),

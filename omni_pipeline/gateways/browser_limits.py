@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from omni_pipeline.gateways.web_limits import MIB
+from omni_pipeline.gateways.http.limits import MIB
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from omni_pipeline.domain.urls import canonical_url
 from omni_pipeline.gateways import browser_answers as answers
 from omni_pipeline.gateways.browser_limits import RenderLimits
 from omni_pipeline.gateways.browser_tab import NEVER_LOADED, Event, Tab, TabLostError
-from omni_pipeline.gateways.web_answers import Head
+from omni_pipeline.gateways.http.responses import Head
 
 _TICK_SECONDS = 0.1
 # Some sites set a cookie and load the page again; none needs to do so for ever.

@@ -24,7 +24,7 @@ from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.hosts import BadHostError, bracketed
 from omni_pipeline.gateways.egress_relay import Relay, Wire
 from omni_pipeline.gateways.egress_requests import DeclinedError, ProxyRequest, read_request
-from omni_pipeline.gateways.web_transport import (
+from omni_pipeline.gateways.http.dialling import (
     NameNotResolvedError,
     NotAllowedError,
     Resolver,

@@ -10,7 +10,7 @@ from omni_pipeline.domain.links import PRODUCT_TOKEN
 from omni_pipeline.domain.outcomes import Outcome, Unusable
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.gateways.browser import BrowserDoor
-from omni_pipeline.gateways.web import WebDoor
+from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.settings import Settings
 
 

@@ -11,7 +11,7 @@ from omni_pipeline.domain.outcomes import Outcome
 from omni_pipeline.gateways.browser import BrowserDoor, RenderLimits, find_browser
 from omni_pipeline.gateways.browser_process import Chromium
 from omni_pipeline.gateways.browser_tree import group_members
-from omni_pipeline.gateways.web_transport import Resolver
+from omni_pipeline.gateways.http.dialling import Resolver
 from omni_pipeline_tests.sites import LOOPBACK, ScriptedSite
 
 USER_AGENT = "omni-pipeline/0.1 (+https://example.org/crawler)"

@@ -19,8 +19,8 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_answers import head_of, not_html, outcome_without_body
+from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.responses import head_of, not_html, outcome_without_body
 from omni_pipeline_tests.sites import Page, Script, ScriptedSite, Seen
 from omni_pipeline_tests.steps.scripted_crawls import Crawler
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.outcomes import FetchRequest, Outcome, Rendering
-from omni_pipeline.gateways.rendering import Renderer
-from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_limits import FetchLimits
+from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.escalation import Renderer
+from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.cleaned_pages import CleanedPagesReport, clean_pages
 from omni_pipeline.steps.raw_pages import RawPagesReport, crawl

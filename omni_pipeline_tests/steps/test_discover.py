@@ -8,8 +8,8 @@ import pytest
 
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.urls import parse_site
-from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_limits import FetchLimits
+from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.steps.discover import SAMPLE_PAGES, discover
 from omni_pipeline.steps.site_report import (
     Estimate,

@@ -9,8 +9,8 @@ from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
 from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Outcome
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
-from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_limits import FetchLimits
+from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.steps.scrape import MOST_REDIRECTS, ScrapedPage, scrape
 from omni_pipeline_tests.sites import Canary, Page, ScriptedSite, Seen, redirect
 

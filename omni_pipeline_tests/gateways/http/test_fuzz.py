@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.outcomes import FetchRequest, Outcome
-from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_limits import KIB, MIB, FetchLimits
-from omni_pipeline_tests.gateways.http2_site import Conversation
-from omni_pipeline_tests.gateways.test_web_http2 import door_to, site_of
+from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.limits import KIB, MIB, FetchLimits
+from omni_pipeline_tests.gateways.http.http2_site import Conversation
+from omni_pipeline_tests.gateways.http.test_http2 import door_to, site_of
 from omni_pipeline_tests.sites import Page, ScriptedSite
 
 LIMITS = FetchLimits(

@@ -10,8 +10,8 @@ import pytest
 
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Unreachable
-from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_limits import MIB, FetchLimits
+from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.limits import MIB, FetchLimits
 from omni_pipeline_tests.sites import Page, ScriptedSite, html, in_turn
 
 QUICK = FetchLimits(first_byte_seconds=0.3, whole_seconds=1.0, pause_seconds=0.01)

@@ -25,9 +25,9 @@ from h2.events import (
 )
 from h2.settings import SettingCodes, Settings
 
-from omni_pipeline.gateways.web_exchange import Answer, Headers, RequestHead
-from omni_pipeline.gateways.web_limits import KIB, MIB
-from omni_pipeline.gateways.web_stream import SocketStream
+from omni_pipeline.gateways.http.limits import KIB, MIB
+from omni_pipeline.gateways.http.messages import Answer, Headers, RequestHead
+from omni_pipeline.gateways.http.stream import SocketStream
 
 _READ_BYTES = 64 * KIB
 # What a site may send of one page, and of all together, before the door has taken any of it.

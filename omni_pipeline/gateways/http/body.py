@@ -14,8 +14,8 @@ import httpcore2
 from omni_pipeline import faults
 from omni_pipeline.domain.inflate import InflateError, Inflater, TooMuchError
 from omni_pipeline.domain.outcomes import Unreachable, Unusable
-from omni_pipeline.gateways.web_exchange import AnswerBody
-from omni_pipeline.gateways.web_limits import KIB, FetchLimits
+from omni_pipeline.gateways.http.limits import KIB, FetchLimits
+from omni_pipeline.gateways.http.messages import AnswerBody
 
 # A connection is worth this much reading to be used again, and no more.
 _DRAINED_BYTES = 64 * KIB

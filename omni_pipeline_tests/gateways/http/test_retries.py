@@ -14,8 +14,8 @@ from omni_pipeline.domain.outcomes import (
     Outcome,
     Unreachable,
 )
-from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_limits import FetchLimits
+from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.settings import IPAddress
 from omni_pipeline_tests.sites import LOOPBACK, Page, ScriptedSite, html, in_turn
 

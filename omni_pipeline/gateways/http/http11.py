@@ -10,9 +10,9 @@ from contextlib import suppress
 import h11
 import httpcore2
 
-from omni_pipeline.gateways.web_exchange import Answer, RequestHead
-from omni_pipeline.gateways.web_limits import KIB
-from omni_pipeline.gateways.web_stream import SocketStream
+from omni_pipeline.gateways.http.limits import KIB
+from omni_pipeline.gateways.http.messages import Answer, RequestHead
+from omni_pipeline.gateways.http.stream import SocketStream
 
 _READ_BYTES = 64 * KIB
 # Of a head that has not ended; one that has is measured by the caller.

@@ -18,8 +18,8 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_limits import FetchLimits
+from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline_tests.sites import Page, ScriptedSite, html
 
 QUICK = FetchLimits(pause_seconds=0.01)

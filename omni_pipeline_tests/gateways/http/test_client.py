@@ -22,8 +22,8 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_limits import MIB, FetchLimits
+from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.limits import MIB, FetchLimits
 from omni_pipeline_tests.sites import Page, ScriptedSite, html, in_turn, redirect
 
 AGENT = "omni-pipeline/0.1 (+https://example.com/crawler)"

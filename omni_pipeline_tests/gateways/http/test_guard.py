@@ -26,9 +26,9 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_limits import FetchLimits
-from omni_pipeline.gateways.web_transport import system_resolver, tls_context
+from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.dialling import system_resolver, tls_context
+from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.settings import IPAddress
 from omni_pipeline_tests.sites import LOOPBACK, Canary, Page, ScriptedSite, html, redirect
 

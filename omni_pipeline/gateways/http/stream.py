@@ -8,7 +8,7 @@ from typing import cast
 
 import httpcore2
 
-from omni_pipeline.gateways.web_limits import MIB
+from omni_pipeline.gateways.http.limits import MIB
 
 # A page under way is read as it comes; so much is held only of what nobody asked for.
 _MOST_HELD_BYTES = MIB

@@ -8,13 +8,13 @@ from omni_pipeline.domain.hosts import DEFAULT_PORTS, bracketed
 from omni_pipeline.domain.media import is_binary
 from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Outcome, Unusable
 from omni_pipeline.domain.urls import UrlParts, url_parts
-from omni_pipeline.gateways.web_answers import Head, head_of, not_html, outcome_without_body
-from omni_pipeline.gateways.web_body import Body, Wanted, drain, read_body
-from omni_pipeline.gateways.web_connections import Connections
-from omni_pipeline.gateways.web_errors import FOREIGN_ERRORS, headers_too_large, outcome_of_error
-from omni_pipeline.gateways.web_exchange import Answer, RequestHead
-from omni_pipeline.gateways.web_limits import FetchLimits
-from omni_pipeline.gateways.web_transport import PinnedDialler
+from omni_pipeline.gateways.http.body import Body, Wanted, drain, read_body
+from omni_pipeline.gateways.http.connections import Connections
+from omni_pipeline.gateways.http.dialling import PinnedDialler
+from omni_pipeline.gateways.http.failures import FOREIGN_ERRORS, headers_too_large, outcome_of_error
+from omni_pipeline.gateways.http.limits import FetchLimits
+from omni_pipeline.gateways.http.messages import Answer, RequestHead
+from omni_pipeline.gateways.http.responses import Head, head_of, not_html, outcome_without_body
 
 
 class WebClient:

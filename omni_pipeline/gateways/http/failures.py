@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpcore2
 
 from omni_pipeline.domain.outcomes import Forbidden, Outcome, Unreachable, Unusable
-from omni_pipeline.gateways.web_transport import NameNotResolvedError, NotAllowedError
+from omni_pipeline.gateways.http.dialling import NameNotResolvedError, NotAllowedError
 
 FOREIGN_ERRORS = (
     NotAllowedError,

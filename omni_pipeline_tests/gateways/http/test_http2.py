@@ -28,10 +28,10 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.web import WebDoor
-from omni_pipeline.gateways.web_limits import MIB, FetchLimits
-from omni_pipeline_tests.gateways.http2_site import Conversation, Http2Site, Script
-from omni_pipeline_tests.gateways.test_web_guard import FakeResolver
+from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.limits import MIB, FetchLimits
+from omni_pipeline_tests.gateways.http.http2_site import Conversation, Http2Site, Script
+from omni_pipeline_tests.gateways.http.test_guard import FakeResolver
 from omni_pipeline_tests.sites import Page, ScriptedSite, html, redirect
 
 CALM = FetchLimits(pause_seconds=0.02)

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from omni_pipeline.domain.outcomes import Blocked, Outcome, Unreachable
 from omni_pipeline.domain.urls import url_parts
-from omni_pipeline.gateways.web_limits import FetchLimits
-from omni_pipeline.gateways.web_pace import HostPace
+from omni_pipeline.gateways.http.limits import FetchLimits
+from omni_pipeline.gateways.http.pacing import HostPace
 
 
 class Patience:

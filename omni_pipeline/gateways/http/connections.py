@@ -6,9 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from omni_pipeline.domain.urls import UrlParts
-from omni_pipeline.gateways.web_exchange import Connection
-from omni_pipeline.gateways.web_http11 import Http11Connection
-from omni_pipeline.gateways.web_transport import PinnedDialler
+from omni_pipeline.gateways.http.dialling import PinnedDialler
+from omni_pipeline.gateways.http.http11 import Http11Connection
+from omni_pipeline.gateways.http.messages import Connection
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Connections:
             await stream.secure(self._tls, place.host, self._connect_seconds)
         connection: Connection
         if stream.chosen_protocol() == "h2":
-            from omni_pipeline.gateways.web_http2 import Http2Connection  # noqa: PLC0415 - 60 ms
+            from omni_pipeline.gateways.http.http2 import Http2Connection  # noqa: PLC0415 - 60 ms
 
             connection = Http2Connection(stream)
         else:

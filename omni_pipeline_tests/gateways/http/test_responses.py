@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from omni_pipeline.domain.outcomes import Blocked, FetchRequest, Unreachable
-from omni_pipeline.gateways.web_answers import Head, outcome_without_body
+from omni_pipeline.gateways.http.responses import Head, outcome_without_body
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 REQUEST = FetchRequest(url="https://example.com/")

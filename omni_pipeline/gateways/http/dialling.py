@@ -17,7 +17,7 @@ import certifi
 import httpcore2
 
 from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.gateways.web_stream import SocketStream
+from omni_pipeline.gateways.http.stream import SocketStream
 from omni_pipeline.settings import IPAddress
 
 Resolver = Callable[[str, int], Awaitable[Sequence[IPAddress]]]

@@ -21,18 +21,18 @@ from omni_pipeline.domain.outcomes import (
     Unusable,
 )
 from omni_pipeline.domain.urls import canonical_url
-from omni_pipeline.gateways.rendering import Renderer, better_of, seems_to_need_browser
-from omni_pipeline.gateways.web_attempt import WebClient
-from omni_pipeline.gateways.web_body import Wanted
-from omni_pipeline.gateways.web_limits import FetchLimits
-from omni_pipeline.gateways.web_pace import Fetches, SteadyLoop
-from omni_pipeline.gateways.web_patience import Patience
-from omni_pipeline.gateways.web_transport import (
+from omni_pipeline.gateways.http.attempt import WebClient
+from omni_pipeline.gateways.http.body import Wanted
+from omni_pipeline.gateways.http.dialling import (
     PinnedDialler,
     Resolver,
     system_resolver,
     tls_context,
 )
+from omni_pipeline.gateways.http.escalation import Renderer, better_of, seems_to_need_browser
+from omni_pipeline.gateways.http.limits import FetchLimits
+from omni_pipeline.gateways.http.pacing import Fetches, SteadyLoop
+from omni_pipeline.gateways.http.retries import Patience
 
 _DEFAULT_LIMITS = FetchLimits()
 
