@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.contenders import CRAWLEE, Report, run_ours, run_peer
 from benchmarks.site_process import serve
-from omni_pipeline.gateways.browser import find_browser
+from omni_pipeline.gateways.browser.client import find_browser
 
 # The tabs that a domain's browser has.
 TABS = 2

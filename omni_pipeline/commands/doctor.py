@@ -159,7 +159,7 @@ def _model(settings: Settings) -> str:
 
 def _chromium(settings: Settings) -> Finding:
     """Start it once: what is installed may still lack a library, or a sandbox."""
-    from omni_pipeline.gateways.browser import find_browser
+    from omni_pipeline.gateways.browser.client import find_browser
     from omni_pipeline.steps.web_access import open_web
 
     try:

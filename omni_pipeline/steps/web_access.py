@@ -9,7 +9,7 @@ from omni_pipeline.domain.crawl_hosts import browser_may_load
 from omni_pipeline.domain.links import PRODUCT_TOKEN
 from omni_pipeline.domain.outcomes import Outcome, Unusable
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.gateways.browser import BrowserDoor
+from omni_pipeline.gateways.browser.client import BrowserDoor
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.settings import Settings
 

@@ -15,7 +15,7 @@ from omni_pipeline.steps.raw_pages import RawPagesReport, crawl
 from omni_pipeline.steps.web_access import open_web
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline_tests.gateways.browser_doors import needs_chromium
+from omni_pipeline_tests.gateways.browser.renderers import needs_chromium
 from omni_pipeline_tests.sites import Page, Script, ScriptedSite
 from omni_pipeline_tests.steps.scripted_crawls import WORDS, Crawler, site_of
 

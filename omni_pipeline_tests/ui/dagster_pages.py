@@ -10,7 +10,7 @@ from urllib.parse import quote
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from playwright.sync_api import TimeoutError as TookTooLongError
 
-from omni_pipeline.gateways.browser_install import find_browser
+from omni_pipeline.gateways.browser.install import find_browser
 
 # How long a person waits for what was launched, and for one page before it is loaded anew.
 PATIENCE_SECONDS = 240.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_pipeline.gateways.browser_install import find_browser
+from omni_pipeline.gateways.browser.install import find_browser
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.ui.dagster_pages import (
     PATIENCE_SECONDS,

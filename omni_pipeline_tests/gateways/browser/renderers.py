@@ -8,9 +8,9 @@ import pytest
 
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.outcomes import Outcome
-from omni_pipeline.gateways.browser import BrowserDoor, RenderLimits, find_browser
-from omni_pipeline.gateways.browser_process import Chromium
-from omni_pipeline.gateways.browser_tree import group_members
+from omni_pipeline.gateways.browser.client import BrowserDoor, RenderLimits, find_browser
+from omni_pipeline.gateways.browser.process import Chromium
+from omni_pipeline.gateways.browser.process_tree import group_members
 from omni_pipeline.gateways.http.dialling import Resolver
 from omni_pipeline_tests.sites import LOOPBACK, ScriptedSite
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.gateways.browser_process import Chromium
-from omni_pipeline.gateways.browser_tab import Tab
+from omni_pipeline.gateways.browser.process import Chromium
+from omni_pipeline.gateways.browser.tab import Tab
 
 
 @dataclass(kw_only=True)

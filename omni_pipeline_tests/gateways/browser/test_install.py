@@ -7,8 +7,8 @@ import pytest
 
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.gateways.browser import BrowserDoor, find_browser
-from omni_pipeline_tests.gateways.browser_doors import any_host, make_door, needs_chromium
+from omni_pipeline.gateways.browser.client import BrowserDoor, find_browser
+from omni_pipeline_tests.gateways.browser.renderers import any_host, make_door, needs_chromium
 
 
 def _program(path: Path, text: str = "#!/bin/sh\n") -> Path:

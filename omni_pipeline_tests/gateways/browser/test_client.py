@@ -16,8 +16,8 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.browser import BrowserDoor, RenderLimits
-from omni_pipeline_tests.gateways.browser_doors import (
+from omni_pipeline.gateways.browser.client import BrowserDoor, RenderLimits
+from omni_pipeline_tests.gateways.browser.renderers import (
     IMPATIENT,
     QUICK,
     USER_AGENT,

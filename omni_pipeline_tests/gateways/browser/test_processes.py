@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from omni_pipeline.domain.outcomes import Fetched, Unreachable
-from omni_pipeline.gateways.browser import BrowserDoor
-from omni_pipeline.gateways.browser_tree import (
+from omni_pipeline.gateways.browser.client import BrowserDoor
+from omni_pipeline.gateways.browser.process_tree import (
     argument_of,
     group_bytes,
     group_members,
     kill_group,
     parent_of,
 )
-from omni_pipeline_tests.gateways.browser_doors import (
+from omni_pipeline_tests.gateways.browser.renderers import (
     IMPATIENT,
     QUICK,
     chromium_of,
@@ -257,7 +257,7 @@ def test_nothing_about_the_process_is_careless_s35_s37_s44(
 
 ENDLESS = """
 import asyncio, sys
-from omni_pipeline_tests.gateways.browser_doors import make_door, chromium_of
+from omni_pipeline_tests.gateways.browser.renderers import make_door, chromium_of
 from omni_pipeline_tests.sites import ScriptedSite, html
 
 with ScriptedSite({"/": html("x"), "/spin": html("<script>while (true) {}</script>")}) as site:

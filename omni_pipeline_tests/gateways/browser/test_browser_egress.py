@@ -12,9 +12,9 @@ from contextlib import closing
 import pytest
 
 from omni_pipeline.domain.outcomes import Fetched, Forbidden, Unreachable
-from omni_pipeline.gateways.browser import BrowserDoor
+from omni_pipeline.gateways.browser.client import BrowserDoor
 from omni_pipeline.settings import IPAddress
-from omni_pipeline_tests.gateways.browser_doors import (
+from omni_pipeline_tests.gateways.browser.renderers import (
     chromium_of,
     make_door,
     needs_chromium,

@@ -15,13 +15,13 @@ from typing import Any, Self, TypeVar
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.outcomes import Forbidden, Outcome
 from omni_pipeline.domain.urls import canonical_url, url_parts
-from omni_pipeline.gateways import browser_answers as answers
-from omni_pipeline.gateways.browser_install import find_browser
-from omni_pipeline.gateways.browser_limits import RenderLimits
-from omni_pipeline.gateways.browser_pool import ChromiumPool
-from omni_pipeline.gateways.browser_process import start_chromium
-from omni_pipeline.gateways.browser_tab import TabLostError, open_tab
-from omni_pipeline.gateways.browser_visit import Visit
+from omni_pipeline.gateways.browser import responses as answers
+from omni_pipeline.gateways.browser.install import find_browser
+from omni_pipeline.gateways.browser.limits import RenderLimits
+from omni_pipeline.gateways.browser.pool import ChromiumPool
+from omni_pipeline.gateways.browser.process import start_chromium
+from omni_pipeline.gateways.browser.tab import TabLostError, open_tab
+from omni_pipeline.gateways.browser.visit import Visit
 from omni_pipeline.gateways.egress_proxy import EgressProxy
 from omni_pipeline.gateways.http.dialling import Resolver
 

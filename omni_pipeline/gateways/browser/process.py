@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.gateways import browser_tree as tree
-from omni_pipeline.gateways.browser_install import (
+from omni_pipeline.gateways.browser import process_tree as tree
+from omni_pipeline.gateways.browser.install import (
     browser_missing,
     chromium_environment,
     find_browser,
 )
-from omni_pipeline.gateways.browser_limits import RenderLimits
-from omni_pipeline.gateways.browser_tab import Tab, TabLostError
+from omni_pipeline.gateways.browser.limits import RenderLimits
+from omni_pipeline.gateways.browser.tab import Tab, TabLostError
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Playwright

@@ -7,9 +7,9 @@ from typing import Any
 
 from omni_pipeline.domain.outcomes import Outcome, Redirected
 from omni_pipeline.domain.urls import canonical_url
-from omni_pipeline.gateways import browser_answers as answers
-from omni_pipeline.gateways.browser_limits import RenderLimits
-from omni_pipeline.gateways.browser_tab import NEVER_LOADED, Event, Tab, TabLostError
+from omni_pipeline.gateways.browser import responses as answers
+from omni_pipeline.gateways.browser.limits import RenderLimits
+from omni_pipeline.gateways.browser.tab import NEVER_LOADED, Event, Tab, TabLostError
 from omni_pipeline.gateways.http.responses import Head
 
 _TICK_SECONDS = 0.1
