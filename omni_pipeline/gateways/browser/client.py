@@ -22,7 +22,7 @@ from omni_pipeline.gateways.browser.pool import ChromiumPool
 from omni_pipeline.gateways.browser.process import start_chromium
 from omni_pipeline.gateways.browser.tab import TabLostError, open_tab
 from omni_pipeline.gateways.browser.visit import Visit
-from omni_pipeline.gateways.egress_proxy import EgressProxy
+from omni_pipeline.gateways.egress.proxy import EgressProxy
 from omni_pipeline.gateways.http.dialling import Resolver
 
 __all__ = ["BrowserDoor", "RenderLimits", "find_browser"]

@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from omni_pipeline.gateways.egress_proxy import EgressProxy
+from omni_pipeline.gateways.egress.proxy import EgressProxy
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, CDPSession, Page

@@ -20,7 +20,7 @@ import pytest
 import trustme
 
 from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.gateways.egress_proxy import EgressLimits, EgressProxy
+from omni_pipeline.gateways.egress.proxy import EgressLimits, EgressProxy
 from omni_pipeline.gateways.http.dialling import Resolver
 from omni_pipeline.settings import IPAddress
 from omni_pipeline_tests.sites import LOOPBACK, Canary, Page, ScriptedSite, html

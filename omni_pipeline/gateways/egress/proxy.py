@@ -22,8 +22,8 @@ from typing import Self
 
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.hosts import BadHostError, bracketed
-from omni_pipeline.gateways.egress_relay import Relay, Wire
-from omni_pipeline.gateways.egress_requests import DeclinedError, ProxyRequest, read_request
+from omni_pipeline.gateways.egress.relay import Relay, Wire
+from omni_pipeline.gateways.egress.requests import DeclinedError, ProxyRequest, read_request
 from omni_pipeline.gateways.http.dialling import (
     NameNotResolvedError,
     NotAllowedError,

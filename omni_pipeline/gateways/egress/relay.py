@@ -8,7 +8,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
-from omni_pipeline.gateways.egress_requests import DeclinedError, read_head
+from omni_pipeline.gateways.egress.requests import DeclinedError, read_head
 
 _CHUNK_BYTES = 64 * 1024
 _FLUSH_SECONDS = 5.0
