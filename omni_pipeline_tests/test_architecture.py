@@ -108,6 +108,6 @@ def test_one_path_leads_from_text_to_stored_vectors() -> None:
     assert speakers == {"gateways/embedding_client.py"}
     assert askers == {"gateways/extraction_client.py"}, "asks about products"
     # What says why a request failed, and what makes the client; neither asks.
-    others = {"gateways/embedding_failures.py", "gateways/openai_endpoint.py"}
+    others = {"gateways/openai/failures.py", "gateways/openai/endpoint.py"}
     assert callers == speakers | askers | others
     assert writers == {"steps/embedding_purchases.py"}

@@ -12,8 +12,8 @@ import openai
 
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.gateways.embedding_transport import BoundedTransport, Deadline
 from omni_pipeline.gateways.http.dialling import tls_context
+from omni_pipeline.gateways.openai.transport import BoundedTransport, Deadline
 from omni_pipeline.settings import OPENAI_URL
 
 CONNECT_SECONDS = 10.0

@@ -14,7 +14,7 @@ from omni_pipeline.domain.embedding_answers import InputRefusedError
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.domain.retry_after import retry_after_seconds
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
-from omni_pipeline.gateways.embedding_transport import AnswerRefusedError
+from omni_pipeline.gateways.openai.transport import AnswerRefusedError
 
 _TOO_LONG_WORDS = ("too long", "maximum context", "max_tokens", "too many tokens", "token limit")
 
