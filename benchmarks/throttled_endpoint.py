@@ -23,8 +23,8 @@ from psycopg import Connection
 
 from benchmarks.bulk_write import digest
 from omni_pipeline.errors import OmniError
-from omni_pipeline.gateways.embedding import EmbeddingDoor, open_embedding_door
-from omni_pipeline.gateways.embedding_retries import RetryPolicy
+from omni_pipeline.gateways.embedding.client import EmbeddingDoor, open_embedding_door
+from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline.steps.embedding_turnstile import SharedTurnstile
 from omni_pipeline.store.embedded.server import EmbeddedPostgres

@@ -41,7 +41,7 @@ LEFT_OUT: dict[str, str] = {
 
 # Where the rows C are meant by their bare numbers: what these test is the embedding endpoint.
 ENDPOINT_TESTS = {
-    "gateways/test_embedding.py",
+    "gateways/embedding/test_client.py",
     "domain/test_embedding_answers.py",
     "steps/test_embedding_turnstile.py",
     "store/usage/test_circuit_breakers.py",

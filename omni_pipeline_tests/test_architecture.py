@@ -105,7 +105,7 @@ def test_one_path_leads_from_text_to_stored_vectors() -> None:
     speakers = {name for name, text in sources.items() if "client.embeddings." in text}
     askers = {name for name, text in sources.items() if "chat.completions." in text}
     writers = {name for name, text in sources.items() if "embeddings.stage(" in text}
-    assert speakers == {"gateways/embedding_client.py"}
+    assert speakers == {"gateways/embedding/openai_client.py"}
     assert askers == {"gateways/extraction_client.py"}, "asks about products"
     # What says why a request failed, and what makes the client; neither asks.
     others = {"gateways/openai/failures.py", "gateways/openai/endpoint.py"}

@@ -18,7 +18,7 @@ from omni_pipeline.domain.embedding_batches import plan_batches
 from omni_pipeline.domain.embedding_prices import price_per_million
 from omni_pipeline.domain.vector_drift import Vectors, describe_drift
 from omni_pipeline.errors import OmniError, TemporaryError
-from omni_pipeline.gateways.embedding import REQUEST_ITEMS, Embedded, Refusal
+from omni_pipeline.gateways.embedding.client import REQUEST_ITEMS, Embedded, Refusal
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.store.index import embeddings
 from omni_pipeline.store.index.chunks import TextToEmbed

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from psycopg import Connection
 
 from omni_pipeline import faults
-from omni_pipeline.gateways.embedding import Refusal
+from omni_pipeline.gateways.embedding.client import Refusal
 from omni_pipeline.steps.embedding_purchases import EmbeddingDoor, Purchases
 from omni_pipeline.steps.refresh import Progress, Refresh
 from omni_pipeline.store.crawl import failed_pages

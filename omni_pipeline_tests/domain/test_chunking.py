@@ -19,7 +19,7 @@ from tokenizers.processors import BertProcessing
 from omni_pipeline.domain.chunking import MOST_CHUNKS, MOST_HEADINGS, Chunk, Chunker, make_chunker
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.gateways.local_model import find_weights
+from omni_pipeline.gateways.embedding.local_model import find_weights
 
 OPENAI = "text-embedding-3-small"
 SLOW_SECONDS = 20

@@ -7,7 +7,7 @@ from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
 from omni_pipeline.domain.tokens import _BertCounter, _Cl100kCounter, token_counter
-from omni_pipeline.gateways.local_model import find_weights
+from omni_pipeline.gateways.embedding.local_model import find_weights
 from omni_pipeline_tests.domain.test_chunking import OPENAI, bert
 
 ATOMS = [

@@ -14,7 +14,7 @@ import pytest
 from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.chunking import Chunker, make_chunker
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.gateways.embedding import Embedded, Refusal
+from omni_pipeline.gateways.embedding.client import Embedded, Refusal
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.gateways.sample_server import SampleServer

@@ -13,8 +13,8 @@ from psycopg import Connection
 
 from omni_pipeline.domain.vector_drift import Vectors
 from omni_pipeline.errors import PermanentError, TemporaryError
-from omni_pipeline.gateways.embedding import Embedded, open_embedding_door
-from omni_pipeline.gateways.embedding_retries import RetryPolicy
+from omni_pipeline.gateways.embedding.client import Embedded, open_embedding_door
+from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages

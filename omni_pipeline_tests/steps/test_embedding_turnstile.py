@@ -14,8 +14,8 @@ import pytest
 
 from omni_pipeline.domain.lexical_vectors import LEXICAL_DIMENSIONS
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
-from omni_pipeline.gateways.embedding import EmbeddingDoor, open_embedding_door
-from omni_pipeline.gateways.embedding_retries import RetryPolicy
+from omni_pipeline.gateways.embedding.client import EmbeddingDoor, open_embedding_door
+from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings, Settings
 from omni_pipeline.steps.embedding_turnstile import (
     SharedTurnstile,

@@ -19,7 +19,12 @@ from tokenizers import Tokenizer
 
 from omni_pipeline.domain.embedding_answers import Vectors
 from omni_pipeline.domain.embedding_models import MINILM
-from omni_pipeline.gateways.minilm_graph import INPUT, WIDTH, build_byte_product, build_graph
+from omni_pipeline.gateways.embedding.minilm_graph import (
+    INPUT,
+    WIDTH,
+    build_byte_product,
+    build_graph,
+)
 
 # Each computes one text at a time; more of them would starve the rest of a small machine.
 MOST_WORKERS = 2

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from omni_pipeline.errors import OmniError, PermanentError, SettingsError, TemporaryError
-from omni_pipeline.gateways.embedding import (
+from omni_pipeline.gateways.embedding.client import (
     REQUEST_ITEMS,
     SUSPICIOUS_REFUSALS,
     EmbeddingDoor,
@@ -24,7 +24,7 @@ from omni_pipeline.gateways.embedding import (
     open_embedding_door,
     resolve_model,
 )
-from omni_pipeline.gateways.embedding_retries import RetryPolicy
+from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline_tests import embedding_server as behave
 from omni_pipeline_tests.embedding_server import Behaviour, EmbeddingServer, vector_of
@@ -482,7 +482,7 @@ def test_the_address_and_key_of_the_environment_are_not_taken(
 def test_the_librarys_debug_log_shows_neither_key_nor_text() -> None:
     """S73: measured so with openai 3.54; it may change."""
     code = (
-        "from omni_pipeline.gateways.embedding import open_embedding_door\n"
+        "from omni_pipeline.gateways.embedding.client import open_embedding_door\n"
         "from omni_pipeline.settings import read_settings\n"
         "with open_embedding_door(read_settings().embedding) as door:\n"
         "    door.embed(['a-private-text'])\n"

@@ -23,19 +23,19 @@ from omni_pipeline.domain.embedding_answers import (
 from omni_pipeline.domain.embedding_batches import plan_batches
 from omni_pipeline.domain.embedding_models import MINILM, EmbeddingModel, choose_model
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
-from omni_pipeline.gateways.embedding_retries import DEFAULT_RETRY, RetryPolicy
-from omni_pipeline.gateways.embedding_turnstile import OpenTurnstile, Turnstile
-from omni_pipeline.gateways.local_model import (
+from omni_pipeline.gateways.embedding.local_model import (
     find_weights,
     load_minilm_tokenizer,
     open_local_model,
 )
+from omni_pipeline.gateways.embedding.retry_policy import DEFAULT_RETRY, RetryPolicy
+from omni_pipeline.gateways.embedding.throttle import OpenTurnstile, Turnstile
 from omni_pipeline.settings import EmbeddingSettings
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from omni_pipeline.gateways.embedding_client import EmbeddingClient
+    from omni_pipeline.gateways.embedding.openai_client import EmbeddingClient
 
 DEADLINE_SECONDS = 60.0
 
@@ -291,13 +291,13 @@ def open_embedding_door(
         SettingsError: No model can be told from the settings.
         PermanentError: The weights of the local model are not those that were published.
     """
-    from omni_pipeline.gateways import embedding_client  # noqa: PLC0415 - slow import
+    from omni_pipeline.gateways.embedding import openai_client  # noqa: PLC0415 - slow import
 
     model = resolve_model(settings)
     if settings.is_local:
-        client = embedding_client.open_local_client(open_local_model(model.name))
+        client = openai_client.open_local_client(open_local_model(model.name))
     else:
-        client = embedding_client.open_remote_client(settings, deadline_seconds=deadline_seconds)
+        client = openai_client.open_remote_client(settings, deadline_seconds=deadline_seconds)
     return EmbeddingDoor(model=model, client=client, retry=retry, turnstile=turnstile)
 
 

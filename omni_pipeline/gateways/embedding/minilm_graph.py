@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from omni_pipeline.gateways.onnx_bytes import MICROSOFT, GraphWriter
+from omni_pipeline.gateways.embedding.onnx_writer import MICROSOFT, GraphWriter
 
 LAYERS = 6
 HEADS = 12

@@ -14,9 +14,13 @@ import pytest
 
 from omni_pipeline.domain.embedding_models import LEXICAL, MINILM
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.gateways.embedding import load_tokenizer, open_embedding_door, resolve_model
-from omni_pipeline.gateways.local_endpoint import make_app, make_local_server
-from omni_pipeline.gateways.local_model import LexicalModel, LocalModel, find_weights
+from omni_pipeline.gateways.embedding.client import (
+    load_tokenizer,
+    open_embedding_door,
+    resolve_model,
+)
+from omni_pipeline.gateways.embedding.local_endpoint import make_app, make_local_server
+from omni_pipeline.gateways.embedding.local_model import LexicalModel, LocalModel, find_weights
 from omni_pipeline.settings import EmbeddingSettings
 
 needs_weights = pytest.mark.skipif(find_weights() is None, reason="MiniLM's weights are missing")
@@ -40,14 +44,14 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def minilm(folder: Path) -> LocalModel:
-    from omni_pipeline.gateways.minilm import MiniLM  # noqa: PLC0415 - slow import
+    from omni_pipeline.gateways.embedding.minilm import MiniLM  # noqa: PLC0415 - slow import
 
     return MiniLM(folder)
 
 
 @pytest.fixture(scope="module")
 def published_minilm(folder: Path) -> LocalModel:
-    from omni_pipeline.gateways.minilm import MiniLM  # noqa: PLC0415 - slow import
+    from omni_pipeline.gateways.embedding.minilm import MiniLM  # noqa: PLC0415 - slow import
 
     return MiniLM(folder, is_int8=False)
 
@@ -65,7 +69,7 @@ def test_vectors_in_fp32_are_the_published_ones(published_minilm: LocalModel) ->
 def test_vectors_in_bytes_are_nearly_the_published_ones(
     folder: Path, published_minilm: LocalModel
 ) -> None:
-    from omni_pipeline.gateways import minilm as module  # noqa: PLC0415 - slow import
+    from omni_pipeline.gateways.embedding import minilm as module  # noqa: PLC0415 - slow import
 
     if not module.multiplies_bytes_right():
         pytest.skip("this CPU's byte products overflow, so bytes are not used on it")

@@ -55,7 +55,7 @@ def load_minilm_tokenizer() -> "Tokenizer":
             f"run `{INSTALL_WEIGHTS}`.",
             kind="permanent.settings",
         )
-    from omni_pipeline.gateways.minilm import load_tokenizer  # noqa: PLC0415 - slow import
+    from omni_pipeline.gateways.embedding.minilm import load_tokenizer  # noqa: PLC0415 - slow import
 
     return load_tokenizer(folder)
 
@@ -70,7 +70,7 @@ def open_local_model(name: str) -> LocalModel:
     if name != MINILM or folder is None:
         return LexicalModel()
     _check_weights(folder / "model.safetensors")
-    from omni_pipeline.gateways.minilm import MiniLM  # noqa: PLC0415 - slow import
+    from omni_pipeline.gateways.embedding.minilm import MiniLM  # noqa: PLC0415 - slow import
 
     return MiniLM(folder)
 

@@ -10,8 +10,8 @@ import openai
 
 from omni_pipeline.domain.embedding_models import EmbeddingModel
 from omni_pipeline.domain.redaction import Redactor
-from omni_pipeline.gateways.local_endpoint import make_app
-from omni_pipeline.gateways.local_model import LocalModel
+from omni_pipeline.gateways.embedding.local_endpoint import make_app
+from omni_pipeline.gateways.embedding.local_model import LocalModel
 from omni_pipeline.gateways.openai.endpoint import OpenAIEndpoint, open_endpoint
 from omni_pipeline.gateways.openai.failures import read_failure
 from omni_pipeline.settings import EmbeddingSettings

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from omni_pipeline.domain.embedding_answers import Vectors
-from omni_pipeline.gateways.local_model import LocalModel
+from omni_pipeline.gateways.embedding.local_model import LocalModel
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
