@@ -106,7 +106,7 @@ def test_one_path_leads_from_text_to_stored_vectors() -> None:
     askers = {name for name, text in sources.items() if "chat.completions." in text}
     writers = {name for name, text in sources.items() if "embeddings.stage(" in text}
     assert speakers == {"gateways/embedding/openai_client.py"}
-    assert askers == {"gateways/extraction_client.py"}, "asks about products"
+    assert askers == {"gateways/llm/openai_client.py"}, "asks about products"
     # What says why a request failed, and what makes the client; neither asks.
     others = {"gateways/openai/failures.py", "gateways/openai/endpoint.py"}
     assert callers == speakers | askers | others

@@ -22,7 +22,7 @@ from omni_pipeline.domain.model_reading import (
 )
 from omni_pipeline.domain.products import Product
 from omni_pipeline.errors import LeaseLostError, OmniError, TemporaryError
-from omni_pipeline.gateways.extraction import PageRefusedError, Reading, estimate_tokens
+from omni_pipeline.gateways.llm.client import PageRefusedError, Reading, estimate_tokens
 from omni_pipeline.settings import ExtractionSettings
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.store.catalogue import llm_answers

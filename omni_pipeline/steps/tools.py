@@ -15,7 +15,7 @@ from omni_pipeline.gateways.embedding.client import (
     open_embedding_door,
     resolve_model,
 )
-from omni_pipeline.gateways.extraction import ExtractionDoor, open_extraction_door
+from omni_pipeline.gateways.llm.client import ExtractionDoor, open_extraction_door
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.embedding_turnstile import open_turnstile, reopen
 from omni_pipeline.steps.web_access import WebAccess, open_web, user_agent

@@ -4,13 +4,13 @@ import pytest
 
 from omni_pipeline.domain.model_reading import MOST_ANSWER_TOKENS, SCHEMA, Question
 from omni_pipeline.errors import PermanentError, TemporaryError
-from omni_pipeline.gateways.extraction import (
+from omni_pipeline.gateways.llm.client import (
     ExtractionDoor,
     PageRefusedError,
     Reading,
     open_extraction_door,
 )
-from omni_pipeline.gateways.extraction_client import open_client
+from omni_pipeline.gateways.llm.openai_client import open_client
 from omni_pipeline.settings import ExtractionSettings
 from omni_pipeline_tests.chat_answers import NOTHING, says, says_exactly
 from omni_pipeline_tests.embedding_server import (

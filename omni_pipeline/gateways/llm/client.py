@@ -15,7 +15,7 @@ from omni_pipeline.errors import OmniError, TemporaryError
 from omni_pipeline.settings import ExtractionSettings
 
 if TYPE_CHECKING:
-    from omni_pipeline.gateways.extraction_client import ExtractionClient
+    from omni_pipeline.gateways.llm.openai_client import ExtractionClient
 
 DEADLINE_SECONDS = 60.0
 ATTEMPTS = 2
@@ -134,6 +134,6 @@ def open_extraction_door(
     settings: ExtractionSettings, *, deadline_seconds: float = DEADLINE_SECONDS
 ) -> ExtractionDoor:
     """Open the door to the configured model; asks nothing yet."""
-    from omni_pipeline.gateways import extraction_client  # noqa: PLC0415 - slow import
+    from omni_pipeline.gateways.llm import openai_client  # noqa: PLC0415 - slow import
 
-    return ExtractionDoor(extraction_client.open_client(settings, deadline_seconds))
+    return ExtractionDoor(openai_client.open_client(settings, deadline_seconds))

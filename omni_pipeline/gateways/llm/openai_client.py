@@ -12,7 +12,7 @@ import openai
 from omni_pipeline.domain.model_reading import INSTRUCTIONS, MOST_ANSWER_TOKENS, SCHEMA, Question
 from omni_pipeline.domain.retry_after import retry_after_seconds
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
-from omni_pipeline.gateways.extraction import PageRefusedError
+from omni_pipeline.gateways.llm.client import PageRefusedError
 from omni_pipeline.gateways.openai.endpoint import OpenAIEndpoint, open_endpoint
 from omni_pipeline.settings import ExtractionSettings
 
