@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from omni_pipeline.gateways.cleaning_pool import CleaningLimits
+from omni_pipeline.gateways.cleaning.pool import CleaningLimits
 from omni_pipeline.steps import cleaned_pages
 from omni_pipeline.steps.cleaned_pages import CleanedPagesReport, clean_pages
 from omni_pipeline.steps.raw_pages import crawl

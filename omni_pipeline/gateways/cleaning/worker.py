@@ -1,6 +1,6 @@
 """Cleans pages in a process of its own, which the kernel ends when a page takes too much.
 
-    python -m omni_pipeline.gateways.cleaning_worker CPU_SECONDS MEMORY_BYTES
+    python -m omni_pipeline.gateways.cleaning.worker CPU_SECONDS MEMORY_BYTES
 
 Reads pages from standard input and answers on standard output, each as a length of four bytes and
 JSON: what a parser that was broken into can send back is data. When whoever started it is gone, so

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from omni_pipeline.domain.cleaning import CleanedPage, Unreadable, clean
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.gateways.cleaning_worker import (
+from omni_pipeline.gateways.cleaning.worker import (
     EXIT_OUT_OF_MEMORY,
     decode,
     read_frame,
@@ -213,7 +213,7 @@ class _Lost:
 def _start(limits: CleaningLimits) -> "subprocess.Popen[bytes]":
     process = subprocess.Popen(  # noqa: S603 - this very interpreter, and two numbers
         [
-            *(sys.executable, "-m", "omni_pipeline.gateways.cleaning_worker"),
+            *(sys.executable, "-m", "omni_pipeline.gateways.cleaning.worker"),
             *(str(limits.cpu_seconds), str(limits.memory_bytes)),
         ],
         stdin=subprocess.PIPE,

@@ -16,7 +16,7 @@ import pytest
 
 from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.gateways.cleaning_pool import (
+from omni_pipeline.gateways.cleaning.pool import (
     OVER_BUDGET,
     WORKER_LOST,
     CleaningLimits,
@@ -154,7 +154,7 @@ def test_a_small_site_does_not_pay_for_workers(total: int, largest: int, kind: t
 
 PARENT = """
 import sys, time
-from omni_pipeline.gateways.cleaning_pool import CleaningLimits, CleaningPool, Source
+from omni_pipeline.gateways.cleaning.pool import CleaningLimits, CleaningPool, Source
 pool = CleaningPool(CleaningLimits(cpu_seconds=2), workers=2)
 pool.clean([Source(url="https://s.example.test/", html="<main>Ready now.</main>")] * 4)
 print(*pool.pids, flush=True)
@@ -167,7 +167,7 @@ def test_no_worker_outlives_a_parent_that_was_killed() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT],
         stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         text=True,
     ) as parent:
         assert parent.stdout is not None
