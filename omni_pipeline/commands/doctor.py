@@ -10,7 +10,7 @@ import typer
 
 from omni_pipeline.commands.console import out, print_json, say
 from omni_pipeline.errors import OmniError
-from omni_pipeline.gateways.notifier import find_unusable, open_targets
+from omni_pipeline.gateways.notify.targets import find_unusable, open_targets
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.monitoring import alert_ledger

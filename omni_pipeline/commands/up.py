@@ -20,7 +20,7 @@ from omni_pipeline.commands.processes import (
 )
 from omni_pipeline.defs.sockets import RUN_SERVER
 from omni_pipeline.errors import SettingsError, TemporaryError
-from omni_pipeline.gateways.notifier import find_unusable, open_targets
+from omni_pipeline.gateways.notify.targets import find_unusable, open_targets
 from omni_pipeline.settings import Settings
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.jobs import domains

@@ -14,7 +14,7 @@ from omni_pipeline.defs.run import PARTITION_TAG
 from omni_pipeline.domain.alerts import Condition
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.gateways.notifier import open_targets
+from omni_pipeline.gateways.notify.targets import open_targets
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.alerting import (
     Report,

@@ -14,7 +14,7 @@ from psycopg import Connection
 from omni_pipeline.domain.alerts import Condition, Message, compose
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import OmniError
-from omni_pipeline.gateways.notifier import Target
+from omni_pipeline.gateways.notify.targets import Target
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.plausibility import FEWEST_FAILED, MOST_FAILED_SHARE
 from omni_pipeline.store.monitoring import alert_ledger as alerts

@@ -4,7 +4,7 @@ import json
 
 from psycopg import Connection
 
-from omni_pipeline.gateways.notifier import open_targets
+from omni_pipeline.gateways.notify.targets import open_targets
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store.monitoring import alert_ledger
 from omni_pipeline_tests.commands.conftest import CommandLine

@@ -11,7 +11,7 @@ from psycopg import Connection, sql
 from omni_pipeline.domain.alerts import Condition, Message
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import SettingsError, TemporaryError
-from omni_pipeline.gateways.notifier import NotDeliveredError
+from omni_pipeline.gateways.notify.targets import NotDeliveredError
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.alerting import (
     Changes,

@@ -8,7 +8,12 @@ import pytest
 
 from omni_pipeline.domain.alerts import Message
 from omni_pipeline.errors import OmniError, SettingsError
-from omni_pipeline.gateways.notifier import NotDeliveredError, Target, find_unusable, open_targets
+from omni_pipeline.gateways.notify.targets import (
+    NotDeliveredError,
+    Target,
+    find_unusable,
+    open_targets,
+)
 from omni_pipeline.settings import read_settings
 from omni_pipeline_tests.conftest import find_free_port
 from omni_pipeline_tests.webhook_receiver import WebhookReceiver

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from omni_pipeline.domain.alerts import Message, disarmed
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import OmniError, SettingsError, TemporaryError
-from omni_pipeline.gateways.webhook import Webhook
+from omni_pipeline.gateways.notify.webhook import Webhook
 from omni_pipeline.settings import Settings
 
 if TYPE_CHECKING:

@@ -1,0 +1,4 @@
+"""Tells people: apprise targets and signed webhooks.
+
+What is told, and when, is in `steps.monitoring`.
+"""
