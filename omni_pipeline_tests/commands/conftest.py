@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.forks import Fork, ForkServer
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.commands.test_up import Console

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline_tests.commands.conftest import CommandLine
 
 

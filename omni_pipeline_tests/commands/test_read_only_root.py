@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import ROOT, CommandLine

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from omni_pipeline.commands import refresh as command
-from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.embedding_server import Behaviour, EmbeddingServer, Exchange, ok

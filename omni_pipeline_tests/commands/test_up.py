@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from omni_pipeline.commands.processes import ProcessGroup, wait_for_port
-from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine

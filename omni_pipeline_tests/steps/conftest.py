@@ -17,7 +17,7 @@ from omni_pipeline.errors import TemporaryError
 from omni_pipeline.gateways.embedding.client import Embedded, Refusal
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.limits import FetchLimits
-from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages

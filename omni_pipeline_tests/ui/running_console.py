@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from omni_pipeline.gateways.sample_server import SampleServer
+from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from omni_pipeline.gateways.sample_server import SAMPLE_SITE, SampleServer, read_questions
+from omni_pipeline.sample_site.site_server import SAMPLE_SITE, SampleServer, read_questions
 
 LINK = re.compile(r'<a href="(?P<target>/[^"]*)"')
 LOCATION = re.compile(r"<loc>(.*?)</loc>")

@@ -20,7 +20,7 @@ from threading import Thread
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-SAMPLE_SITE = Path(__file__).resolve().parent.parent / "sample_site"
+SAMPLE_SITE = Path(__file__).resolve().parent
 
 HEADING = re.compile(r"<h1>(.*?)</h1>")
 
