@@ -17,7 +17,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 
 from benchmarks.process_tree import PeakMemory, Stopwatch, adopt_orphans, peak_megabytes
-from omni_pipeline.domain.urls import parse_site
+from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages

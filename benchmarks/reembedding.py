@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.contenders import own_home, run_peer
 from benchmarks.our_refresh import Contender
-from omni_pipeline.domain.urls import parse_site
+from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.settings import EmbeddingSettings, Settings
 from omni_pipeline.store.jobs.domains import NewDomain

@@ -46,7 +46,7 @@ ENDPOINT_TESTS = {
     "steps/test_embedding_turnstile.py",
     "store/usage/test_circuit_breakers.py",
     "store/usage/test_rate_limits.py",
-    "domain/test_retry_after.py",
+    "domain/web/test_retry_after.py",
 }
 
 _RANGE = r"(\d{1,2})(?:(?:\s?[-–]\s?|\sto\s)[A-S]?(\d{1,2}))?\b"

@@ -43,7 +43,7 @@ def test_knowledge_flows_one_way() -> None:
         ("steps/refresh.py", "import dagster"),
         ("domain/hashing.py", "import psycopg"),
         ("store/index/chunks.py", "import omni_pipeline.gateways.http.client"),
-        ("settings.py", "import omni_pipeline.domain.urls"),
+        ("settings.py", "import omni_pipeline.domain.web.urls"),
     ],
 )
 def test_a_planted_violation_is_caught(tmp_path: Path, module: str, line: str) -> None:

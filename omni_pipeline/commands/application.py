@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from omni_pipeline.domain.urls import Site, parse_site
+from omni_pipeline.domain.web.urls import Site, parse_site
 from omni_pipeline.errors import UnknownDomainError
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.store.jobs import domains

@@ -23,7 +23,7 @@ from omni_pipeline.commands.domain_options import (
     Sitemap,
     read_options,
 )
-from omni_pipeline.domain.urls import parse_site
+from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.crawl.held_pages import HeldPage

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import ago, print_json, say
-from omni_pipeline.domain.urls import parse_site
+from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.progress import describe_seconds
 from omni_pipeline.store.jobs import crawl_jobs, domains

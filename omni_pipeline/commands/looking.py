@@ -7,7 +7,7 @@ from functools import cached_property
 
 from omni_pipeline.domain.chunking import Chunker, make_chunker
 from omni_pipeline.domain.embedding_models import EmbeddingModel
-from omni_pipeline.domain.urls import Site, parse_site
+from omni_pipeline.domain.web.urls import Site, parse_site
 from omni_pipeline.gateways.embedding.client import load_tokenizer, resolve_model
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.settings import Settings, read_settings

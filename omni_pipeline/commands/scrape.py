@@ -12,7 +12,7 @@ from omni_pipeline.errors import PermanentError
 if TYPE_CHECKING:
     from omni_pipeline.domain.chunking import Chunker
     from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
-    from omni_pipeline.domain.outcomes import Rendering
+    from omni_pipeline.domain.web.outcomes import Rendering
     from omni_pipeline.steps.scrape import ScrapedPage
 
 LABEL_WIDTH = 12

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 from omni_pipeline.defs.partitions import DOMAINS
-from omni_pipeline.domain.urls import check_partition_key
+from omni_pipeline.domain.web.urls import check_partition_key
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.settings import CHECKOUT, Settings
 from omni_pipeline.store.postgres.database import Database, dagster_url

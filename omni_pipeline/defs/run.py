@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from omni_pipeline import faults
 from omni_pipeline.domain.crawl_part import name_part
-from omni_pipeline.domain.urls import check_partition_key
+from omni_pipeline.domain.web.urls import check_partition_key
 from omni_pipeline.errors import OmniError, SettingsError
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.counts import CountsReport

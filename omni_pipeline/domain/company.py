@@ -19,7 +19,7 @@ from omni_pipeline.domain.microdata import read_microdata
 from omni_pipeline.domain.parsed_page import ParsedPage, text_of_node
 from omni_pipeline.domain.products import TRUST, Evidence, Source
 from omni_pipeline.domain.schema_products import text_of, types_of
-from omni_pipeline.domain.urls import canonical_url, url_parts
+from omni_pipeline.domain.web.urls import canonical_url, url_parts
 
 MOST_SOCIAL_LINKS = 20
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from omni_pipeline.domain.urls import url_parts
+from omni_pipeline.domain.web.urls import url_parts
 from omni_pipeline.errors import SettingsError
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from omni_pipeline.domain.hygiene import storable
-from omni_pipeline.domain.urls import canonical_url
+from omni_pipeline.domain.web.urls import canonical_url
 
 MOST_TITLE_LENGTH = 300
 MOST_DESCRIPTION_LENGTH = 1000

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from omni_pipeline.domain.urls import canonical_url
+from omni_pipeline.domain.web.urls import canonical_url
 from omni_pipeline.errors import SettingsError
 
 _FORMS = (

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from protego import Protego
 
-from omni_pipeline.domain.outcomes import Blocked, Fetched, Gone, Outcome, Unusable
+from omni_pipeline.domain.web.outcomes import Blocked, Fetched, Gone, Outcome, Unusable
 
 # RFC 9309, 2.5: a crawler reads at least this much.
 MOST_ROBOTS_BYTES = 500 * 1024

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.parsers import expat
 
-from omni_pipeline.domain.inflate import (
+from omni_pipeline.domain.web.inflate import (
     GZIP_MAGIC,
     PIECE_BYTES,
     InflateError,

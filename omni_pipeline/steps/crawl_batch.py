@@ -7,7 +7,7 @@ from typing import assert_never
 from psycopg import Connection
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.web.outcomes import (
     Blocked,
     Fetched,
     Forbidden,
@@ -18,7 +18,7 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.domain.url_patterns import url_pattern
+from omni_pipeline.domain.web.patterns import url_pattern
 from omni_pipeline.steps.page_reading import PageReading
 from omni_pipeline.steps.retirement import Losses, Move
 from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages, render_decisions

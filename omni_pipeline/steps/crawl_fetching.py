@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.web.outcomes import (
     Blocked,
     Fetched,
     FetchRequest,

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.scope import CrawlScope
+from omni_pipeline.domain.soft_404 import fingerprint, probe_url
+from omni_pipeline.domain.web.outcomes import (
     Blocked,
     Fetched,
     FetchRequest,
@@ -12,9 +14,14 @@ from omni_pipeline.domain.outcomes import (
     Redirected,
     Unreachable,
 )
-from omni_pipeline.domain.scope import CrawlScope
-from omni_pipeline.domain.soft_404 import fingerprint, probe_url
-from omni_pipeline.domain.urls import Site, canonical_url, in_scope, parse_site, site_url, url_parts
+from omni_pipeline.domain.web.urls import (
+    Site,
+    canonical_url,
+    in_scope,
+    parse_site,
+    site_url,
+    url_parts,
+)
 from omni_pipeline.steps.discovery import KeptCopies, Robots, Web
 from omni_pipeline.steps.link_gate import LinkGate
 from omni_pipeline.steps.page_reading import PageReader, PageReading, document_text

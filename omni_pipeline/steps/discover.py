@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
 from omni_pipeline.domain.declared_types import declared_types
 from omni_pipeline.domain.rendering import script_evidence
-from omni_pipeline.domain.urls import Site, in_scope, site_url
+from omni_pipeline.domain.web.urls import Site, in_scope, site_url
 from omni_pipeline.errors import OmniError
 from omni_pipeline.steps.discovery import Robots, Web, sitemap_urls
 from omni_pipeline.steps.scrape import ScrapedPage, scrape

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from psycopg import Connection
 
-from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Gone, Outcome
 from omni_pipeline.domain.robots import (
     MOST_DELAY_SECONDS,
     MOST_ROBOTS_BYTES,
@@ -19,7 +18,8 @@ from omni_pipeline.domain.robots import (
     rules_from_copy,
 )
 from omni_pipeline.domain.sitemaps import MOST_SITEMAP_BYTES, lastmod_time, parse_sitemap
-from omni_pipeline.domain.urls import Site, canonical_url, in_scope
+from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Gone, Outcome
+from omni_pipeline.domain.web.urls import Site, canonical_url, in_scope
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.store.crawl import raw_pages, robots_files

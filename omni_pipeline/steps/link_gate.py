@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from omni_pipeline.domain.scope import MOST_DEPTH, CrawlScope
-from omni_pipeline.domain.url_patterns import PatternBudget, is_pathological
-from omni_pipeline.domain.urls import site_url
+from omni_pipeline.domain.web.patterns import PatternBudget, is_pathological
+from omni_pipeline.domain.web.urls import site_url
 from omni_pipeline.steps.discovery import Robots
 
 # Links judged already, most of them the site's navigation: asking Postgres again is waste.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from omni_pipeline import faults
-from omni_pipeline.domain.outcomes import Redirected
+from omni_pipeline.domain.web.outcomes import Redirected
 from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.steps.crawl_fetching import Fetching
 from omni_pipeline.steps.crawl_queue import CrawlQueue

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from omni_pipeline.domain.chunking import Chunker, make_chunker
 from omni_pipeline.domain.embedding_models import EmbeddingModel, endpoint_address, settings_for
-from omni_pipeline.domain.urls import parse_site
+from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.gateways.embedding.client import (
     Embedded,
     EmbeddingDoor,

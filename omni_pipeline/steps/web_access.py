@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.crawl_hosts import browser_may_load
 from omni_pipeline.domain.links import PRODUCT_TOKEN
-from omni_pipeline.domain.outcomes import Outcome, Unusable
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.browser_hosts import browser_may_load
+from omni_pipeline.domain.web.outcomes import Outcome, Unusable
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.gateways.browser.client import BrowserDoor
 from omni_pipeline.gateways.http.client import WebDoor

@@ -4,7 +4,14 @@ import time
 
 import pytest
 
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.robots import (
+    MOST_ROBOTS_BYTES,
+    RobotsRules,
+    robots_text,
+    rules_from,
+    rules_from_copy,
+)
+from omni_pipeline.domain.web.outcomes import (
     Blocked,
     Fetched,
     Forbidden,
@@ -12,13 +19,6 @@ from omni_pipeline.domain.outcomes import (
     Outcome,
     Unreachable,
     Unusable,
-)
-from omni_pipeline.domain.robots import (
-    MOST_ROBOTS_BYTES,
-    RobotsRules,
-    robots_text,
-    rules_from,
-    rules_from_copy,
 )
 
 AGENT = "omni-pipeline/0.1 (+https://example.com/badbot)"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.inflate import PIECE_BYTES
 from omni_pipeline.domain.sitemaps import MOST_URLS, SitemapPage, lastmod_time, parse_sitemap
+from omni_pipeline.domain.web.inflate import PIECE_BYTES
 
 MIB = 1024 * 1024
 NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'

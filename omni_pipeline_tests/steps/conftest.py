@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.chunking import Chunker, make_chunker
+from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.gateways.embedding.client import Embedded, Refusal
 from omni_pipeline.gateways.http.client import WebDoor

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.web.outcomes import (
     Fetched,
     FetchRequest,
     NotModified,

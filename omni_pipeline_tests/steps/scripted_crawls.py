@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.outcomes import FetchRequest, Outcome, Rendering
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.outcomes import FetchRequest, Outcome, Rendering
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.escalation import Renderer
 from omni_pipeline.gateways.http.limits import FetchLimits

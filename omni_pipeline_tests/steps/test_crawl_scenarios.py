@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from omni_pipeline.domain.outcomes import FetchRequest, Outcome
+from omni_pipeline.domain.web.outcomes import FetchRequest, Outcome
 from omni_pipeline.errors import LeaseLostError, TemporaryError
 from omni_pipeline.steps.crawl_site import CrawlSite
 from omni_pipeline.steps.plausibility import check_removals

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.urls import parse_site
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.steps.discover import SAMPLE_PAGES, discover

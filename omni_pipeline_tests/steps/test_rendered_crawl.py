@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_pipeline.domain.outcomes import Rendering
+from omni_pipeline.domain.web.outcomes import Rendering
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.preflight import check_browser

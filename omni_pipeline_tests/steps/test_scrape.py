@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from omni_pipeline.domain.addresses import AddressPolicy
 from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
-from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Outcome
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Outcome
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.limits import FetchLimits

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.outcomes import Forbidden, Outcome
-from omni_pipeline.domain.urls import canonical_url, url_parts
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.outcomes import Forbidden, Outcome
+from omni_pipeline.domain.web.urls import canonical_url, url_parts
 from omni_pipeline.gateways.browser import responses as answers
 from omni_pipeline.gateways.browser.install import find_browser
 from omni_pipeline.gateways.browser.limits import RenderLimits

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from omni_pipeline.domain.hosts import bracketed
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.web.hosts import bracketed
+from omni_pipeline.domain.web.outcomes import (
     Fetched,
     FetchRequest,
     Forbidden,
@@ -12,7 +12,7 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.domain.urls import url_parts
+from omni_pipeline.domain.web.urls import url_parts
 from omni_pipeline.gateways.http.responses import Head, not_html, outcome_without_body
 
 _UNREACHABLE: tuple[tuple[str, str, str], ...] = (

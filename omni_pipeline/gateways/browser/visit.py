@@ -5,8 +5,8 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
-from omni_pipeline.domain.outcomes import Outcome, Redirected
-from omni_pipeline.domain.urls import canonical_url
+from omni_pipeline.domain.web.outcomes import Outcome, Redirected
+from omni_pipeline.domain.web.urls import canonical_url
 from omni_pipeline.gateways.browser import responses as answers
 from omni_pipeline.gateways.browser.limits import RenderLimits
 from omni_pipeline.gateways.browser.tab import NEVER_LOADED, Event, Tab, TabLostError

@@ -20,8 +20,8 @@ from http import HTTPStatus
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.hosts import BadHostError, bracketed
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.hosts import BadHostError, bracketed
 from omni_pipeline.gateways.egress.relay import Relay, Wire
 from omni_pipeline.gateways.egress.requests import DeclinedError, ProxyRequest, read_request
 from omni_pipeline.gateways.http.dialling import (

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from omni_pipeline.domain.hosts import (
+from omni_pipeline.domain.web.hosts import (
     DEFAULT_PORTS,
     bracketed,
     canonical_host,

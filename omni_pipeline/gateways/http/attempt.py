@@ -4,10 +4,10 @@ import asyncio
 import ssl
 from datetime import UTC, datetime
 
-from omni_pipeline.domain.hosts import DEFAULT_PORTS, bracketed
-from omni_pipeline.domain.media import is_binary
-from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Outcome, Unusable
-from omni_pipeline.domain.urls import UrlParts, url_parts
+from omni_pipeline.domain.web.hosts import DEFAULT_PORTS, bracketed
+from omni_pipeline.domain.web.media_types import is_binary
+from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Outcome, Unusable
+from omni_pipeline.domain.web.urls import UrlParts, url_parts
 from omni_pipeline.gateways.http.body import Body, Wanted, drain, read_body
 from omni_pipeline.gateways.http.connections import Connections
 from omni_pipeline.gateways.http.dialling import PinnedDialler

@@ -12,8 +12,8 @@ from io import BytesIO
 import httpcore2
 
 from omni_pipeline import faults
-from omni_pipeline.domain.inflate import InflateError, Inflater, TooMuchError
-from omni_pipeline.domain.outcomes import Unreachable, Unusable
+from omni_pipeline.domain.web.inflate import InflateError, Inflater, TooMuchError
+from omni_pipeline.domain.web.outcomes import Unreachable, Unusable
 from omni_pipeline.gateways.http.limits import KIB, FetchLimits
 from omni_pipeline.gateways.http.messages import AnswerBody
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.outcomes import (
     Fetched,
     FetchRequest,
     Forbidden,
@@ -20,7 +20,7 @@ from omni_pipeline.domain.outcomes import (
     Redirected,
     Unusable,
 )
-from omni_pipeline.domain.urls import canonical_url
+from omni_pipeline.domain.web.urls import canonical_url
 from omni_pipeline.gateways.http.attempt import WebClient
 from omni_pipeline.gateways.http.body import Wanted
 from omni_pipeline.gateways.http.dialling import (

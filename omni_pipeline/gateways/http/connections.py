@@ -5,7 +5,7 @@ import ssl
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from omni_pipeline.domain.urls import UrlParts
+from omni_pipeline.domain.web.urls import UrlParts
 from omni_pipeline.gateways.http.dialling import PinnedDialler
 from omni_pipeline.gateways.http.http11 import Http11Connection
 from omni_pipeline.gateways.http.messages import Connection

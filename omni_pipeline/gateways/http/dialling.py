@@ -16,7 +16,7 @@ from pathlib import Path
 import certifi
 import httpcore2
 
-from omni_pipeline.domain.addresses import AddressPolicy
+from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.gateways.http.stream import SocketStream
 from omni_pipeline.settings import IPAddress
 

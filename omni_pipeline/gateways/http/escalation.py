@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Protocol
 
-from omni_pipeline.domain.charset import decode
-from omni_pipeline.domain.outcomes import Fetched, Outcome
 from omni_pipeline.domain.rendering import gains_by_rendering, script_evidence
+from omni_pipeline.domain.web.charset import decode
+from omni_pipeline.domain.web.outcomes import Fetched, Outcome
 
 
 class Renderer(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import httpcore2
 
-from omni_pipeline.domain.outcomes import Forbidden, Outcome, Unreachable, Unusable
+from omni_pipeline.domain.web.outcomes import Forbidden, Outcome, Unreachable, Unusable
 from omni_pipeline.gateways.http.dialling import NameNotResolvedError, NotAllowedError
 
 FOREIGN_ERRORS = (

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from omni_pipeline.domain.outcomes import Blocked, Outcome, Unreachable
+from omni_pipeline.domain.web.outcomes import Blocked, Outcome, Unreachable
 
 Result = TypeVar("Result")
 

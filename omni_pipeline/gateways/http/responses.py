@@ -7,8 +7,8 @@ from datetime import datetime
 from email.message import Message
 from functools import lru_cache
 
-from omni_pipeline.domain.media import is_html_type
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.web.media_types import is_html_type
+from omni_pipeline.domain.web.outcomes import (
     Blocked,
     FetchRequest,
     Forbidden,
@@ -19,8 +19,8 @@ from omni_pipeline.domain.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.domain.retry_after import retry_after_seconds
-from omni_pipeline.domain.urls import canonical_url
+from omni_pipeline.domain.web.retry_after import retry_after_seconds
+from omni_pipeline.domain.web.urls import canonical_url
 
 _DOCUMENT = (200, 203)
 _GONE = (404, 410)

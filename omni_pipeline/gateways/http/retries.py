@@ -6,8 +6,8 @@ import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
-from omni_pipeline.domain.outcomes import Blocked, Outcome, Unreachable
-from omni_pipeline.domain.urls import url_parts
+from omni_pipeline.domain.web.outcomes import Blocked, Outcome, Unreachable
+from omni_pipeline.domain.web.urls import url_parts
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.gateways.http.pacing import HostPace
 

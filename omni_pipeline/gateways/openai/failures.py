@@ -12,7 +12,7 @@ import openai
 
 from omni_pipeline.domain.embedding_answers import InputRefusedError
 from omni_pipeline.domain.redaction import Redactor
-from omni_pipeline.domain.retry_after import retry_after_seconds
+from omni_pipeline.domain.web.retry_after import retry_after_seconds
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.openai.transport import AnswerRefusedError
 

@@ -7,7 +7,7 @@ from typing import TypedDict
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from omni_pipeline.domain.outcomes import Rendering
+from omni_pipeline.domain.web.outcomes import Rendering
 from omni_pipeline.errors import SettingsError, UnknownDomainError
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.outcomes import Outcome
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.outcomes import Outcome
 from omni_pipeline.gateways.browser.client import BrowserDoor, RenderLimits, find_browser
 from omni_pipeline.gateways.browser.process import Chromium
 from omni_pipeline.gateways.browser.process_tree import group_members

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from omni_pipeline.domain.outcomes import Fetched, Forbidden, Unreachable
+from omni_pipeline.domain.web.outcomes import Fetched, Forbidden, Unreachable
 from omni_pipeline.gateways.browser.client import BrowserDoor
 from omni_pipeline.settings import IPAddress
 from omni_pipeline_tests.gateways.browser.renderers import (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.web.outcomes import (
     Blocked,
     Fetched,
     Forbidden,

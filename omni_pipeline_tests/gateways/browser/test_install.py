@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_pipeline.domain.addresses import AddressPolicy
+from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.gateways.browser.client import BrowserDoor, find_browser
 from omni_pipeline_tests.gateways.browser.renderers import any_host, make_door, needs_chromium

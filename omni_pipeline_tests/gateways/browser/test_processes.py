@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_pipeline.domain.outcomes import Fetched, Unreachable
+from omni_pipeline.domain.web.outcomes import Fetched, Unreachable
 from omni_pipeline.gateways.browser.client import BrowserDoor
 from omni_pipeline.gateways.browser.process_tree import (
     argument_of,

@@ -15,7 +15,7 @@ import pytest
 import trustme
 from playwright.async_api import Error, Page, Playwright, async_playwright
 
-from omni_pipeline.domain.addresses import AddressPolicy
+from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.gateways.egress.proxy import NO_UDP_PAST_THE_PROXY, EgressProxy
 from omni_pipeline.settings import IPAddress
 from omni_pipeline_tests import sites

@@ -19,7 +19,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 import trustme
 
-from omni_pipeline.domain.addresses import AddressPolicy
+from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.gateways.egress.proxy import EgressLimits, EgressProxy
 from omni_pipeline.gateways.http.dialling import Resolver
 from omni_pipeline.settings import IPAddress

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.outcomes import (
     Blocked,
     Fetched,
     FetchRequest,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.outcomes import FetchRequest, Outcome
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.outcomes import FetchRequest, Outcome
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.limits import KIB, MIB, FetchLimits
 from omni_pipeline_tests.gateways.http.http2_site import Conversation

@@ -16,8 +16,8 @@ from functools import cache
 import pytest
 import trustme
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.outcomes import (
     Fetched,
     FetchRequest,
     Forbidden,

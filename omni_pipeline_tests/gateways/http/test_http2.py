@@ -17,8 +17,8 @@ import pytest
 import trustme
 from h2.exceptions import ProtocolError
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.outcomes import (
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.outcomes import (
     Fetched,
     FetchRequest,
     Forbidden,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.outcomes import Fetched, FetchRequest, Unreachable
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Unreachable
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.limits import MIB, FetchLimits
 from omni_pipeline_tests.sites import Page, ScriptedSite, html, in_turn

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from omni_pipeline.domain.outcomes import Blocked, FetchRequest, Unreachable
+from omni_pipeline.domain.web.outcomes import Blocked, FetchRequest, Unreachable
 from omni_pipeline.gateways.http.responses import Head, outcome_without_body
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)

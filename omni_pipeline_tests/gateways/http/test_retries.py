@@ -6,14 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from omni_pipeline.domain.addresses import AddressPolicy
-from omni_pipeline.domain.outcomes import (
-    Blocked,
-    Fetched,
-    FetchRequest,
-    Outcome,
-    Unreachable,
-)
+from omni_pipeline.domain.web.addresses import AddressPolicy
+from omni_pipeline.domain.web.outcomes import Blocked, Fetched, FetchRequest, Outcome, Unreachable
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.settings import IPAddress

@@ -9,8 +9,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from omni_pipeline.domain.addresses import WEB_PORTS, not_public
-from omni_pipeline.domain.hosts import (
+from omni_pipeline.domain.web.addresses import WEB_PORTS, not_public
+from omni_pipeline.domain.web.hosts import (
     DEFAULT_PORTS,
     BadHostError,
     bracketed,

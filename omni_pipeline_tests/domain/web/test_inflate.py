@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.inflate import PIECE_BYTES, InflateError, Inflater, TooMuchError
+from omni_pipeline.domain.web.inflate import PIECE_BYTES, InflateError, Inflater, TooMuchError
 
 MIB = 1024 * 1024
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni_pipeline.domain.crawl_hosts import browser_may_load
+from omni_pipeline.domain.web.browser_hosts import browser_may_load
 
 
 @pytest.mark.parametrize(

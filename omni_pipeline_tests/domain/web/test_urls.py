@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.urls import (
+from omni_pipeline.domain.web.urls import (
     MOST_URL_BYTES,
     Site,
     canonical_url,

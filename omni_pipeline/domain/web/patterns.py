@@ -8,7 +8,7 @@ URLs are told apart by their form alone, and how many of one form a crawl takes 
 import re
 from collections import Counter
 
-from omni_pipeline.domain.urls import url_parts
+from omni_pipeline.domain.web.urls import url_parts
 
 MOST_SEGMENTS = 16
 # Heritrix' PathologicalPath: /a/a/ may be a place, /a/a/a/ is a link that leads into itself.

@@ -6,7 +6,7 @@ import random
 import pytest
 import ssrfguard
 
-from omni_pipeline.domain.addresses import AddressPolicy, not_public
+from omni_pipeline.domain.web.addresses import AddressPolicy, not_public
 
 REFUSED = {
     "S1": ["127.0.0.1", "127.255.255.254", "::1"],

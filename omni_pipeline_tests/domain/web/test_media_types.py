@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni_pipeline.domain.media import is_binary, is_html_type
+from omni_pipeline.domain.web.media_types import is_binary, is_html_type
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "application/xhtml+xml", ""])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.charset import MOST_REPLACED_SHARE, decode
+from omni_pipeline.domain.web.charset import MOST_REPLACED_SHARE, decode
 
 GERMAN = "Die Größe der Übergänge läßt sich später prüfen. "
 JAPANESE = "これは日本語のページです。設定を変更してください。"

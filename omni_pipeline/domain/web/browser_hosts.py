@@ -3,7 +3,7 @@
 Which addresses these names may lead to is decided elsewhere, for every connection.
 """
 
-from omni_pipeline.domain.hosts import BadHostError, canonical_host, is_numeric, without_www
+from omni_pipeline.domain.web.hosts import BadHostError, canonical_host, is_numeric, without_www
 
 # Where pages get the libraries from without which they stay empty. No fonts, no analytics.
 SCRIPT_HOSTS = frozenset(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from omni_pipeline.domain.retry_after import retry_after_seconds
+from omni_pipeline.domain.web.retry_after import retry_after_seconds
 
 NOW = datetime(2026, 11, 22, 2, 0, 0, tzinfo=UTC)
 
