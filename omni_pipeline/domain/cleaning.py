@@ -15,10 +15,10 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from omni_pipeline.domain.articles import is_article
 from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.domain.html.metadata import one_line, read_facts, read_title
+from omni_pipeline.domain.html.parse_cost import find_excess
 from omni_pipeline.domain.hygiene import clean_characters
-from omni_pipeline.domain.markup_limits import find_excess
 from omni_pipeline.domain.noise import drop_noise, without_noise
-from omni_pipeline.domain.page_facts import one_line, read_facts, read_title
 from omni_pipeline.domain.pruning import find_content
 from omni_pipeline.domain.tables import limit_grids, open_layout_tables
 

@@ -13,10 +13,10 @@ from urllib.parse import unquote
 from selectolax.lexbor import LexborNode
 
 from omni_pipeline.domain import company_numbers as numbers
+from omni_pipeline.domain.html.json_ld import read_blocks
+from omni_pipeline.domain.html.microdata import read_microdata
+from omni_pipeline.domain.html.page import ParsedPage, text_of_node
 from omni_pipeline.domain.hygiene import storable
-from omni_pipeline.domain.json_ld import read_blocks
-from omni_pipeline.domain.microdata import read_microdata
-from omni_pipeline.domain.parsed_page import ParsedPage, text_of_node
 from omni_pipeline.domain.products import TRUST, Evidence, Source
 from omni_pipeline.domain.schema_products import text_of, types_of
 from omni_pipeline.domain.web.urls import canonical_url, url_parts

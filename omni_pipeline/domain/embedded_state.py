@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from omni_pipeline.domain.json_ld import read_block, read_value, walk
-from omni_pipeline.domain.parsed_page import ParsedPage, likeness, words_of
+from omni_pipeline.domain.html.json_ld import read_block, read_value, walk
+from omni_pipeline.domain.html.page import ParsedPage, likeness, words_of
 from omni_pipeline.domain.product_claims import Claim, OfferClaim
 from omni_pipeline.domain.products import Source
 from omni_pipeline.domain.schema_products import text_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.markup import parse_html
+from omni_pipeline.domain.html.parsing import parse_html
 from omni_pipeline.domain.web.urls import UrlParts, canonical_url, same_server, url_parts
 
 MOST_LINKS = 2_000

@@ -1,8 +1,8 @@
 """Extracts the products of a page: its own one, or those that it lists."""
 
-from omni_pipeline.domain.json_ld import read_blocks
-from omni_pipeline.domain.microdata import read_microdata
-from omni_pipeline.domain.parsed_page import ParsedPage, likeness, words_of
+from omni_pipeline.domain.html.json_ld import read_blocks
+from omni_pipeline.domain.html.microdata import read_microdata
+from omni_pipeline.domain.html.page import ParsedPage, likeness, words_of
 from omni_pipeline.domain.product_claims import Claim
 from omni_pipeline.domain.product_detail import detail_product
 from omni_pipeline.domain.product_lists import listed_products, shown_list

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from selectolax.lexbor import LexborNode
 
 from omni_pipeline.domain.gtins import normalize_gtin
+from omni_pipeline.domain.html.page import ParsedPage, text_of_node
 from omni_pipeline.domain.hygiene import storable
-from omni_pipeline.domain.parsed_page import ParsedPage, text_of_node
 from omni_pipeline.domain.product_claims import Claim
 from omni_pipeline.domain.product_offers import claimed_price, merge_offers, read_offer
 from omni_pipeline.domain.product_rules import PricedElement, ShownProduct

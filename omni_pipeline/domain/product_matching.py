@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from omni_pipeline.domain.parsed_page import words_of
+from omni_pipeline.domain.html.page import words_of
 
 _NUMBERS = ("gtin", "sku")
 

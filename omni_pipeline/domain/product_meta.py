@@ -1,6 +1,6 @@
 """Reads the product that OpenGraph and its relatives in ``meta`` describe."""
 
-from omni_pipeline.domain.parsed_page import ParsedPage
+from omni_pipeline.domain.html.page import ParsedPage
 from omni_pipeline.domain.product_claims import Claim, OfferClaim
 from omni_pipeline.domain.products import Source
 

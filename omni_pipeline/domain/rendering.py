@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.markup import content_text, one_line, parse_html
+from omni_pipeline.domain.html.parsing import content_text, one_line, parse_html
 from omni_pipeline.errors import PermanentError
 
 # A page with this much text, or this much of it in sentences, has been written by its server.

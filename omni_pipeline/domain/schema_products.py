@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from omni_pipeline.domain.json_ld import walk
+from omni_pipeline.domain.html.json_ld import walk
 from omni_pipeline.domain.product_claims import Claim, OfferClaim
 from omni_pipeline.domain.products import MOST_PRODUCTS, Source
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.markup_limits import Excess
+from omni_pipeline.domain.html.parse_cost import Excess
 
 MOST_GRID_CELLS = 1_000_000
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni_pipeline.domain.declared_types import MOST_TYPES, declared_types
+from omni_pipeline.domain.html.structured_data import MOST_TYPES, declared_types
 
 
 def json_ld(text: str) -> str:

@@ -5,7 +5,7 @@ What is worth indexing in a page is found with more care elsewhere.
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.markup_limits import find_excess
+from omni_pipeline.domain.html.parse_cost import find_excess
 from omni_pipeline.errors import PermanentError
 
 # The worst page as short as this costs the parser less than a second; most pages are not longer.

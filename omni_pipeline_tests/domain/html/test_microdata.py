@@ -4,7 +4,7 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
-from omni_pipeline.domain.microdata import MOST_ELEMENTS, read_microdata
+from omni_pipeline.domain.html.microdata import MOST_ELEMENTS, read_microdata
 
 
 def read(html: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:

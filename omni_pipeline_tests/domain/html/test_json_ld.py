@@ -5,7 +5,13 @@ import time
 
 import pytest
 
-from omni_pipeline.domain.json_ld import MOST_CHARACTERS, MOST_DEPTH, read_block, read_blocks, walk
+from omni_pipeline.domain.html.json_ld import (
+    MOST_CHARACTERS,
+    MOST_DEPTH,
+    read_block,
+    read_blocks,
+    walk,
+)
 
 VARIANTS = {
     "plain": '{"name": "a"}',

@@ -7,8 +7,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from omni_pipeline.domain import markup_limits
-from omni_pipeline.domain.markup_limits import (
+from omni_pipeline.domain.html import parse_cost
+from omni_pipeline.domain.html.parse_cost import (
     MOST_ATTRIBUTES,
     MOST_DEPTH,
     MOST_NESTED_QUOTES,
@@ -74,16 +74,16 @@ def _pile(parts: list[tuple[list[str], int]]) -> str:
 @example("<svg><title><div></title></div></svg>")
 @example("<div></\u017fcript></div><script></\u017fcript></div>")
 def test_the_rough_count_sees_at_least_the_depth_that_the_census_sees(soup: str) -> None:
-    names = markup_limits._NAMES.findall(soup)
-    census = markup_limits._Census(soup)
+    names = parse_cost._NAMES.findall(soup)
+    census = parse_cost._Census(soup)
     if names and names[-1]:
-        assert markup_limits._depth_at_most(names) >= census.most_depth
+        assert parse_cost._depth_at_most(names) >= census.most_depth
 
 
 @given(_piled.map(_pile))
 def test_what_the_rough_count_trusts_the_census_lets_through(html: str) -> None:
     if is_surely_safe(html):
-        assert markup_limits._Census(html).excess() is None
+        assert parse_cost._Census(html).excess() is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from omni_pipeline.domain.page_facts import PageFacts, read_facts
+from omni_pipeline.domain.html.metadata import PageFacts, read_facts
 
 
 def facts(html: str) -> PageFacts:

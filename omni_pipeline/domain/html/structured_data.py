@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser
 
-from omni_pipeline.domain.json_ld import read_blocks, walk
-from omni_pipeline.domain.markup import parse_html
+from omni_pipeline.domain.html.json_ld import read_blocks, walk
+from omni_pipeline.domain.html.parsing import parse_html
 from omni_pipeline.errors import PermanentError
 
 MOST_TYPES = 20

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.markup import parse_html
+from omni_pipeline.domain.html.parsing import parse_html
 from omni_pipeline.domain.web.urls import canonical_url
 
 _NOT_TEXT = "script,style,template,noscript,svg,iframe,textarea"
