@@ -12,7 +12,7 @@ import dagster as dg
 from psycopg import Connection
 
 from omni_pipeline import faults
-from omni_pipeline.domain.crawl_part import name_part
+from omni_pipeline.domain.crawl.selection import name_part
 from omni_pipeline.domain.web.urls import check_partition_key
 from omni_pipeline.errors import OmniError, SettingsError
 from omni_pipeline.settings import Settings, read_settings

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from omni_pipeline import faults
-from omni_pipeline.domain.crawl_part import CrawlPart
-from omni_pipeline.domain.scope import CrawlScope
+from omni_pipeline.domain.crawl.scope import CrawlScope
+from omni_pipeline.domain.crawl.selection import CrawlPart
 from omni_pipeline.steps.crawl_batch import CrawlBatch, save_batch
 from omni_pipeline.steps.link_gate import LinkGate
 from omni_pipeline.steps.refresh import Progress, Refresh

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from omni_pipeline.domain.scope import CrawlScope
-from omni_pipeline.domain.soft_404 import fingerprint, probe_url
+from omni_pipeline.domain.crawl.scope import CrawlScope
+from omni_pipeline.domain.crawl.soft_404 import fingerprint, probe_url
 from omni_pipeline.domain.web.outcomes import (
     Blocked,
     Fetched,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from psycopg import Connection
 
-from omni_pipeline.domain.robots import (
+from omni_pipeline.domain.crawl.robots import (
     MOST_DELAY_SECONDS,
     MOST_ROBOTS_BYTES,
     MOST_ROBOTS_REDIRECTS,
@@ -17,7 +17,7 @@ from omni_pipeline.domain.robots import (
     rules_from,
     rules_from_copy,
 )
-from omni_pipeline.domain.sitemaps import MOST_SITEMAP_BYTES, lastmod_time, parse_sitemap
+from omni_pipeline.domain.crawl.sitemaps import MOST_SITEMAP_BYTES, lastmod_time, parse_sitemap
 from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Gone, Outcome
 from omni_pipeline.domain.web.urls import Site, canonical_url, in_scope
 from omni_pipeline.errors import PermanentError

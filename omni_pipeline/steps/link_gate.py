@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from omni_pipeline.domain.scope import MOST_DEPTH, CrawlScope
+from omni_pipeline.domain.crawl.scope import MOST_DEPTH, CrawlScope
 from omni_pipeline.domain.web.patterns import PatternBudget, is_pathological
 from omni_pipeline.domain.web.urls import site_url
 from omni_pipeline.steps.discovery import Robots

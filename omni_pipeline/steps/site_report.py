@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from omni_pipeline.domain.robots import MOST_DELAY_SECONDS
+from omni_pipeline.domain.crawl.robots import MOST_DELAY_SECONDS
 from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT
 
 # Dollars per million tokens, as OpenAI announced them on 25 January 2024 ("New embedding models

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from omni_pipeline.domain.links import PRODUCT_TOKEN
+from omni_pipeline.domain.crawl.links import PRODUCT_TOKEN
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.domain.web.browser_hosts import browser_may_load
 from omni_pipeline.domain.web.outcomes import Outcome, Unusable

@@ -8,7 +8,7 @@ import pytest
 from omni_pipeline.commands.application import open_application
 from omni_pipeline.commands.demo import show_shop
 from omni_pipeline.commands.refresh import run
-from omni_pipeline.domain.crawl_part import name_part
+from omni_pipeline.domain.crawl.selection import name_part
 from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.monitoring import invariants

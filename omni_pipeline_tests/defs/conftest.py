@@ -12,7 +12,7 @@ from dagster._core.storage.defs_state.base import DefsStateStorage
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs.instance import add_partition, dagster_environment, open_instance
 from omni_pipeline.defs.launch import RunOutcome, run_refresh
-from omni_pipeline.domain.crawl_part import WHOLE_SITE, CrawlPart
+from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart
 from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store.jobs import domains

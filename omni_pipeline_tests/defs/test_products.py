@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from omni_pipeline.domain.crawl_part import name_part
+from omni_pipeline.domain.crawl.selection import name_part
 from omni_pipeline.store.catalogue import price_snapshots, products
 from omni_pipeline.store.catalogue.products import StoredProduct
 from omni_pipeline.store.jobs import domains

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from omni_pipeline.domain.crawl_part import CrawlPart, name_part
+from omni_pipeline.domain.crawl.selection import CrawlPart, name_part
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.price_snapshots import snapshot_prices
 from omni_pipeline.steps.products import ProductsReport, extract

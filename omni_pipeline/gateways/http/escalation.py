@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Protocol
 
-from omni_pipeline.domain.rendering import gains_by_rendering, script_evidence
+from omni_pipeline.domain.crawl.rendering import gains_by_rendering, script_evidence
 from omni_pipeline.domain.web.charset import decode
 from omni_pipeline.domain.web.outcomes import Fetched, Outcome
 

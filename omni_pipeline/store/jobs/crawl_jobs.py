@@ -15,7 +15,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from omni_pipeline.domain.crawl_part import WHOLE_SITE, CrawlPart
+from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart
 from omni_pipeline.errors import (
     DomainBusyError,
     LeaseLostError,

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.domain.crawl_part import CrawlPart, JobType
+from omni_pipeline.domain.crawl.selection import CrawlPart, JobType
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, UnknownDomainError
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.jobs import crawl_jobs, domains

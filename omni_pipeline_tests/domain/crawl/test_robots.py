@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from omni_pipeline.domain.robots import (
+from omni_pipeline.domain.crawl.robots import (
     MOST_ROBOTS_BYTES,
     RobotsRules,
     robots_text,

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from omni_pipeline.domain.rendering import gains_by_rendering, script_evidence
+from omni_pipeline.domain.crawl.rendering import gains_by_rendering, script_evidence
 
 SCRIPT = '<script src="/static/main.3f2a.js"></script>'
 SENTENCE = "The quick brown fox jumps over the lazy dog, and then it sleeps until noon. "

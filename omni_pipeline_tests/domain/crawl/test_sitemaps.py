@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.sitemaps import MOST_URLS, SitemapPage, lastmod_time, parse_sitemap
+from omni_pipeline.domain.crawl.sitemaps import MOST_URLS, SitemapPage, lastmod_time, parse_sitemap
 from omni_pipeline.domain.web.inflate import PIECE_BYTES
 
 MIB = 1024 * 1024

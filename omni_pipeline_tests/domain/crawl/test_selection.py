@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni_pipeline.domain.crawl_part import WHOLE_SITE, CrawlPart, JobType, name_part
+from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart, JobType, name_part
 from omni_pipeline.errors import SettingsError
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from omni_pipeline.domain.crawl_part import WHOLE_SITE, CrawlPart
+from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart
 from omni_pipeline.domain.web.urls import Site, in_scope, url_parts
 
 # A site whose pages lie deeper than this is a trap or a mistake (FAULTS P8).

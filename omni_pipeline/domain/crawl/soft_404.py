@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+from omni_pipeline.domain.crawl.rendering import script_evidence
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.domain.html.parsing import content_text, one_line, parse_html
-from omni_pipeline.domain.rendering import script_evidence
 from omni_pipeline.domain.web.urls import canonical_url, url_parts
 from omni_pipeline.errors import PermanentError
 

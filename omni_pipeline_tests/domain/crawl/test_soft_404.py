@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from omni_pipeline.domain.soft_404 import fingerprint, probe_url
+from omni_pipeline.domain.crawl.soft_404 import fingerprint, probe_url
 
 START = "https://shop.example.com/en/"
 PROBE = probe_url(START, "k3v9q8x2m5")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from omni_pipeline.domain.links import (
+from omni_pipeline.domain.crawl.links import (
     MOST_LINKS,
     PRODUCT_TOKEN,
     PageLinks,
