@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from omni_pipeline.domain.cleaning import CleanedPage, clean
+from omni_pipeline.domain.text.cleaning import CleanedPage, clean
 
 SHINGLE_WORDS = 4
 WORD = re.compile(r"\w+")

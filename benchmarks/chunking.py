@@ -15,8 +15,8 @@ from pathlib import Path
 from semantic_text_splitter import MarkdownSplitter
 
 from omni_pipeline.domain.chunking import Chunker, make_chunker
-from omni_pipeline.domain.cleaning import CleanedPage, clean
-from omni_pipeline.domain.outline import find_sections
+from omni_pipeline.domain.text.cleaning import CleanedPage, clean
+from omni_pipeline.domain.text.outline import find_sections
 
 TOKENIZER = "text-embedding-3-small"
 PARAGRAPH = (

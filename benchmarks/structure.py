@@ -20,8 +20,8 @@ from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.boilerplate import decide, fingerprint, leave_out
-from omni_pipeline.domain.cleaning import CleanedPage, clean
+from omni_pipeline.domain.text.boilerplate import decide, fingerprint, leave_out
+from omni_pipeline.domain.text.cleaning import CleanedPage, clean
 
 CONTENT = "main,[role=main]"
 NO_WORDS = re.compile(r"[\W_]+")

@@ -11,7 +11,7 @@ from omni_pipeline.errors import PermanentError
 
 if TYPE_CHECKING:
     from omni_pipeline.domain.chunking import Chunker
-    from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
+    from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
     from omni_pipeline.domain.web.outcomes import Rendering
     from omni_pipeline.steps.scrape import ScrapedPage
 
@@ -36,7 +36,7 @@ def scrape(
     What is known of the page goes to standard error, so that the text can be piped.
     """
     from omni_pipeline.commands.looking import open_looking
-    from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
+    from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
     from omni_pipeline.steps.scrape import scrape as scrape_page
 
     rendering: Rendering = "auto" if browser is None else "browser" if browser else "http"

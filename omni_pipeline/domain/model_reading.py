@@ -19,7 +19,7 @@ from omni_pipeline.domain.money import Price, parse_price
 from omni_pipeline.domain.product_meta import is_product_page
 from omni_pipeline.domain.product_rules import ShownProduct
 from omni_pipeline.domain.products import TRUST, Evidence, PageKind, Product, Source
-from omni_pipeline.domain.pruning import drop_hidden
+from omni_pipeline.domain.text.pruning import drop_hidden
 
 # Part of what an answer is kept under: raise it with every change of the question.
 QUESTION_VERSION = 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from zlib import crc32
 
-from omni_pipeline.domain.outline import Section
+from omni_pipeline.domain.text.outline import Section
 
 # Below this share of a chunk a part does not stand alone: a heading, a date, one line of text.
 _TINY_SHARE = 1 / 8

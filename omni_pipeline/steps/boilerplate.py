@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
-from omni_pipeline.domain.boilerplate import decide, fingerprint, pack, unpack
-from omni_pipeline.domain.cleaning import CLEANER_VERSION, CleanedPage, Unreadable
+from omni_pipeline.domain.text.boilerplate import decide, fingerprint, pack, unpack
+from omni_pipeline.domain.text.cleaning import CLEANER_VERSION, CleanedPage, Unreadable
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.store.crawl.raw_pages import DuePage
 from omni_pipeline.store.jobs.crawl_jobs import Claim

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from psycopg import Connection
 
 from omni_pipeline import faults
-from omni_pipeline.domain.changes import describe_changes
-from omni_pipeline.domain.cleaning import CLEANER_VERSION, CleanedPage, Unreadable
+from omni_pipeline.domain.text.changes import describe_changes
+from omni_pipeline.domain.text.cleaning import CLEANER_VERSION, CleanedPage, Unreadable
 from omni_pipeline.gateways.cleaning.pool import Cleaner, CleaningLimits, open_cleaner
 from omni_pipeline.steps.boilerplate import Look, learn_boilerplate
 from omni_pipeline.steps.page_texts import Answers, has_shrunk, new_text, no_text

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
 from omni_pipeline.domain.crawl.rendering import script_evidence
 from omni_pipeline.domain.html.structured_data import declared_types
+from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
 from omni_pipeline.domain.web.urls import Site, in_scope, site_url
 from omni_pipeline.errors import OmniError
 from omni_pipeline.steps.discovery import Robots, Web, sitemap_urls

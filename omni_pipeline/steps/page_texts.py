@@ -1,9 +1,9 @@
 """What a batch of pages says: cleaned, without boilerplate, and compared with what they said."""
 
-from omni_pipeline.domain.boilerplate import leave_out, unpack
-from omni_pipeline.domain.changes import changed_headings
-from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
 from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.domain.text.boilerplate import leave_out, unpack
+from omni_pipeline.domain.text.changes import changed_headings
+from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
 from omni_pipeline.gateways.cleaning.pool import Cleaner, Source
 from omni_pipeline.store.crawl.raw_pages import DuePage
 from omni_pipeline.store.text.boilerplate_samples import Decision

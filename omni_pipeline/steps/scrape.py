@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from omni_pipeline.domain.cleaning import CleanedPage, Unreadable, clean
+from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable, clean
 from omni_pipeline.domain.web.outcomes import (
     Blocked,
     Fetched,

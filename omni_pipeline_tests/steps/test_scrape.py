@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
+from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Outcome
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Protocol
 
-from omni_pipeline.domain.cleaning import CleanedPage, Unreadable, clean
+from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable, clean
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.gateways.cleaning.worker import (
     EXIT_OUT_OF_MEMORY,

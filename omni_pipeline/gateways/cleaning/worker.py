@@ -19,7 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
-from omni_pipeline.domain.cleaning import CleanedPage, Unreadable, clean
+from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable, clean
 
 _LENGTH = struct.Struct(">I")
 

@@ -7,7 +7,7 @@ from datetime import date
 
 from psycopg import Connection
 
-from omni_pipeline.domain.changes import PageChange
+from omni_pipeline.domain.text.changes import PageChange
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_all

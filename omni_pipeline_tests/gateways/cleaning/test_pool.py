@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from omni_pipeline.domain.cleaning import CleanedPage, Unreadable
+from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.gateways.cleaning.pool import (
     OVER_BUDGET,

@@ -16,8 +16,8 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import TypeAlias
 
-from omni_pipeline.domain.cleaning import CleanedPage, content_hash
-from omni_pipeline.domain.outline import find_blocks
+from omni_pipeline.domain.text.cleaning import CleanedPage, content_hash
+from omni_pipeline.domain.text.outline import find_blocks
 
 # Blocks of one page that are remembered, from the top and from the bottom: menus stand at the ends.
 MOST_BLOCKS_AT_AN_END = 128

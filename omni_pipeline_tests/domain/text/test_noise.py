@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from omni_pipeline.domain.noise import drop_noise, without_noise
+from omni_pipeline.domain.text.noise import drop_noise, without_noise
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from omni_pipeline.domain.changes import (
+from omni_pipeline.domain.text.changes import (
     MOST_HEADINGS_TOLD,
     PageChange,
     changed_headings,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from omni_pipeline.domain.hygiene import storable
-from omni_pipeline.domain.noise import without_noise
-from omni_pipeline.domain.outline import find_sections
+from omni_pipeline.domain.text.noise import without_noise
+from omni_pipeline.domain.text.outline import find_sections
 
 MOST_HEADINGS = 20
 MOST_HEADINGS_TOLD = 5

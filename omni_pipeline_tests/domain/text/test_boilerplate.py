@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.boilerplate import (
+from omni_pipeline.domain.text.boilerplate import (
     FEWEST_PAGES,
     MOST_BLOCKS_AT_AN_END,
     decide,
@@ -14,7 +14,7 @@ from omni_pipeline.domain.boilerplate import (
     strip_markdown,
     unpack,
 )
-from omni_pipeline.domain.cleaning import CleanedPage, clean, content_hash
+from omni_pipeline.domain.text.cleaning import CleanedPage, clean, content_hash
 
 MENU = "- Home\n- Shop\n- Basket\n- Contact\n\n"
 FOOTER = "\n\nAll prices include taxes, and we send to every island that has a harbour."

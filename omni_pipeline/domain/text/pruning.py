@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.articles import find_article, find_prose
 from omni_pipeline.domain.html.metadata import visible_text
+from omni_pipeline.domain.text.articles import find_article, find_prose
 
 _LANDMARKS = "main,[role=main],article"
 

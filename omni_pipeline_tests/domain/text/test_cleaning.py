@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.cleaning import CleanedPage, Unreadable, clean, content_hash
 from omni_pipeline.domain.hygiene import storable
+from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable, clean, content_hash
 
 URL = "https://site.example.test/docs/page.html"
 PAGES = sorted(path.parent for path in Path(__file__).parent.glob("pages/*/page.html"))

@@ -3,8 +3,8 @@
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from omni_pipeline.domain.articles import is_article
-from omni_pipeline.domain.cleaning import CleanedPage, clean
+from omni_pipeline.domain.text.articles import is_article
+from omni_pipeline.domain.text.cleaning import CleanedPage, clean
 
 DECLARED = "<meta property='og:type' content='article'>"
 PROSE = "<p>It rained for a week, and then the river came up to the third step.</p>"
