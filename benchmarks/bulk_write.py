@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import Connection
 
-from omni_pipeline.domain.chunking import Chunk
+from omni_pipeline.domain.chunks.chunking import Chunk
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.chunks import BATCH_PAGES
 from omni_pipeline.store.crawl import raw_pages

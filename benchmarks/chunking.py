@@ -14,7 +14,7 @@ from pathlib import Path
 
 from semantic_text_splitter import MarkdownSplitter
 
-from omni_pipeline.domain.chunking import Chunker, make_chunker
+from omni_pipeline.domain.chunks.chunking import Chunker, make_chunker
 from omni_pipeline.domain.text.cleaning import CleanedPage, clean
 from omni_pipeline.domain.text.outline import find_sections
 

@@ -19,7 +19,7 @@ from pgvector import HalfVector
 from benchmarks.bulk_write import FLOORS, RNG, copy_rows, digest, make_chunks, make_pages
 from benchmarks.contenders import own_home
 from benchmarks.process_tree import Cost, Stopwatch, adopt_orphans
-from omni_pipeline.domain.chunking import Chunk
+from omni_pipeline.domain.chunks.chunking import Chunk
 from omni_pipeline.gateways.embedding.client import Embedded
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.chunks import BATCH_PAGES

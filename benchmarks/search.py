@@ -25,7 +25,7 @@ from psycopg import Connection
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from benchmarks.bulk_write import Vectors, digest
-from omni_pipeline.domain.chunking import Chunk, make_chunker
+from omni_pipeline.domain.chunks.chunking import Chunk, make_chunker
 from omni_pipeline.domain.embedding_models import LEXICAL, MINILM
 from omni_pipeline.domain.ranking import ndcg, recall, reciprocal_rank
 from omni_pipeline.domain.text.cleaning import CleanedPage, clean

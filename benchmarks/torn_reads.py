@@ -29,7 +29,7 @@ from psycopg import Connection, sql
 from benchmarks.bulk_write import digest, own_database
 from benchmarks.contenders import ROOT
 from benchmarks.torn_pages import DIMENSIONS, MOST_EXACT, texts_of, vector_of, version_of
-from omni_pipeline.domain.chunking import Chunk
+from omni_pipeline.domain.chunks.chunking import Chunk
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.crawl.raw_pages import NewBody
 from omni_pipeline.store.index import chunks, embedding_models, embeddings

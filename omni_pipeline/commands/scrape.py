@@ -10,7 +10,7 @@ from omni_pipeline.commands.console import err, print_json
 from omni_pipeline.errors import PermanentError
 
 if TYPE_CHECKING:
-    from omni_pipeline.domain.chunking import Chunker
+    from omni_pipeline.domain.chunks.chunking import Chunker
     from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
     from omni_pipeline.domain.web.outcomes import Rendering
     from omni_pipeline.steps.scrape import ScrapedPage

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
-from omni_pipeline.domain.chunking import Chunk, Chunker
+from omni_pipeline.domain.chunks.chunking import Chunk, Chunker
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.refresh import Progress, Refresh
 from omni_pipeline.store.crawl import failed_pages

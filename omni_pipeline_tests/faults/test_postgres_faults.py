@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.domain.chunking import Chunk
+from omni_pipeline.domain.chunks.chunking import Chunk
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.index import chunks

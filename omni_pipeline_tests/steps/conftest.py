@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from omni_pipeline.domain.chunking import Chunker, make_chunker
+from omni_pipeline.domain.chunks.chunking import Chunker, make_chunker
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.gateways.embedding.client import Embedded, Refusal

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.domain.chunking import make_chunker
+from omni_pipeline.domain.chunks.chunking import make_chunker
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, PermanentError, TemporaryError
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from psycopg import Connection, Cursor, sql
 from psycopg.rows import dict_row
 
-from omni_pipeline.domain.chunking import Chunk
+from omni_pipeline.domain.chunks.chunking import Chunk
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.crawl.raw_pages import Evidence, NewBody

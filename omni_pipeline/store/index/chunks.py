@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from psycopg import Connection
 
 from omni_pipeline import faults
-from omni_pipeline.domain.chunking import Chunk
+from omni_pipeline.domain.chunks.chunking import Chunk
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_all, fetch_one

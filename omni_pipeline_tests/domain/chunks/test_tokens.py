@@ -6,9 +6,9 @@ import pytest
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
-from omni_pipeline.domain.tokens import _BertCounter, _Cl100kCounter, token_counter
+from omni_pipeline.domain.chunks.tokens import _BertCounter, _Cl100kCounter, token_counter
 from omni_pipeline.gateways.embedding.local_model import find_weights
-from omni_pipeline_tests.domain.test_chunking import OPENAI, bert
+from omni_pipeline_tests.domain.chunks.test_chunking import OPENAI, bert
 
 ATOMS = [
     *("'s", "'LL", " ", "  ", "\n", "\n\n", "\t", "\r\n", "a", "Word", "ß", "e\u0301", "日本語"),

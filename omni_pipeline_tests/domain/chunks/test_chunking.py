@@ -16,7 +16,13 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
 from tokenizers.processors import BertProcessing
 
-from omni_pipeline.domain.chunking import MOST_CHUNKS, MOST_HEADINGS, Chunk, Chunker, make_chunker
+from omni_pipeline.domain.chunks.chunking import (
+    MOST_CHUNKS,
+    MOST_HEADINGS,
+    Chunk,
+    Chunker,
+    make_chunker,
+)
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.gateways.embedding.local_model import find_weights

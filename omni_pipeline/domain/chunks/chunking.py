@@ -14,10 +14,10 @@ from typing import NamedTuple
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
+from omni_pipeline.domain.chunks.packing import Capacity, Part, Span, fill, pack_sections
+from omni_pipeline.domain.chunks.tokens import TokenCounter, token_counter
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.domain.packing import Capacity, Part, Span, fill, pack_sections
 from omni_pipeline.domain.text.outline import find_blocks, find_sections
-from omni_pipeline.domain.tokens import TokenCounter, token_counter
 from omni_pipeline.errors import PermanentError
 
 # Pages chunked by another version are chunked again: raise it with every change of the output.
