@@ -42,7 +42,7 @@ LEFT_OUT: dict[str, str] = {
 # Where the rows C are meant by their bare numbers: what these test is the embedding endpoint.
 ENDPOINT_TESTS = {
     "gateways/embedding/test_client.py",
-    "domain/test_embedding_answers.py",
+    "domain/embedding/test_validation.py",
     "steps/test_embedding_turnstile.py",
     "store/usage/test_circuit_breakers.py",
     "store/usage/test_rate_limits.py",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from omni_pipeline.domain.chunks.chunking import Chunker, make_chunker
-from omni_pipeline.domain.embedding_models import EmbeddingModel
+from omni_pipeline.domain.embedding.known_models import EmbeddingModel
 from omni_pipeline.domain.web.urls import Site, parse_site
 from omni_pipeline.gateways.embedding.client import load_tokenizer, resolve_model
 from omni_pipeline.gateways.http.client import WebDoor

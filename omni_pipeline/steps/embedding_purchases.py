@@ -14,9 +14,9 @@ import numpy as np
 from psycopg import Connection
 
 from omni_pipeline import faults
-from omni_pipeline.domain.embedding_batches import plan_batches
-from omni_pipeline.domain.embedding_prices import price_per_million
-from omni_pipeline.domain.vector_drift import Vectors, describe_drift
+from omni_pipeline.domain.embedding.batching import plan_batches
+from omni_pipeline.domain.embedding.drift import Vectors, describe_drift
+from omni_pipeline.domain.embedding.token_prices import price_per_million
 from omni_pipeline.errors import OmniError, TemporaryError
 from omni_pipeline.gateways.embedding.client import REQUEST_ITEMS, Embedded, Refusal
 from omni_pipeline.steps.refresh import Refresh

@@ -6,7 +6,11 @@ from dataclasses import replace
 from functools import cached_property
 
 from omni_pipeline.domain.chunks.chunking import Chunker, make_chunker
-from omni_pipeline.domain.embedding_models import EmbeddingModel, endpoint_address, settings_for
+from omni_pipeline.domain.embedding.known_models import (
+    EmbeddingModel,
+    endpoint_address,
+    settings_for,
+)
 from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.gateways.embedding.client import (
     Embedded,

@@ -11,7 +11,7 @@ import pytest
 import stamina
 from psycopg import Connection
 
-from omni_pipeline.domain.vector_drift import Vectors
+from omni_pipeline.domain.embedding.drift import Vectors
 from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.gateways.embedding.client import Embedded, open_embedding_door
 from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy

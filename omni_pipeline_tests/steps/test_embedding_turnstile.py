@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_pipeline.domain.lexical_vectors import LEXICAL_DIMENSIONS
+from omni_pipeline.domain.embedding.lexical_vectors import LEXICAL_DIMENSIONS
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.embedding.client import EmbeddingDoor, open_embedding_door
 from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from omni_pipeline.domain.embedding_answers import (
+from omni_pipeline.domain.embedding.batching import plan_batches
+from omni_pipeline.domain.embedding.known_models import MINILM, EmbeddingModel, choose_model
+from omni_pipeline.domain.embedding.validation import (
     Answer,
     InputRefusedError,
     Vectors,
     read_answer,
 )
-from omni_pipeline.domain.embedding_batches import plan_batches
-from omni_pipeline.domain.embedding_models import MINILM, EmbeddingModel, choose_model
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.embedding.local_model import (
     find_weights,

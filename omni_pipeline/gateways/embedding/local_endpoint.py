@@ -11,7 +11,7 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from omni_pipeline.domain.embedding_answers import Vectors
+from omni_pipeline.domain.embedding.validation import Vectors
 from omni_pipeline.gateways.embedding.local_model import LocalModel
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from omni_pipeline.domain.embedding_answers import Vectors
-from omni_pipeline.domain.embedding_models import INSTALL_WEIGHTS, LEXICAL, MINILM
-from omni_pipeline.domain.lexical_vectors import LEXICAL_DIMENSIONS, lexical_vector
+from omni_pipeline.domain.embedding.known_models import INSTALL_WEIGHTS, LEXICAL, MINILM
+from omni_pipeline.domain.embedding.lexical_vectors import LEXICAL_DIMENSIONS, lexical_vector
+from omni_pipeline.domain.embedding.validation import Vectors
 from omni_pipeline.errors import PermanentError
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from tokenizers import Tokenizer
 
-from omni_pipeline.domain.embedding_answers import Vectors
-from omni_pipeline.domain.embedding_models import MINILM
+from omni_pipeline.domain.embedding.known_models import MINILM
+from omni_pipeline.domain.embedding.validation import Vectors
 from omni_pipeline.gateways.embedding.minilm_graph import (
     INPUT,
     WIDTH,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import httpx2
 import openai
 
-from omni_pipeline.domain.embedding_models import EmbeddingModel
+from omni_pipeline.domain.embedding.known_models import EmbeddingModel
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.gateways.embedding.local_endpoint import make_app
 from omni_pipeline.gateways.embedding.local_model import LocalModel

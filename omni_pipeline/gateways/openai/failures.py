@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import openai
 
-from omni_pipeline.domain.embedding_answers import InputRefusedError
+from omni_pipeline.domain.embedding.validation import InputRefusedError
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.domain.web.retry_after import retry_after_seconds
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError

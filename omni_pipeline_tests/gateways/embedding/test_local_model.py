@@ -12,7 +12,7 @@ import httpx2
 import numpy as np
 import pytest
 
-from omni_pipeline.domain.embedding_models import LEXICAL, MINILM
+from omni_pipeline.domain.embedding.known_models import LEXICAL, MINILM
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.gateways.embedding.client import (
     load_tokenizer,

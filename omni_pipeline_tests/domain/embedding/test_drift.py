@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from omni_pipeline.domain.vector_drift import FEWEST_STORED, describe_drift
+from omni_pipeline.domain.embedding.drift import FEWEST_STORED, describe_drift
 
 Vectors = NDArray[np.float32]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.embedding_answers import Answer, read_answer
+from omni_pipeline.domain.embedding.validation import Answer, read_answer
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 
 TEXTS = ("one", "two", "three")

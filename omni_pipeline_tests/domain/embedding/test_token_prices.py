@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from omni_pipeline.domain.embedding_prices import price_per_million
+from omni_pipeline.domain.embedding.token_prices import price_per_million
 from omni_pipeline.settings import EmbeddingSettings
 
 OPENAI = EmbeddingSettings(api_key="k")

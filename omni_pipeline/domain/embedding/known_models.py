@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from omni_pipeline.domain.lexical_vectors import LEXICAL_DIMENSIONS
+from omni_pipeline.domain.embedding.lexical_vectors import LEXICAL_DIMENSIONS
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, EmbeddingSettings

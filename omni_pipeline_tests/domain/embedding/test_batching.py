@@ -5,7 +5,7 @@ from itertools import chain, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.embedding_batches import plan_batches
+from omni_pipeline.domain.embedding.batching import plan_batches
 
 counts = st.lists(st.integers(min_value=0, max_value=50), max_size=60)
 

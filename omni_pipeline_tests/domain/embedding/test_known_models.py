@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from omni_pipeline.domain.embedding_models import (
+from omni_pipeline.domain.embedding.known_models import (
     CL100K,
     IN_PROCESS,
     LEXICAL,

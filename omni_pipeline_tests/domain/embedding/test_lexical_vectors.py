@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.lexical_vectors import LEXICAL_DIMENSIONS, lexical_vector
+from omni_pipeline.domain.embedding.lexical_vectors import LEXICAL_DIMENSIONS, lexical_vector
 
 
 @given(st.text())
