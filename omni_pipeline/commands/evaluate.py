@@ -17,7 +17,7 @@ from omni_pipeline.commands.search import (
     UrlPrefix,
     read_scope,
 )
-from omni_pipeline.domain.question_files import ExpectedAnswer, read_questions
+from omni_pipeline.domain.search.questions import ExpectedAnswer, read_questions
 from omni_pipeline.errors import SettingsError
 
 MOST_FILE_BYTES = 100_000_000

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from omni_pipeline.domain.question_files import ExpectedAnswer
-from omni_pipeline.domain.ranking import ndcg, recall, reciprocal_rank
+from omni_pipeline.domain.search.metrics import ndcg, recall, reciprocal_rank
+from omni_pipeline.domain.search.questions import ExpectedAnswer
 from omni_pipeline.steps.search import Mode, answer
 from omni_pipeline.steps.tools import Tools
 from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.excerpts import link_to, snippet
+from omni_pipeline.domain.search.snippets import link_to, snippet
 
 URL = "https://docs.test/guide"
 

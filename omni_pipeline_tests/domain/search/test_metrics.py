@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni_pipeline.domain.ranking import ndcg, recall, reciprocal_rank
+from omni_pipeline.domain.search.metrics import ndcg, recall, reciprocal_rank
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.question_files import ExpectedAnswer, read_questions
+from omni_pipeline.domain.search.questions import ExpectedAnswer, read_questions
 from omni_pipeline.errors import SettingsError
 
 EXPECTED = [
