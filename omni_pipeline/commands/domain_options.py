@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from omni_pipeline.domain.currencies import iso_code
+from omni_pipeline.domain.prices.currencies import iso_code
 from omni_pipeline.domain.web.hosts import BadHostError, canonical_host
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT, CrawlOptions

@@ -8,7 +8,7 @@ from base64 import b64encode
 import dagster as dg
 from psycopg import Connection
 
-from omni_pipeline.domain.price_chart import MOST_LINES, draw_prices
+from omni_pipeline.domain.prices.chart import MOST_LINES, draw_prices
 from omni_pipeline.store.catalogue import price_snapshots
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 

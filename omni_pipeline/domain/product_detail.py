@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from omni_pipeline.domain.amounts import read_amount
-from omni_pipeline.domain.availability import Availability, read_availability
-from omni_pipeline.domain.currencies import currency_of_language, iso_code
 from omni_pipeline.domain.embedded_state import state_claims, state_prices
 from omni_pipeline.domain.gtins import normalize_gtin
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
 from omni_pipeline.domain.hygiene import storable
-from omni_pipeline.domain.money import Price, PriceKind
+from omni_pipeline.domain.prices.amounts import read_amount
+from omni_pipeline.domain.prices.availability import Availability, read_availability
+from omni_pipeline.domain.prices.currencies import currency_of_language, iso_code
+from omni_pipeline.domain.prices.money import Price, PriceKind
 from omni_pipeline.domain.product_claims import Claim
 from omni_pipeline.domain.product_labels import read_brand, read_labels
 from omni_pipeline.domain.product_meta import is_product_page, meta_claim

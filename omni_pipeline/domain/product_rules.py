@@ -13,9 +13,9 @@ from math import exp
 
 from selectolax.lexbor import LexborNode
 
-from omni_pipeline.domain.availability import Availability, availability_in_text
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
-from omni_pipeline.domain.money import Price, PriceKind, parse_price
+from omni_pipeline.domain.prices.availability import Availability, availability_in_text
+from omni_pipeline.domain.prices.money import Price, PriceKind, parse_price
 from omni_pipeline.domain.product_signs import (
     BUTTONS,
     CURRENT,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from omni_pipeline.domain.availability import Availability
-from omni_pipeline.domain.money import PriceKind
+from omni_pipeline.domain.prices.availability import Availability
+from omni_pipeline.domain.prices.money import PriceKind
 
 # A page that claims more is made to cost memory (FAULTS S52).
 MOST_PRODUCTS = 1_000

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from omni_pipeline.domain.availability import Availability
-from omni_pipeline.domain.money import PriceKind
+from omni_pipeline.domain.prices.availability import Availability
+from omni_pipeline.domain.prices.money import PriceKind
 from omni_pipeline.domain.product_extraction import extract_products
 from omni_pipeline.domain.products import MOST_PRODUCTS, PageKind, Product, Source
 from omni_pipeline.errors import PermanentError

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from psycopg import Connection
 
-from omni_pipeline.domain.price_chart import PricePoint
+from omni_pipeline.domain.prices.chart import PricePoint
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_all

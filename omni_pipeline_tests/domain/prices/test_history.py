@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from omni_pipeline.domain.availability import Availability
-from omni_pipeline.domain.money import PriceKind
-from omni_pipeline.domain.price_history import SeenPrice, Verdict, judge
+from omni_pipeline.domain.prices.availability import Availability
+from omni_pipeline.domain.prices.history import SeenPrice, Verdict, judge
+from omni_pipeline.domain.prices.money import PriceKind
 
 IN, OUT = Availability.IN_STOCK, Availability.SOLD_OUT
 ON_REQUEST = SeenPrice(price_kind=PriceKind.ON_REQUEST)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from omni_pipeline.domain import price_words as words
-from omni_pipeline.domain.price_mentions import Mention, find_mentions, is_range, price_line
+from omni_pipeline.domain.prices import vocabulary as words
+from omni_pipeline.domain.prices.mentions import Mention, find_mentions, is_range, price_line
 
 
 class PriceKind(StrEnum):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from omni_pipeline.domain.availability import (
+from omni_pipeline.domain.prices.availability import (
     Availability,
     availability_in_text,
     read_availability,

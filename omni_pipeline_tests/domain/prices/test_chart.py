@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from xml.etree import ElementTree as ET
 
-from omni_pipeline.domain.price_chart import MOST_LINES, PricePoint, draw_prices
+from omni_pipeline.domain.prices.chart import MOST_LINES, PricePoint, draw_prices
 
 
 def point(product_id: int, day: int, amount: str) -> PricePoint:

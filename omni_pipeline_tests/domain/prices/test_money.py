@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.money import Price, PriceKind, parse_price
-from omni_pipeline.domain.price_mentions import MOST_PRICE_LENGTH
+from omni_pipeline.domain.prices.mentions import MOST_PRICE_LENGTH
+from omni_pipeline.domain.prices.money import Price, PriceKind, parse_price
 
 TABLE = Path(__file__).with_name("price_strings.txt")
 ROWS = [line for line in TABLE.read_text("utf-8").splitlines() if not line.startswith("#")]

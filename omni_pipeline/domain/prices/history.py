@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from omni_pipeline.domain.availability import Availability
-from omni_pipeline.domain.money import PriceKind
+from omni_pipeline.domain.prices.availability import Availability
+from omni_pipeline.domain.prices.money import PriceKind
 
 # A price that moves further than this share at once is believed when it is seen twice (S68).
 MOST_MOVE_SHARE = Decimal("0.7")

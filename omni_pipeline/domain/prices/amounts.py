@@ -4,7 +4,7 @@
 import re
 from decimal import Decimal, InvalidOperation
 
-from omni_pipeline.domain.currencies import WITH_THOUSANDTHS, WITHOUT_CENTS
+from omni_pipeline.domain.prices.currencies import WITH_THOUSANDTHS, WITHOUT_CENTS
 
 # Above it, a number in a shop is an identifier. Rupiah and dong need ten digits.
 MOST_AMOUNT = Decimal(10) ** 12

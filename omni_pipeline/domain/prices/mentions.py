@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
-from omni_pipeline.domain import price_words as words
-from omni_pipeline.domain.amounts import NUMBER_PATTERN, ascii_digits, read_amount
-from omni_pipeline.domain.currencies import CENTS_PATTERN, CURRENCY_PATTERN, currency_of
+from omni_pipeline.domain.prices import vocabulary as words
+from omni_pipeline.domain.prices.amounts import NUMBER_PATTERN, ascii_digits, read_amount
+from omni_pipeline.domain.prices.currencies import CENTS_PATTERN, CURRENCY_PATTERN, currency_of
 
 MOST_PRICE_LENGTH = 300
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from omni_pipeline.domain.amounts import read_amount, read_machine_amount
+from omni_pipeline.domain.prices.amounts import read_amount, read_machine_amount
 
 
 @pytest.mark.parametrize(
