@@ -18,9 +18,9 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from omni_pipeline.domain.gtins import normalize_gtin
-from omni_pipeline.domain.product_extraction import extract_products
-from omni_pipeline.domain.products import PageKind, Product
+from omni_pipeline.domain.products.extraction import extract_products
+from omni_pipeline.domain.products.gtins import normalize_gtin
+from omni_pipeline.domain.products.model import PageKind, Product
 
 ATTRIBUTES = (
     "price",

@@ -13,14 +13,14 @@ from uuid import uuid4
 
 from psycopg import Connection
 
-from omni_pipeline.domain.model_reading import (
+from omni_pipeline.domain.products.llm_questions import (
     MOST_ANSWER_TOKENS,
     QUESTION_VERSION,
     Question,
     complete,
     question_about,
 )
-from omni_pipeline.domain.products import Product
+from omni_pipeline.domain.products.model import Product
 from omni_pipeline.errors import LeaseLostError, OmniError, TemporaryError
 from omni_pipeline.gateways.llm.client import PageRefusedError, Reading, estimate_tokens
 from omni_pipeline.settings import ExtractionSettings

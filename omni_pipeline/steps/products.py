@@ -12,11 +12,11 @@ from psycopg import Connection
 
 from omni_pipeline.domain.company import extract_company
 from omni_pipeline.domain.hygiene import storable
-from omni_pipeline.domain.model_reading import QUESTION_VERSION
-from omni_pipeline.domain.product_extraction import EXTRACTOR_VERSION, extract_products
-from omni_pipeline.domain.product_identity import identities_of
-from omni_pipeline.domain.product_matching import Matcher
-from omni_pipeline.domain.products import PageKind, Product
+from omni_pipeline.domain.products.extraction import EXTRACTOR_VERSION, extract_products
+from omni_pipeline.domain.products.identity import identities_of
+from omni_pipeline.domain.products.llm_questions import QUESTION_VERSION
+from omni_pipeline.domain.products.matching import Matcher
+from omni_pipeline.domain.products.model import PageKind, Product
 from omni_pipeline.errors import LeaseLostError, OmniError, PermanentError
 from omni_pipeline.steps.model_reading import ExtractionDoor, ModelReader
 from omni_pipeline.steps.refresh import Progress, Refresh

@@ -11,7 +11,7 @@ from omni_pipeline.domain.company_numbers import (
     find_registration_number,
     find_vat_number,
 )
-from omni_pipeline.domain.products import Source
+from omni_pipeline.domain.products.model import Source
 
 IMPRINT = """<html><body><nav><a href="/">Home</a></nav><h1>Impressum</h1>
 <p>Muster Werkzeuge GmbH &amp; Co. KG<br>Musterstraße 12a<br>10115 Berlin</p>

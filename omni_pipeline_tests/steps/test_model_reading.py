@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_pipeline.domain.model_reading import Question
+from omni_pipeline.domain.products.llm_questions import Question
 from omni_pipeline.errors import LeaseLostError, OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.llm.client import PageRefusedError, Reading
 from omni_pipeline.settings import ExtractionSettings

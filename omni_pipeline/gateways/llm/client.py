@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from omni_pipeline.domain.model_reading import Question, read_answer
+from omni_pipeline.domain.products.llm_questions import Question, read_answer
 from omni_pipeline.errors import OmniError, TemporaryError
 from omni_pipeline.settings import ExtractionSettings
 

@@ -9,7 +9,12 @@ from typing import Any
 
 import openai
 
-from omni_pipeline.domain.model_reading import INSTRUCTIONS, MOST_ANSWER_TOKENS, SCHEMA, Question
+from omni_pipeline.domain.products.llm_questions import (
+    INSTRUCTIONS,
+    MOST_ANSWER_TOKENS,
+    SCHEMA,
+    Question,
+)
 from omni_pipeline.domain.web.retry_after import retry_after_seconds
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.llm.client import PageRefusedError

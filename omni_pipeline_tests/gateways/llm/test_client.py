@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni_pipeline.domain.model_reading import MOST_ANSWER_TOKENS, SCHEMA, Question
+from omni_pipeline.domain.products.llm_questions import MOST_ANSWER_TOKENS, SCHEMA, Question
 from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.gateways.llm.client import (
     ExtractionDoor,

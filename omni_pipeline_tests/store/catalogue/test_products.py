@@ -7,7 +7,7 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.domain.company import Company
-from omni_pipeline.domain.products import Evidence, Source
+from omni_pipeline.domain.products.model import Evidence, Source
 from omni_pipeline.store.catalogue import companies, price_snapshots, products
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.jobs import domains

@@ -1,6 +1,6 @@
 """Which product an extraction speaks of: the same, a new one, or two in one (B7)."""
 
-from omni_pipeline.domain.product_matching import Known, Matcher
+from omni_pipeline.domain.products.matching import Known, Matcher
 
 GTIN, OTHER_GTIN = "gtin:04012345678901", "gtin:04012345678918"
 URL = "url:https://shop.test/p"

@@ -1,8 +1,8 @@
 """Reads the product that OpenGraph and its relatives in ``meta`` describe."""
 
 from omni_pipeline.domain.html.page import ParsedPage
-from omni_pipeline.domain.product_claims import Claim, OfferClaim
-from omni_pipeline.domain.products import Source
+from omni_pipeline.domain.products.claims import Claim, OfferClaim
+from omni_pipeline.domain.products.model import Source
 
 _PRICES = ("product:sale_price:amount", "product:price:amount", "og:price:amount", "product:price")
 _CURRENCIES = (

@@ -16,7 +16,7 @@ from selectolax.lexbor import LexborNode
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
 from omni_pipeline.domain.prices.availability import Availability, availability_in_text
 from omni_pipeline.domain.prices.money import Price, PriceKind, parse_price
-from omni_pipeline.domain.product_signs import (
+from omni_pipeline.domain.products.dom_signs import (
     BUTTONS,
     CURRENT,
     DIGIT,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni_pipeline.domain.gtins import normalize_gtin
+from omni_pipeline.domain.products.gtins import normalize_gtin
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,8 @@ from typing import Any
 
 import pytest
 
-from omni_pipeline.domain.product_identity import (
-    MOST_IDENTITY_LENGTH,
-    identities_of,
-    identity_of,
-)
-from omni_pipeline.domain.products import PageKind, Product
+from omni_pipeline.domain.products.identity import MOST_IDENTITY_LENGTH, identities_of, identity_of
+from omni_pipeline.domain.products.model import PageKind, Product
 
 URL = "https://shop.example.com/p/1"
 

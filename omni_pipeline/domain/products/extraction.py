@@ -3,11 +3,11 @@
 from omni_pipeline.domain.html.json_ld import read_blocks
 from omni_pipeline.domain.html.microdata import read_microdata
 from omni_pipeline.domain.html.page import ParsedPage, likeness, words_of
-from omni_pipeline.domain.product_claims import Claim
-from omni_pipeline.domain.product_detail import detail_product
-from omni_pipeline.domain.product_lists import listed_products, shown_list
-from omni_pipeline.domain.products import Product, Source
-from omni_pipeline.domain.schema_products import product_claims
+from omni_pipeline.domain.products.claims import Claim
+from omni_pipeline.domain.products.detail_page import detail_product
+from omni_pipeline.domain.products.listing_page import listed_products, shown_list
+from omni_pipeline.domain.products.model import Product, Source
+from omni_pipeline.domain.products.schema_org import product_claims
 
 # Stored with what is extracted. Raise it with every change of the rules: pages are read again.
 EXTRACTOR_VERSION = 1

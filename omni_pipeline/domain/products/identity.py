@@ -3,7 +3,7 @@
 import re
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.domain.products import Product
+from omni_pipeline.domain.products.model import Product
 
 MOST_IDENTITY_LENGTH = 512
 _NOT_IN_NUMBERS = re.compile(r"[\W_]+")

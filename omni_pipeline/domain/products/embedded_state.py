@@ -12,9 +12,9 @@ from typing import Any
 
 from omni_pipeline.domain.html.json_ld import read_block, read_value, walk
 from omni_pipeline.domain.html.page import ParsedPage, likeness, words_of
-from omni_pipeline.domain.product_claims import Claim, OfferClaim
-from omni_pipeline.domain.products import Source
-from omni_pipeline.domain.schema_products import text_of
+from omni_pipeline.domain.products.claims import Claim, OfferClaim
+from omni_pipeline.domain.products.model import Source
+from omni_pipeline.domain.products.schema_org import text_of
 
 MOST_CHARACTERS = 1024 * 1024
 # Tried in one script: each failure costs a read up to where it stops being JSON.

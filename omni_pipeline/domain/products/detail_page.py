@@ -9,20 +9,20 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from omni_pipeline.domain.embedded_state import state_claims, state_prices
-from omni_pipeline.domain.gtins import normalize_gtin
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
 from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.domain.prices.amounts import read_amount
 from omni_pipeline.domain.prices.availability import Availability, read_availability
 from omni_pipeline.domain.prices.currencies import currency_of_language, iso_code
 from omni_pipeline.domain.prices.money import Price, PriceKind
-from omni_pipeline.domain.product_claims import Claim
-from omni_pipeline.domain.product_labels import read_brand, read_labels
-from omni_pipeline.domain.product_meta import is_product_page, meta_claim
-from omni_pipeline.domain.product_offers import claimed_price, merge_offers, read_offer
-from omni_pipeline.domain.product_rules import SURE_POINTS, ShownPrice, ShownProduct
-from omni_pipeline.domain.products import TRUST, Evidence, Offer, PageKind, Product, Source
+from omni_pipeline.domain.products.claims import Claim
+from omni_pipeline.domain.products.embedded_state import state_claims, state_prices
+from omni_pipeline.domain.products.gtins import normalize_gtin
+from omni_pipeline.domain.products.labels import read_brand, read_labels
+from omni_pipeline.domain.products.model import TRUST, Evidence, Offer, PageKind, Product, Source
+from omni_pipeline.domain.products.offers import claimed_price, merge_offers, read_offer
+from omni_pipeline.domain.products.opengraph import is_product_page, meta_claim
+from omni_pipeline.domain.products.visible_page import SURE_POINTS, ShownPrice, ShownProduct
 
 _VOTES = {Source.JSON_LD: 3.0, Source.MICRODATA: 2.8, Source.META: 2.0, Source.EMBEDDED_STATE: 1.5}
 _POINTS_OF_A_VOTE = 3.0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from omni_pipeline.domain.products import Source
+from omni_pipeline.domain.products.model import Source
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,11 @@ from collections.abc import Iterable
 
 from selectolax.lexbor import LexborNode
 
-from omni_pipeline.domain.gtins import normalize_gtin
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
 from omni_pipeline.domain.hygiene import storable
-from omni_pipeline.domain.product_claims import Claim
-from omni_pipeline.domain.product_offers import claimed_price, merge_offers, read_offer
-from omni_pipeline.domain.product_rules import PricedElement, ShownProduct
-from omni_pipeline.domain.products import (
+from omni_pipeline.domain.products.claims import Claim
+from omni_pipeline.domain.products.gtins import normalize_gtin
+from omni_pipeline.domain.products.model import (
     MOST_PRODUCTS,
     TRUST,
     Evidence,
@@ -23,6 +21,8 @@ from omni_pipeline.domain.products import (
     Product,
     Source,
 )
+from omni_pipeline.domain.products.offers import claimed_price, merge_offers, read_offer
+from omni_pipeline.domain.products.visible_page import PricedElement, ShownProduct
 
 LEAST_CARDS = 3
 _LEVELS_OF_A_CARD = 8

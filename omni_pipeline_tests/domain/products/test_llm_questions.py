@@ -5,15 +5,15 @@ from decimal import Decimal
 
 import pytest
 
-from omni_pipeline.domain.model_reading import (
+from omni_pipeline.domain.products.extraction import extract_products
+from omni_pipeline.domain.products.llm_questions import (
     MOST_TEXT,
     Question,
     complete,
     question_about,
     read_answer,
 )
-from omni_pipeline.domain.product_extraction import extract_products
-from omni_pipeline.domain.products import PageKind, Product, Source
+from omni_pipeline.domain.products.model import PageKind, Product, Source
 
 URL = "https://shop.test/vane.html"
 # A product page whose price is an image with a caption: no rule reads it.

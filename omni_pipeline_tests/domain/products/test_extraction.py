@@ -9,8 +9,8 @@ import pytest
 
 from omni_pipeline.domain.prices.availability import Availability
 from omni_pipeline.domain.prices.money import PriceKind
-from omni_pipeline.domain.product_extraction import extract_products
-from omni_pipeline.domain.products import MOST_PRODUCTS, PageKind, Product, Source
+from omni_pipeline.domain.products.extraction import extract_products
+from omni_pipeline.domain.products.model import MOST_PRODUCTS, PageKind, Product, Source
 from omni_pipeline.errors import PermanentError
 
 URL = "https://shop.example.com/drill-4711"

@@ -3,15 +3,15 @@
 import re
 from decimal import Decimal
 
-from omni_pipeline.domain.gtins import normalize_gtin
 from omni_pipeline.domain.html.page import ParsedPage
 from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.domain.prices.amounts import read_machine_amount
 from omni_pipeline.domain.prices.availability import read_availability
 from omni_pipeline.domain.prices.currencies import iso_code
 from omni_pipeline.domain.prices.money import Price, PriceKind, parse_price
-from omni_pipeline.domain.product_claims import Claim, OfferClaim
-from omni_pipeline.domain.products import Offer
+from omni_pipeline.domain.products.claims import Claim, OfferClaim
+from omni_pipeline.domain.products.gtins import normalize_gtin
+from omni_pipeline.domain.products.model import Offer
 
 _REPEATED = re.compile(r"(?P<price>\S.{0,38}\S)(?: (?P=price))+")
 

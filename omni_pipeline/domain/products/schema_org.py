@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from omni_pipeline.domain.html.json_ld import walk
-from omni_pipeline.domain.product_claims import Claim, OfferClaim
-from omni_pipeline.domain.products import MOST_PRODUCTS, Source
+from omni_pipeline.domain.products.claims import Claim, OfferClaim
+from omni_pipeline.domain.products.model import MOST_PRODUCTS, Source
 
 Item = dict[str, Any]
 
