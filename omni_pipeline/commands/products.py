@@ -10,7 +10,7 @@ import typer
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import print_json, print_table, say, warn
 from omni_pipeline.commands.spreadsheets import write_csv
-from omni_pipeline.domain.company import Company
+from omni_pipeline.domain.companies.profile import Company
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.store.catalogue import companies
 from omni_pipeline.store.catalogue import products as stored

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from omni_pipeline.domain.company import Company, merge_companies
+from omni_pipeline.domain.companies.profile import Company, merge_companies
 from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.store.catalogue import companies, extracted_pages
 

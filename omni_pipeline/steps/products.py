@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from omni_pipeline.domain.company import extract_company
+from omni_pipeline.domain.companies.profile import extract_company
 from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.domain.products.extraction import EXTRACTOR_VERSION, extract_products
 from omni_pipeline.domain.products.identity import identities_of

@@ -6,7 +6,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from omni_pipeline.domain.company import Company
+from omni_pipeline.domain.companies.profile import Company
 from omni_pipeline.domain.products.model import Evidence, Source
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.domain.company import Company
+from omni_pipeline.domain.companies.profile import Company
 from omni_pipeline.domain.products.model import Evidence, Source
 from omni_pipeline.store.catalogue import companies, price_snapshots, products
 from omni_pipeline.store.crawl import raw_pages

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg import Connection, sql
 
-from omni_pipeline.domain.company import Company
+from omni_pipeline.domain.companies.profile import Company
 from omni_pipeline.errors import UnknownDomainError
 from omni_pipeline.store.catalogue import companies, llm_answers, price_snapshots
 from omni_pipeline.store.catalogue.llm_answers import Key

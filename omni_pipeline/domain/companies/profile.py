@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from selectolax.lexbor import LexborNode
 
-from omni_pipeline.domain import company_numbers as numbers
+from omni_pipeline.domain.companies import identifiers as numbers
 from omni_pipeline.domain.html.json_ld import read_blocks
 from omni_pipeline.domain.html.microdata import read_microdata
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node

@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from omni_pipeline.domain.company import Company, extract_company, merge_companies
-from omni_pipeline.domain.company_numbers import (
+from omni_pipeline.domain.companies.identifiers import (
     find_emails,
     find_legal_name,
     find_registration_number,
     find_vat_number,
 )
+from omni_pipeline.domain.companies.profile import Company, extract_company, merge_companies
 from omni_pipeline.domain.products.model import Source
 
 IMPRINT = """<html><body><nav><a href="/">Home</a></nav><h1>Impressum</h1>
