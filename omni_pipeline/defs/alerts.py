@@ -11,7 +11,7 @@ import dagster as dg
 
 from omni_pipeline.defs.freshness import STALE_DOMAINS
 from omni_pipeline.defs.run import PARTITION_TAG
-from omni_pipeline.domain.alerts import Condition
+from omni_pipeline.domain.alert_messages import Condition
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.gateways.notify.targets import open_targets

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from psycopg import Connection
 
-from omni_pipeline.domain.alerts import Condition, Message, compose
+from omni_pipeline.domain.alert_messages import Condition, Message, compose
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import OmniError
 from omni_pipeline.gateways.notify.targets import Target

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.crawl.links import PageLinks, own_address, page_links, robots_tag_wishes
 from omni_pipeline.domain.crawl.soft_404 import fingerprint
-from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.domain.web.charset import decode
 from omni_pipeline.domain.web.outcomes import Fetched
 from omni_pipeline.errors import PermanentError

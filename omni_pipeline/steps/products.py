@@ -10,8 +10,8 @@ from typing import Any
 
 from psycopg import Connection
 
+from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.companies.profile import extract_company
-from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.domain.products.extraction import EXTRACTOR_VERSION, extract_products
 from omni_pipeline.domain.products.identity import identities_of
 from omni_pipeline.domain.products.llm_questions import QUESTION_VERSION

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from omni_pipeline.domain.alerts import Condition
+from omni_pipeline.domain.alert_messages import Condition
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.monitoring import alert_ledger

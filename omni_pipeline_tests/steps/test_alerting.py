@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 import pytest
 from psycopg import Connection, sql
 
-from omni_pipeline.domain.alerts import Condition, Message
+from omni_pipeline.domain.alert_messages import Condition, Message
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import SettingsError, TemporaryError
 from omni_pipeline.gateways.notify.targets import NotDeliveredError

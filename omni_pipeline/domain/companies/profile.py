@@ -12,11 +12,11 @@ from urllib.parse import unquote
 
 from selectolax.lexbor import LexborNode
 
+from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.companies import identifiers as numbers
 from omni_pipeline.domain.html.json_ld import read_blocks
 from omni_pipeline.domain.html.microdata import read_microdata
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
-from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.domain.products.model import TRUST, Evidence, Source
 from omni_pipeline.domain.products.schema_org import text_of, types_of
 from omni_pipeline.domain.web.urls import canonical_url, url_parts

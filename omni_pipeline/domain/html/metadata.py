@@ -12,7 +12,7 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.hygiene import storable
+from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.web.urls import canonical_url
 
 MOST_TITLE_LENGTH = 300

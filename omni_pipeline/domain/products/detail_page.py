@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
-from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.domain.prices.amounts import read_amount
 from omni_pipeline.domain.prices.availability import Availability, read_availability
 from omni_pipeline.domain.prices.currencies import currency_of_language, iso_code

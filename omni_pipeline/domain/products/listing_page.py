@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from selectolax.lexbor import LexborNode
 
+from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
-from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.domain.products.claims import Claim
 from omni_pipeline.domain.products.gtins import normalize_gtin
 from omni_pipeline.domain.products.model import (

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.domain.html.page import ParsedPage
-from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.domain.prices.availability import Availability, availability_in_text
 from omni_pipeline.domain.prices.money import Price, parse_price
 from omni_pipeline.domain.products.model import TRUST, Evidence, PageKind, Product, Source

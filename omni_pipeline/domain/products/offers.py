@@ -3,8 +3,8 @@
 import re
 from decimal import Decimal
 
+from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.html.page import ParsedPage
-from omni_pipeline.domain.hygiene import storable
 from omni_pipeline.domain.prices.amounts import read_machine_amount
 from omni_pipeline.domain.prices.availability import read_availability
 from omni_pipeline.domain.prices.currencies import iso_code

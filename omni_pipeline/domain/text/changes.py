@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from omni_pipeline.domain.hygiene import storable
+from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.text.noise import without_noise
 from omni_pipeline.domain.text.outline import find_sections
 

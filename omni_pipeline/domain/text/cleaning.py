@@ -13,10 +13,10 @@ from datetime import date
 from html_to_markdown import ConversionError, ConversionOptions, PreprocessingOptions, convert
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from omni_pipeline.domain.characters import clean_characters
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.domain.html.metadata import one_line, read_facts, read_title
 from omni_pipeline.domain.html.parse_cost import find_excess
-from omni_pipeline.domain.hygiene import clean_characters
 from omni_pipeline.domain.text.articles import is_article
 from omni_pipeline.domain.text.noise import drop_noise, without_noise
 from omni_pipeline.domain.text.pruning import find_content

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from omni_pipeline.domain.alerts import Message, disarmed
+from omni_pipeline.domain.alert_messages import Message, disarmed
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import OmniError, SettingsError, TemporaryError
 from omni_pipeline.gateways.notify.webhook import Webhook

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from omni_pipeline.domain.alerts import Message
+from omni_pipeline.domain.alert_messages import Message
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0

@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from omni_pipeline.domain.alerts import Condition, Due, describe_condition
+from omni_pipeline.domain.alert_messages import Condition, Due, describe_condition
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_all
 from omni_pipeline.store.postgres.server_checks import list_supplies

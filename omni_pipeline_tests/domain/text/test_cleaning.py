@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.hygiene import storable
+from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable, clean, content_hash
 
 URL = "https://site.example.test/docs/page.html"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from omni_pipeline.domain.alerts import Message
+from omni_pipeline.domain.alert_messages import Message
 from omni_pipeline.errors import OmniError, SettingsError
 from omni_pipeline.gateways.notify.targets import (
     NotDeliveredError,

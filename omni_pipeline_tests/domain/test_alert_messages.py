@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from omni_pipeline.domain.alerts import (
+from omni_pipeline.domain.alert_messages import (
     MOST_TEXT,
     TITLES,
     Due,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from omni_pipeline.domain.hygiene import MOST_MARKS_IN_A_ROW, clean_characters, storable
+from omni_pipeline.domain.characters import MOST_MARKS_IN_A_ROW, clean_characters, storable
 
 # What the standing invariant I41 looks for in stored chunks, and more.
 FORBIDDEN = re.compile(
