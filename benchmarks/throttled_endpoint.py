@@ -26,7 +26,7 @@ from omni_pipeline.errors import OmniError
 from omni_pipeline.gateways.embedding.client import EmbeddingDoor, open_embedding_door
 from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
-from omni_pipeline.steps.embedding_turnstile import SharedTurnstile
+from omni_pipeline.steps.services.shared_throttle import SharedTurnstile
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.index import embedding_models, embeddings
 from omni_pipeline.store.jobs import crawl_jobs, domains

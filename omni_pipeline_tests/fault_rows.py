@@ -43,7 +43,7 @@ LEFT_OUT: dict[str, str] = {
 ENDPOINT_TESTS = {
     "gateways/embedding/test_client.py",
     "domain/embedding/test_validation.py",
-    "steps/test_embedding_turnstile.py",
+    "steps/services/test_shared_throttle.py",
     "store/usage/test_circuit_breakers.py",
     "store/usage/test_rate_limits.py",
     "domain/web/test_retry_after.py",

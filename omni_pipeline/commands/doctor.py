@@ -136,7 +136,7 @@ def _failing_targets(settings: Settings, session: Session) -> Iterator[Finding]:
 
 
 def _model(settings: Settings) -> str:
-    from omni_pipeline.steps.tools import Tools
+    from omni_pipeline.steps.services.services import Tools
 
     with ExitStack() as resources, open_database(settings) as database:
         session = Session(database)
@@ -160,7 +160,7 @@ def _model(settings: Settings) -> str:
 def _chromium(settings: Settings) -> Finding:
     """Start it once: what is installed may still lack a library, or a sandbox."""
     from omni_pipeline.gateways.browser.client import find_browser
-    from omni_pipeline.steps.web_access import open_web
+    from omni_pipeline.steps.services.site_access import open_web
 
     try:
         with open_web(settings, site_host="doctor.invalid") as access:

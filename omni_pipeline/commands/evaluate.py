@@ -43,7 +43,7 @@ def evaluate(
     """
     from omni_pipeline.steps.evaluation import MODES
     from omni_pipeline.steps.evaluation import evaluate as measure
-    from omni_pipeline.steps.tools import Tools
+    from omni_pipeline.steps.services.services import Tools
 
     questions = read_file(file)
     with open_application() as app, ExitStack() as resources:

@@ -11,7 +11,7 @@ from omni_pipeline.domain.web.urls import Site, parse_site
 from omni_pipeline.gateways.embedding.client import load_tokenizer, resolve_model
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.steps.web_access import open_web, user_agent
+from omni_pipeline.steps.services.site_access import open_web, user_agent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,7 +74,7 @@ def add(
 ) -> None:
     """Register a model; from now on every refresh builds its index beside the active one."""
     from omni_pipeline.steps.model_builds import add_model
-    from omni_pipeline.steps.tools import Tools
+    from omni_pipeline.steps.services.services import Tools
 
     with open_application() as application, ExitStack() as resources:
         tools = Tools(application.settings, application.session, resources)

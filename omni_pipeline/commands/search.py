@@ -115,7 +115,7 @@ def ask(
 ) -> list[Answer]:
     """The answers of the index to one question."""
     from omni_pipeline.steps.search import answer
-    from omni_pipeline.steps.tools import Tools
+    from omni_pipeline.steps.services.services import Tools
 
     with ExitStack() as resources:
         tools = Tools(app.settings, app.session, resources)

@@ -12,7 +12,7 @@ from omni_pipeline.defs.run import PARTITION_TAG, RunningRefresh, refresh_resour
 from omni_pipeline.steps.model_builds import build_index
 from omni_pipeline.steps.reaper import this_worker
 from omni_pipeline.steps.refresh import Listener, Refresh
-from omni_pipeline.steps.tools import Tools
+from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.jobs.crawl_jobs import Request
 
 

@@ -21,7 +21,7 @@ from omni_pipeline.errors import LeaseLostError, OmniError, SettingsError
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.refresh import Listener, Progress, Refresh
-from omni_pipeline.steps.tools import Tools
+from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs.crawl_jobs import Claim

@@ -9,7 +9,7 @@ from typing import Literal
 from omni_pipeline.domain.characters import storable
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.steps.tools import Tools
+from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.index import embedding_models, retrieval
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.index.retrieval import EVERYWHERE, Answer, Scope

@@ -10,7 +10,7 @@ from omni_pipeline.defs.model_builds import BuildOutcome, build_model, run_build
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.model_builds import add_model
-from omni_pipeline.steps.tools import Tools
+from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests.defs.conftest import Console
 from omni_pipeline_tests.defs.test_runs import hold_domain, run_of

@@ -21,13 +21,13 @@ from omni_pipeline.settings import Settings
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.embeddings import embed_and_publish
-from omni_pipeline.steps.preflight import check_embedding
 from omni_pipeline.steps.price_snapshots import snapshot_prices
 from omni_pipeline.steps.products import extract
 from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.refresh import open_refresh
-from omni_pipeline.steps.tools import Tools
+from omni_pipeline.steps.services.preflight import check_embedding
+from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.migrations import check_schema

@@ -23,7 +23,7 @@ from omni_pipeline.steps.model_builds import (
 )
 from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.search import answer
-from omni_pipeline.steps.tools import Tools
+from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.index.retrieval import Answer

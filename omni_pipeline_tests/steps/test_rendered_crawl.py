@@ -10,9 +10,9 @@ import pytest
 from omni_pipeline.domain.web.outcomes import Rendering
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.preflight import check_browser
 from omni_pipeline.steps.raw_pages import RawPagesReport, crawl
-from omni_pipeline.steps.web_access import open_web
+from omni_pipeline.steps.services.preflight import check_browser
+from omni_pipeline.steps.services.site_access import open_web
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.gateways.browser.renderers import needs_chromium

@@ -1,7 +1,7 @@
 """What a refresh needs, asked before it starts: better now than at page 900."""
 
-from omni_pipeline.steps.tools import Tools
-from omni_pipeline.steps.web_access import WebAccess
+from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.site_access import WebAccess
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.jobs.domains import Domain
 from omni_pipeline.store.postgres.session import Session

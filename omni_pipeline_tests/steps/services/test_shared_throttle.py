@@ -17,13 +17,13 @@ from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.embedding.client import EmbeddingDoor, open_embedding_door
 from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings, Settings
-from omni_pipeline.steps.embedding_turnstile import (
+from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.shared_throttle import (
     SharedTurnstile,
     endpoint_of,
     open_turnstile,
     reopen,
 )
-from omni_pipeline.steps.tools import Tools
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline.store.usage import rate_limits

@@ -21,8 +21,8 @@ from omni_pipeline.gateways.embedding.client import (
 )
 from omni_pipeline.gateways.llm.client import ExtractionDoor, open_extraction_door
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.embedding_turnstile import open_turnstile, reopen
-from omni_pipeline.steps.web_access import WebAccess, open_web, user_agent
+from omni_pipeline.steps.services.shared_throttle import open_turnstile, reopen
+from omni_pipeline.steps.services.site_access import WebAccess, open_web, user_agent
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs.domains import Domain
