@@ -23,7 +23,7 @@ from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.raw_pages import crawl
-from omni_pipeline.steps.refresh import Refresh, open_refresh
+from omni_pipeline.steps.run.claimed_refresh import Refresh, open_refresh
 from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.crawl_jobs import Request

@@ -40,7 +40,7 @@ def test_knowledge_flows_one_way() -> None:
     ("module", "line"),
     [
         ("domain/hashing.py", "import omni_pipeline.store.index.chunks"),
-        ("steps/refresh.py", "import dagster"),
+        ("steps/run/claimed_refresh.py", "import dagster"),
         ("domain/hashing.py", "import psycopg"),
         ("store/index/chunks.py", "import omni_pipeline.gateways.http.client"),
         ("settings.py", "import omni_pipeline.domain.web.urls"),

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from omni_pipeline.commands.console import err, out, print_json, print_table, say, warn
-from omni_pipeline.steps.progress import describe_seconds
+from omni_pipeline.steps.run.progress import describe_seconds
 from omni_pipeline.steps.site_report import (
     DOLLARS_PER_MILLION_TOKENS,
     Estimate,

@@ -9,7 +9,7 @@ import typer
 
 from omni_pipeline.commands.application import open_application
 from omni_pipeline.commands.console import ago, print_json, say
-from omni_pipeline.steps.progress import describe_seconds
+from omni_pipeline.steps.run.progress import describe_seconds
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.crawl.failed_pages import OpenFailure
 

@@ -11,7 +11,7 @@ from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import ago, print_json, say
 from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.steps.progress import describe_seconds
+from omni_pipeline.steps.run.progress import describe_seconds
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Job
 

@@ -7,8 +7,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from omni_pipeline.commands.console import err
-from omni_pipeline.steps.progress import Pace, Speedometer, describe_details, describe_seconds
-from omni_pipeline.steps.refresh import Listener, Progress, ignore_progress
+from omni_pipeline.steps.run.claimed_refresh import Listener, Progress, ignore_progress
+from omni_pipeline.steps.run.progress import Pace, Speedometer, describe_details, describe_seconds
 
 BAR_WIDTH = 10  # with six digits of pages and everything to say, a line has 80 columns
 

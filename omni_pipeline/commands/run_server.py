@@ -169,7 +169,7 @@ def execute(run_id: str) -> None:
     from dagster._utils.interrupts import capture_interrupts
 
     from omni_pipeline.defs.run_launcher import WORKER_TAG
-    from omni_pipeline.steps.reaper import this_worker
+    from omni_pipeline.steps.run.reaper import this_worker
 
     with capture_interrupts(), dg.DagsterInstance.get() as instance:
         instance.add_run_tags(run_id, {WORKER_TAG: this_worker()})

@@ -8,7 +8,7 @@ import dagster as dg
 
 from omni_pipeline.defs.run import INTERRUPTED, PARTITION_TAG, refresh_resource
 from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart
-from omni_pipeline.steps.refresh import Listener
+from omni_pipeline.steps.run.claimed_refresh import Listener
 
 # Raised by Dagster for a blocking check; its public module does not name it.
 _CHECK_FAILED = "DagsterAssetCheckFailedError"

@@ -17,9 +17,9 @@ from omni_pipeline.domain.web.urls import check_partition_key
 from omni_pipeline.errors import OmniError, SettingsError
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.counts import CountsReport
-from omni_pipeline.steps.progress import Speedometer, describe_progress
-from omni_pipeline.steps.reaper import reap_lost_jobs, this_worker
-from omni_pipeline.steps.refresh import Listener, Progress, Refresh, open_refresh
+from omni_pipeline.steps.run.claimed_refresh import Listener, Progress, Refresh, open_refresh
+from omni_pipeline.steps.run.progress import Speedometer, describe_progress
+from omni_pipeline.steps.run.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.services.preflight import check_embedding
 from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.jobs import crawl_jobs

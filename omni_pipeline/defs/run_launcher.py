@@ -21,7 +21,7 @@ from dagster._serdes import ConfigurableClassData
 
 from omni_pipeline.defs.sockets import RUN_SERVER, socket_path
 from omni_pipeline.settings import read_settings
-from omni_pipeline.steps.reaper import is_dead_here, this_worker
+from omni_pipeline.steps.run.reaper import is_dead_here, this_worker
 
 WORKER_TAG = "omni/worker"
 

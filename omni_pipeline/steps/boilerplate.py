@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from omni_pipeline.domain.text.boilerplate import decide, fingerprint, pack, unpack
 from omni_pipeline.domain.text.cleaning import CLEANER_VERSION, CleanedPage, Unreadable
-from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl.raw_pages import DuePage
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.text import boilerplate_samples

@@ -6,7 +6,7 @@ from psycopg import Connection
 
 from omni_pipeline.domain.chunks.chunking import Chunk, Chunker
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.steps.refresh import Progress, Refresh
+from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.index import chunks

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from omni_pipeline.domain.companies.profile import Company, merge_companies
-from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.catalogue import companies, extracted_pages
 
 BATCH_PAGES = 500

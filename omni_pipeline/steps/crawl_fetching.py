@@ -18,8 +18,8 @@ from omni_pipeline.steps.crawl_batch import MOST_CHARACTERS, CrawlBatch
 from omni_pipeline.steps.crawl_queue import CrawlQueue
 from omni_pipeline.steps.crawl_site import CrawlSite
 from omni_pipeline.steps.discovery import Web
-from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.steps.retirement import Losses
+from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl.frontier import Due
 from omni_pipeline.store.crawl.raw_pages import Evidence
 

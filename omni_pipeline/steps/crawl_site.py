@@ -25,8 +25,8 @@ from omni_pipeline.domain.web.urls import (
 from omni_pipeline.steps.discovery import KeptCopies, Robots, Web
 from omni_pipeline.steps.link_gate import LinkGate
 from omni_pipeline.steps.page_reading import PageReader, PageReading, document_text
-from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.steps.rendering import DECISION_SECONDS, RenderDecisions
+from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl import frontier, render_decisions
 from omni_pipeline.store.crawl.frontier import Due
 from omni_pipeline.store.jobs import domains

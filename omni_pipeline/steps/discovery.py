@@ -21,7 +21,7 @@ from omni_pipeline.domain.crawl.sitemaps import MOST_SITEMAP_BYTES, lastmod_time
 from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Gone, Outcome
 from omni_pipeline.domain.web.urls import Site, canonical_url, in_scope
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl import raw_pages, robots_files
 from omni_pipeline.store.crawl.robots_files import RobotsCopy
 from omni_pipeline.store.jobs.crawl_jobs import Claim

@@ -19,7 +19,7 @@ from omni_pipeline.domain.embedding.drift import Vectors, describe_drift
 from omni_pipeline.domain.embedding.token_prices import price_per_million
 from omni_pipeline.errors import OmniError, TemporaryError
 from omni_pipeline.gateways.embedding.client import REQUEST_ITEMS, Embedded, Refusal
-from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.index import embeddings
 from omni_pipeline.store.index.chunks import TextToEmbed
 from omni_pipeline.store.index.embedding_models import StoredModel

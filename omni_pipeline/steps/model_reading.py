@@ -24,7 +24,7 @@ from omni_pipeline.domain.products.model import Product
 from omni_pipeline.errors import LeaseLostError, OmniError, TemporaryError
 from omni_pipeline.gateways.llm.client import PageRefusedError, Reading, estimate_tokens
 from omni_pipeline.settings import ExtractionSettings
-from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.catalogue import llm_answers
 from omni_pipeline.store.catalogue.llm_answers import Kept, Key
 from omni_pipeline.store.jobs.crawl_jobs import Claim

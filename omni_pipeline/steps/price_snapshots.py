@@ -9,7 +9,7 @@ from omni_pipeline import faults
 from omni_pipeline.domain.prices.availability import Availability
 from omni_pipeline.domain.prices.history import SeenPrice, Verdict, judge
 from omni_pipeline.domain.prices.money import PriceKind
-from omni_pipeline.steps.refresh import Progress, Refresh
+from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.store.catalogue import price_snapshots
 from omni_pipeline.store.catalogue.price_snapshots import HeldPrice, NewSnapshot, PriceInView
 from omni_pipeline.store.jobs.crawl_jobs import Claim

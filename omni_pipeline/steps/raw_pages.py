@@ -11,8 +11,8 @@ from omni_pipeline.steps.crawl_fetching import Fetching
 from omni_pipeline.steps.crawl_queue import CrawlQueue
 from omni_pipeline.steps.crawl_site import CrawlSite
 from omni_pipeline.steps.discovery import ListedPage, Web, refuse_slow_site, sitemap_urls
-from omni_pipeline.steps.refresh import Refresh
 from omni_pipeline.steps.retirement import Losses, Retired, retire
+from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl import frontier, raw_pages
 
 SITEMAP_URLS = 1000

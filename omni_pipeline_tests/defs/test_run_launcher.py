@@ -24,7 +24,7 @@ from omni_pipeline.defs.instance import dagster_environment
 from omni_pipeline.defs.run_launcher import WORKER_TAG, RunLauncher, ask_for_process, interrupt
 from omni_pipeline.defs.sockets import LONGEST_SOCKET_PATH, RUN_SERVER, socket_path
 from omni_pipeline.settings import read_settings
-from omni_pipeline.steps.reaper import this_worker
+from omni_pipeline.steps.run.reaper import this_worker
 from omni_pipeline_tests.defs.conftest import Console
 
 # Of a busy machine; a run takes one or two on an idle one.

@@ -12,8 +12,8 @@ import pytest
 
 from omni_pipeline.errors import DomainBusyError
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.reaper import this_worker
-from omni_pipeline.steps.refresh import open_refresh
+from omni_pipeline.steps.run.claimed_refresh import open_refresh
+from omni_pipeline.steps.run.reaper import this_worker
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain

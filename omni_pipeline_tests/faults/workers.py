@@ -24,8 +24,8 @@ from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.price_snapshots import snapshot_prices
 from omni_pipeline.steps.products import extract
 from omni_pipeline.steps.raw_pages import crawl
-from omni_pipeline.steps.reaper import reap_lost_jobs, this_worker
-from omni_pipeline.steps.refresh import open_refresh
+from omni_pipeline.steps.run.claimed_refresh import open_refresh
+from omni_pipeline.steps.run.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.services.preflight import check_embedding
 from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.jobs.crawl_jobs import Request

@@ -14,8 +14,8 @@ from omni_pipeline.steps.companies import CompaniesReport, join_profiles
 from omni_pipeline.steps.model_reading import ExtractionDoor
 from omni_pipeline.steps.price_snapshots import PriceSnapshotsReport, snapshot_prices
 from omni_pipeline.steps.products import ProductsReport, extract
-from omni_pipeline.steps.reaper import this_worker
-from omni_pipeline.steps.refresh import open_refresh
+from omni_pipeline.steps.run.claimed_refresh import open_refresh
+from omni_pipeline.steps.run.reaper import this_worker
 from omni_pipeline.store.catalogue import price_snapshots, products
 from omni_pipeline.store.catalogue.price_snapshots import Snapshot
 from omni_pipeline.store.catalogue.products import StoredProduct

@@ -9,8 +9,8 @@ from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.price_snapshots import snapshot_prices
 from omni_pipeline.steps.products import ProductsReport, extract
 from omni_pipeline.steps.raw_pages import RawPagesReport, crawl
-from omni_pipeline.steps.reaper import this_worker
-from omni_pipeline.steps.refresh import open_refresh
+from omni_pipeline.steps.run.claimed_refresh import open_refresh
+from omni_pipeline.steps.run.reaper import this_worker
 from omni_pipeline.store.crawl import frontier
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline_tests.steps.conftest import Pipeline

@@ -23,7 +23,7 @@ from omni_pipeline.steps.embedding_purchases import BudgetError, EmbeddingDoor
 from omni_pipeline.steps.embeddings import EmbeddingsReport, embed_and_publish
 from omni_pipeline.steps.plausibility import check_vectors
 from omni_pipeline.steps.raw_pages import crawl
-from omni_pipeline.steps.refresh import Refresh
+from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.steps.services.shared_throttle import open_turnstile
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel

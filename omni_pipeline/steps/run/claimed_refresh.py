@@ -11,7 +11,7 @@ from omni_pipeline import faults
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import LeaseLostError, OmniError
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.lease import Lease
+from omni_pipeline.steps.run.lease import Lease
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import Domain

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from omni_pipeline.steps.refresh import Progress
+from omni_pipeline.steps.run.claimed_refresh import Progress
 
 # What the rate is taken over, and the least that is believed.
 WINDOW_SECONDS = 30.0

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.steps.reaper import is_dead_here, reap_lost_jobs, this_worker
+from omni_pipeline.steps.run.reaper import is_dead_here, reap_lost_jobs, this_worker
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests.store.conftest import claim, register
 
-SAY_WHO = "from omni_pipeline.steps.reaper import this_worker; print(this_worker())"
+SAY_WHO = "from omni_pipeline.steps.run.reaper import this_worker; print(this_worker())"
 
 
 @pytest.fixture

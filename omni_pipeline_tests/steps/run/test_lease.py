@@ -8,7 +8,7 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.errors import LeaseLostError
-from omni_pipeline.steps.lease import Lease
+from omni_pipeline.steps.run.lease import Lease
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.conftest import make_enterable_dir

@@ -5,7 +5,7 @@ import pytest
 from omni_pipeline.domain.redaction import REDACTED, Redactor
 from omni_pipeline.errors import OmniError, TemporaryError
 from omni_pipeline.settings import EmbeddingSettings
-from omni_pipeline.steps.refresh import MOST_OF_AN_ERROR, describe
+from omni_pipeline.steps.run.claimed_refresh import MOST_OF_AN_ERROR, describe
 from omni_pipeline_tests.steps.conftest import Pipeline
 
 KEY = "sk-live-0123456789abcdef"

@@ -10,19 +10,19 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.errors import LeaseLostError
-from omni_pipeline.steps.lease import EXIT_LEASE_LOST, Lease
+from omni_pipeline.steps.run.lease import EXIT_LEASE_LOST, Lease
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import claim, register
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 SECONDS = 20
 
 # A worker of its own: it claims the domain, and hangs without looking at its lease again.
 WORKER = """
 import sys, time
-from omni_pipeline.steps.lease import Lease
+from omni_pipeline.steps.run.lease import Lease
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database

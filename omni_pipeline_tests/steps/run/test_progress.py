@@ -2,13 +2,8 @@
 
 import pytest
 
-from omni_pipeline.steps.progress import (
-    Pace,
-    Speedometer,
-    describe_progress,
-    describe_seconds,
-)
-from omni_pipeline.steps.refresh import Progress
+from omni_pipeline.steps.run.claimed_refresh import Progress
+from omni_pipeline.steps.run.progress import Pace, Speedometer, describe_progress, describe_seconds
 
 
 class Watch:
