@@ -17,7 +17,7 @@ from psycopg import Connection, sql
 
 from benchmarks.bulk_write import Vectors, make_chunks, own_database
 from benchmarks.process_tree import Stopwatch, adopt_orphans
-from omni_pipeline.steps.verification import verify
+from omni_pipeline.steps.checks.verification import verify
 from omni_pipeline.store.index import chunks, embeddings
 from omni_pipeline.store.index.chunks import NewRevision
 from omni_pipeline.store.index.embedding_models import StoredModel, ensure

@@ -8,8 +8,8 @@ import typer
 
 from omni_pipeline.commands.application import open_application
 from omni_pipeline.commands.console import print_json, print_table, say
-from omni_pipeline.steps.verification import Verification
-from omni_pipeline.steps.verification import verify as look
+from omni_pipeline.steps.checks.verification import Verification
+from omni_pipeline.steps.checks.verification import verify as look
 from omni_pipeline.store.monitoring.invariants import Violation
 
 MOST_SHOWN = 20

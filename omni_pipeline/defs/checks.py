@@ -7,14 +7,18 @@ import dagster as dg
 from omni_pipeline.defs.assets import Run, chunks, cleaned_pages, embeddings, raw_pages
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.defs.reports import show_rows
-from omni_pipeline.steps.counts import CountsReport, check_published_counts, check_staged_counts
-from omni_pipeline.steps.plausibility import (
+from omni_pipeline.steps.checks.counts import (
+    CountsReport,
+    check_published_counts,
+    check_staged_counts,
+)
+from omni_pipeline.steps.checks.plausibility import (
     check_changes,
     check_failures,
     check_removals,
     check_vectors,
 )
-from omni_pipeline.steps.verification import check_domain
+from omni_pipeline.steps.checks.verification import check_domain
 
 # Partitioned checks are a preview of the pinned release; nobody who runs this can act on it.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)

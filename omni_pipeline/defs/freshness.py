@@ -6,7 +6,7 @@ import dagster as dg
 
 from omni_pipeline.defs.assets import embeddings
 from omni_pipeline.settings import read_settings
-from omni_pipeline.steps.freshness import FreshnessReport, check_freshness
+from omni_pipeline.steps.checks.freshness import FreshnessReport, check_freshness
 from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.session import Session
 

@@ -16,7 +16,7 @@ from omni_pipeline.domain.crawl.selection import name_part
 from omni_pipeline.domain.web.urls import check_partition_key
 from omni_pipeline.errors import OmniError, SettingsError
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.steps.counts import CountsReport
+from omni_pipeline.steps.checks.counts import CountsReport
 from omni_pipeline.steps.run.claimed_refresh import Listener, Progress, Refresh, open_refresh
 from omni_pipeline.steps.run.progress import Speedometer, describe_progress
 from omni_pipeline.steps.run.reaper import reap_lost_jobs, this_worker

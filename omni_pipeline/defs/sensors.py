@@ -15,7 +15,7 @@ from omni_pipeline.defs.jobs import refresh_domain
 from omni_pipeline.defs.queue_feed import feed
 from omni_pipeline.defs.run import fail_runs_of_lost_jobs
 from omni_pipeline.settings import read_settings
-from omni_pipeline.steps.freshness import check_freshness
+from omni_pipeline.steps.checks.freshness import check_freshness
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.session import Session

@@ -16,7 +16,7 @@ from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import OmniError
 from omni_pipeline.gateways.notify.targets import Target
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.plausibility import FEWEST_FAILED, MOST_FAILED_SHARE
+from omni_pipeline.steps.checks.plausibility import FEWEST_FAILED, MOST_FAILED_SHARE
 from omni_pipeline.store.monitoring import alert_ledger as alerts
 from omni_pipeline.store.monitoring.alert_ledger import Limits, Patience
 from omni_pipeline.store.postgres.session import Session

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.steps.plausibility import check_changes, check_failures, check_removals
+from omni_pipeline.steps.checks.plausibility import check_changes, check_failures, check_removals
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import Page, ScriptedSite, Seen, html, in_turn, redirect

@@ -17,8 +17,8 @@ import pytest
 
 from omni_pipeline.domain.web.outcomes import FetchRequest, Outcome
 from omni_pipeline.errors import LeaseLostError, TemporaryError
+from omni_pipeline.steps.checks.plausibility import check_removals
 from omni_pipeline.steps.crawl_site import CrawlSite
-from omni_pipeline.steps.plausibility import check_removals
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import Page, Script, Seen, in_turn, redirect

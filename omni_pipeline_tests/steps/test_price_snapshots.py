@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_pipeline.steps.product_plausibility import check_prices_found, check_prices_sane
+from omni_pipeline.steps.checks.product_plausibility import check_prices_found, check_prices_sane
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.steps.shops import HOST, Shop, open_shop
 

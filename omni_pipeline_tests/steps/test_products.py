@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_pipeline.steps.product_plausibility import check_delistings
+from omni_pipeline.steps.checks.product_plausibility import check_delistings
 from omni_pipeline.store.catalogue import products
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database

@@ -3,7 +3,7 @@
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.steps.verification import MOST_NAMED, Verification, check_domain, verify
+from omni_pipeline.steps.checks.verification import MOST_NAMED, Verification, check_domain, verify
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.monitoring import verifications
 from omni_pipeline.store.postgres.database import Database

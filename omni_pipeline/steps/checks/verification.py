@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from psycopg import Connection
 
 from omni_pipeline.errors import UnknownDomainError
-from omni_pipeline.steps.counts import CountsReport
+from omni_pipeline.steps.checks.counts import CountsReport
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.monitoring import invariants, verifications
 from omni_pipeline.store.monitoring.invariants import Violation
