@@ -11,7 +11,7 @@ from omni_pipeline.commands.console import ago, print_json, say, warn
 from omni_pipeline.domain.alert_messages import Message, title_of
 from omni_pipeline.gateways.notify.targets import find_unusable, open_targets
 from omni_pipeline.settings import read_settings
-from omni_pipeline.steps.alerting import send
+from omni_pipeline.steps.monitoring.alerting import send
 from omni_pipeline.store.monitoring import alert_ledger as ledger
 from omni_pipeline.store.monitoring.alert_ledger import Alert, TargetState
 

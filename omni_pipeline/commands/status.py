@@ -14,7 +14,7 @@ from rich.text import Text
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import ago, make_table, out, print_json, say, warn
 from omni_pipeline.errors import SettingsError, TemporaryError
-from omni_pipeline.steps.health import describe_job
+from omni_pipeline.steps.monitoring.health import describe_job
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import DomainOverview

@@ -16,7 +16,7 @@ from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.gateways.notify.targets import open_targets
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.steps.alerting import (
+from omni_pipeline.steps.monitoring.alerting import (
     Report,
     deliver,
     describe_deliveries,

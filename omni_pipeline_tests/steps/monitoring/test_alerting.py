@@ -13,7 +13,7 @@ from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import SettingsError, TemporaryError
 from omni_pipeline.gateways.notify.targets import NotDeliveredError
 from omni_pipeline.settings import read_settings
-from omni_pipeline.steps.alerting import (
+from omni_pipeline.steps.monitoring.alerting import (
     Changes,
     Report,
     deliver,
