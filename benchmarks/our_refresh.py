@@ -21,8 +21,8 @@ from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages
+from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.embeddings import embed_and_publish
-from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.run.claimed_refresh import Refresh, open_refresh
 from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.jobs import domains

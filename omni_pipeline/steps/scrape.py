@@ -18,8 +18,8 @@ from omni_pipeline.domain.web.outcomes import (
     Unusable,
 )
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
-from omni_pipeline.steps.discovery import Robots, Web
-from omni_pipeline.steps.page_reading import PageReader, PageReading
+from omni_pipeline.steps.crawl.page_reading import PageReader, PageReading
+from omni_pipeline.steps.crawl.robots_and_sitemaps import Robots, Web
 
 MOST_REDIRECTS = 10
 

@@ -7,7 +7,7 @@ import pytest
 
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.sites import ScriptedSite
-from omni_pipeline_tests.steps.scripted_crawls import is_probe, site_of
+from omni_pipeline_tests.steps.crawl.scripted_crawls import is_probe, site_of
 
 PAGES = 500
 CONCURRENCY = 4

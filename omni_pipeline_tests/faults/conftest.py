@@ -29,7 +29,7 @@ from omni_pipeline_tests.faults.watchers import (
 )
 from omni_pipeline_tests.faults.workers import Worker
 from omni_pipeline_tests.sites import ScriptedSite
-from omni_pipeline_tests.steps.scripted_crawls import is_probe
+from omni_pipeline_tests.steps.crawl.scripted_crawls import is_probe
 
 SEEDED = "seeded"
 

@@ -24,7 +24,7 @@ from omni_pipeline_tests.faults.conftest import Case, World
 from omni_pipeline_tests.faults.test_crash_points import COMPLETED, assert_recovered
 from omni_pipeline_tests.faults.workers import Worker, wait_until
 from omni_pipeline_tests.sites import ScriptedSite
-from omni_pipeline_tests.steps.scripted_crawls import site_of
+from omni_pipeline_tests.steps.crawl.scripted_crawls import site_of
 
 MOST_SESSIONS = 3
 

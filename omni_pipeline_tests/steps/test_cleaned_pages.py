@@ -7,7 +7,7 @@ import pytest
 
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import ScriptedSite
-from omni_pipeline_tests.steps.scripted_crawls import WORDS, Crawler, page, site_of
+from omni_pipeline_tests.steps.crawl.scripted_crawls import WORDS, Crawler, page, site_of
 
 
 @pytest.fixture

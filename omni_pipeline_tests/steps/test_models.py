@@ -14,6 +14,7 @@ from omni_pipeline.errors import PermanentError, SettingsError
 from omni_pipeline.settings import EmbeddingSettings, Settings
 from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.cleaned_pages import clean_pages
+from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.model_builds import (
     BuildReport,
@@ -21,7 +22,6 @@ from omni_pipeline.steps.model_builds import (
     build_index,
     keep_others_current,
 )
-from omni_pipeline.steps.raw_pages import crawl
 from omni_pipeline.steps.search import answer
 from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.index import embedding_models

@@ -3,7 +3,7 @@
 from psycopg import Connection
 
 from omni_pipeline.steps.checks.counts import CountsReport
-from omni_pipeline.steps.retirement import MOST_GONE_SHARE
+from omni_pipeline.steps.crawl.removal import MOST_GONE_SHARE
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import crawl_jobs, domains
 

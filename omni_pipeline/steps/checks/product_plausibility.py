@@ -4,7 +4,7 @@ from psycopg import Connection
 
 from omni_pipeline.domain.prices.history import MOST_MOVE_SHARE
 from omni_pipeline.steps.checks.counts import CountsReport
-from omni_pipeline.steps.retirement import MOST_GONE_SHARE
+from omni_pipeline.steps.crawl.removal import MOST_GONE_SHARE
 from omni_pipeline.store.catalogue import price_snapshots, products
 from omni_pipeline.store.jobs import domains
 

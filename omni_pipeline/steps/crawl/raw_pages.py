@@ -7,11 +7,16 @@ from itertools import islice
 from omni_pipeline import faults
 from omni_pipeline.domain.web.outcomes import Redirected
 from omni_pipeline.errors import PermanentError, TemporaryError
-from omni_pipeline.steps.crawl_fetching import Fetching
-from omni_pipeline.steps.crawl_queue import CrawlQueue
-from omni_pipeline.steps.crawl_site import CrawlSite
-from omni_pipeline.steps.discovery import ListedPage, Web, refuse_slow_site, sitemap_urls
-from omni_pipeline.steps.retirement import Losses, Retired, retire
+from omni_pipeline.steps.crawl.fetching import Fetching
+from omni_pipeline.steps.crawl.removal import Losses, Retired, retire
+from omni_pipeline.steps.crawl.robots_and_sitemaps import (
+    ListedPage,
+    Web,
+    refuse_slow_site,
+    sitemap_urls,
+)
+from omni_pipeline.steps.crawl.site import CrawlSite
+from omni_pipeline.steps.crawl.work_queue import CrawlQueue
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl import frontier, raw_pages
 

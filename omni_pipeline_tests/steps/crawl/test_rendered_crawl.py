@@ -10,14 +10,14 @@ import pytest
 from omni_pipeline.domain.web.outcomes import Rendering
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.raw_pages import RawPagesReport, crawl
+from omni_pipeline.steps.crawl.raw_pages import RawPagesReport, crawl
 from omni_pipeline.steps.services.preflight import check_browser
 from omni_pipeline.steps.services.site_access import open_web
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.gateways.browser.renderers import needs_chromium
 from omni_pipeline_tests.sites import Page, Script, ScriptedSite
-from omni_pipeline_tests.steps.scripted_crawls import WORDS, Crawler, site_of
+from omni_pipeline_tests.steps.crawl.scripted_crawls import WORDS, Crawler, site_of
 
 SHELL = '<!DOCTYPE html><title>Shop</title><div id="app"></div><script src="/app.js"></script>'
 SCRIPT = """

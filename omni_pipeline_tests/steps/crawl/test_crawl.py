@@ -13,7 +13,7 @@ from omni_pipeline.steps.checks.plausibility import check_changes, check_failure
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import Page, ScriptedSite, Seen, html, in_turn, redirect
-from omni_pipeline_tests.steps.scripted_crawls import (
+from omni_pipeline_tests.steps.crawl.scripted_crawls import (
     Crawler,
     CutOffError,
     conserved,

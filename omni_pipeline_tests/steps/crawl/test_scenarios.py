@@ -18,13 +18,13 @@ import pytest
 from omni_pipeline.domain.web.outcomes import FetchRequest, Outcome
 from omni_pipeline.errors import LeaseLostError, TemporaryError
 from omni_pipeline.steps.checks.plausibility import check_removals
-from omni_pipeline.steps.crawl_site import CrawlSite
+from omni_pipeline.steps.crawl.site import CrawlSite
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import Page, Script, Seen, in_turn, redirect
-from omni_pipeline_tests.steps.imagined_sites import ImaginedCrawler, ImaginedSite
-from omni_pipeline_tests.steps.paper_sites import PaperSite, judge
-from omni_pipeline_tests.steps.scripted_crawls import CutOffError, conserved, page, site_of
+from omni_pipeline_tests.steps.crawl.scripted_crawls import CutOffError, conserved, page, site_of
+from omni_pipeline_tests.steps.crawl.simulated_sites import ImaginedCrawler, ImaginedSite
+from omni_pipeline_tests.steps.crawl.site_models import PaperSite, judge
 
 MakeCrawler = Callable[..., ImaginedCrawler]
 

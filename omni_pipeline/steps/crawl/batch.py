@@ -19,8 +19,8 @@ from omni_pipeline.domain.web.outcomes import (
     Unusable,
 )
 from omni_pipeline.domain.web.patterns import url_pattern
-from omni_pipeline.steps.page_reading import PageReading
-from omni_pipeline.steps.retirement import Losses, Move
+from omni_pipeline.steps.crawl.page_reading import PageReading
+from omni_pipeline.steps.crawl.removal import Losses, Move
 from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages, render_decisions
 from omni_pipeline.store.crawl import non_pages as dead_ends
 from omni_pipeline.store.crawl.failed_pages import Failure

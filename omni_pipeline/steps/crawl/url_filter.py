@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from omni_pipeline.domain.crawl.scope import MOST_DEPTH, CrawlScope
 from omni_pipeline.domain.web.patterns import PatternBudget, is_pathological
 from omni_pipeline.domain.web.urls import site_url
-from omni_pipeline.steps.discovery import Robots
+from omni_pipeline.steps.crawl.robots_and_sitemaps import Robots
 
 # Links judged already, most of them the site's navigation: asking Postgres again is waste.
 MOST_REMEMBERED = 50_000

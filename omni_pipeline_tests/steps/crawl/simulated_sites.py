@@ -22,7 +22,7 @@ from omni_pipeline.domain.web.outcomes import (
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.responses import head_of, not_html, outcome_without_body
 from omni_pipeline_tests.sites import Page, Script, ScriptedSite, Seen
-from omni_pipeline_tests.steps.scripted_crawls import Crawler
+from omni_pipeline_tests.steps.crawl.scripted_crawls import Crawler
 
 NO_ANSWER = Page(status=0)
 

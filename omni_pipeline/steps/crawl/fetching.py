@@ -14,11 +14,11 @@ from omni_pipeline.domain.web.outcomes import (
     Unusable,
 )
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.steps.crawl_batch import MOST_CHARACTERS, CrawlBatch
-from omni_pipeline.steps.crawl_queue import CrawlQueue
-from omni_pipeline.steps.crawl_site import CrawlSite
-from omni_pipeline.steps.discovery import Web
-from omni_pipeline.steps.retirement import Losses
+from omni_pipeline.steps.crawl.batch import MOST_CHARACTERS, CrawlBatch
+from omni_pipeline.steps.crawl.removal import Losses
+from omni_pipeline.steps.crawl.robots_and_sitemaps import Web
+from omni_pipeline.steps.crawl.site import CrawlSite
+from omni_pipeline.steps.crawl.work_queue import CrawlQueue
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl.frontier import Due
 from omni_pipeline.store.crawl.raw_pages import Evidence

@@ -22,10 +22,10 @@ from omni_pipeline.domain.web.urls import (
     site_url,
     url_parts,
 )
-from omni_pipeline.steps.discovery import KeptCopies, Robots, Web
-from omni_pipeline.steps.link_gate import LinkGate
-from omni_pipeline.steps.page_reading import PageReader, PageReading, document_text
-from omni_pipeline.steps.rendering import DECISION_SECONDS, RenderDecisions
+from omni_pipeline.steps.crawl.page_reading import PageReader, PageReading, document_text
+from omni_pipeline.steps.crawl.render_choice import DECISION_SECONDS, RenderDecisions
+from omni_pipeline.steps.crawl.robots_and_sitemaps import KeptCopies, Robots, Web
+from omni_pipeline.steps.crawl.url_filter import LinkGate
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl import frontier, render_decisions
 from omni_pipeline.store.crawl.frontier import Due

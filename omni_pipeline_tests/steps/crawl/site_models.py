@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from omni_pipeline_tests.sites import Page, Script, redirect
-from omni_pipeline_tests.steps.scripted_crawls import page
+from omni_pipeline_tests.steps.crawl.scripted_crawls import page
 
 Kind = Literal["page", "missing", "gone", "broken", "noindex", "moved", "away"]
 

@@ -14,7 +14,7 @@ from omni_pipeline.gateways.http.escalation import Renderer
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.cleaned_pages import CleanedPagesReport, clean_pages
-from omni_pipeline.steps.raw_pages import RawPagesReport, crawl
+from omni_pipeline.steps.crawl.raw_pages import RawPagesReport, crawl
 from omni_pipeline.steps.run.claimed_refresh import Refresh, open_refresh
 from omni_pipeline.steps.run.reaper import this_worker
 from omni_pipeline.store.crawl import held_pages

@@ -10,8 +10,8 @@ from typing import Self
 from omni_pipeline import faults
 from omni_pipeline.domain.crawl.scope import CrawlScope
 from omni_pipeline.domain.crawl.selection import CrawlPart
-from omni_pipeline.steps.crawl_batch import CrawlBatch, save_batch
-from omni_pipeline.steps.link_gate import LinkGate
+from omni_pipeline.steps.crawl.batch import CrawlBatch, save_batch
+from omni_pipeline.steps.crawl.url_filter import LinkGate
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.store.crawl import failed_pages, frontier, non_pages
 from omni_pipeline.store.crawl.frontier import Added, Due
