@@ -7,8 +7,7 @@ import typer
 from rich.markup import escape
 
 from omni_pipeline.commands.console import err, out, print_json, print_table, say, warn
-from omni_pipeline.steps.run.progress import describe_seconds
-from omni_pipeline.steps.site_report import (
+from omni_pipeline.steps.explore.site_report import (
     DOLLARS_PER_MILLION_TOKENS,
     Estimate,
     RobotsReport,
@@ -16,6 +15,7 @@ from omni_pipeline.steps.site_report import (
     SitemapReport,
     SiteReport,
 )
+from omni_pipeline.steps.run.progress import describe_seconds
 from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT, NewDomain
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def discover(
 ) -> None:
     """Look at a site's robots.txt, sitemaps and at most five pages; nothing is kept."""
     from omni_pipeline.commands.looking import open_looking
-    from omni_pipeline.steps.discover import discover as discover_site
+    from omni_pipeline.steps.explore.site_survey import discover as discover_site
 
     with open_looking(site) as looking:
         if not as_json:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from omni_pipeline.domain.chunks.chunking import Chunker
     from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
     from omni_pipeline.domain.web.outcomes import Rendering
-    from omni_pipeline.steps.scrape import ScrapedPage
+    from omni_pipeline.steps.explore.page_preview import ScrapedPage
 
 LABEL_WIDTH = 12
 
@@ -37,7 +37,7 @@ def scrape(
     """
     from omni_pipeline.commands.looking import open_looking
     from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
-    from omni_pipeline.steps.scrape import scrape as scrape_page
+    from omni_pipeline.steps.explore.page_preview import scrape as scrape_page
 
     rendering: Rendering = "auto" if browser is None else "browser" if browser else "http"
     with open_looking(url) as looking:

@@ -11,7 +11,7 @@ from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Outcome
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.limits import FetchLimits
-from omni_pipeline.steps.scrape import MOST_REDIRECTS, ScrapedPage, scrape
+from omni_pipeline.steps.explore.page_preview import MOST_REDIRECTS, ScrapedPage, scrape
 from omni_pipeline_tests.sites import Canary, Page, ScriptedSite, Seen, redirect
 
 PAGE = """<html lang="en"><head><title>Pumps | Shop</title><meta name="description" content="All.">

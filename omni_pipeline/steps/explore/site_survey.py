@@ -11,8 +11,8 @@ from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
 from omni_pipeline.domain.web.urls import Site, in_scope, site_url
 from omni_pipeline.errors import OmniError
 from omni_pipeline.steps.crawl.robots_and_sitemaps import Robots, Web, sitemap_urls
-from omni_pipeline.steps.scrape import ScrapedPage, scrape
-from omni_pipeline.steps.site_report import (
+from omni_pipeline.steps.explore.page_preview import ScrapedPage, scrape
+from omni_pipeline.steps.explore.site_report import (
     RobotsReport,
     SampledPage,
     SitemapReport,

@@ -10,8 +10,7 @@ from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.limits import FetchLimits
-from omni_pipeline.steps.discover import SAMPLE_PAGES, discover
-from omni_pipeline.steps.site_report import (
+from omni_pipeline.steps.explore.site_report import (
     Estimate,
     RobotsReport,
     SampledPage,
@@ -19,6 +18,7 @@ from omni_pipeline.steps.site_report import (
     SiteReport,
     estimate,
 )
+from omni_pipeline.steps.explore.site_survey import SAMPLE_PAGES, discover
 from omni_pipeline_tests.sites import Page, Script, ScriptedSite, redirect
 
 WORDS = " ".join(["water"] * 98)
