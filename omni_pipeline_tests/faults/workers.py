@@ -19,7 +19,6 @@ from omni_pipeline import faults
 from omni_pipeline.errors import OmniError
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.chunks import stage_chunks
-from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.price_snapshots import snapshot_prices
@@ -28,6 +27,7 @@ from omni_pipeline.steps.run.claimed_refresh import open_refresh
 from omni_pipeline.steps.run.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.services.preflight import check_embedding
 from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.migrations import check_schema

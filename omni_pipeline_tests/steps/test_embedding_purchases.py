@@ -19,12 +19,12 @@ from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline.steps.checks.counts import CountsReport
 from omni_pipeline.steps.checks.plausibility import check_vectors
 from omni_pipeline.steps.chunks import stage_chunks
-from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.embedding_purchases import BudgetError, EmbeddingDoor
 from omni_pipeline.steps.embeddings import EmbeddingsReport, embed_and_publish
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.steps.services.shared_throttle import open_turnstile
+from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs import crawl_jobs, domains

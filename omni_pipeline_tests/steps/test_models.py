@@ -13,7 +13,6 @@ import pytest
 from omni_pipeline.errors import PermanentError, SettingsError
 from omni_pipeline.settings import EmbeddingSettings, Settings
 from omni_pipeline.steps.chunks import stage_chunks
-from omni_pipeline.steps.cleaned_pages import clean_pages
 from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.embeddings import embed_and_publish
 from omni_pipeline.steps.model_builds import (
@@ -24,6 +23,7 @@ from omni_pipeline.steps.model_builds import (
 )
 from omni_pipeline.steps.search import answer
 from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.index.retrieval import Answer

@@ -13,10 +13,10 @@ from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.escalation import Renderer
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.cleaned_pages import CleanedPagesReport, clean_pages
 from omni_pipeline.steps.crawl.raw_pages import RawPagesReport, crawl
 from omni_pipeline.steps.run.claimed_refresh import Refresh, open_refresh
 from omni_pipeline.steps.run.reaper import this_worker
+from omni_pipeline.steps.text.cleaned_pages import CleanedPagesReport, clean_pages
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.crawl_jobs import Request

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from omni_pipeline.gateways.cleaning.pool import CleaningLimits
-from omni_pipeline.steps import cleaned_pages
-from omni_pipeline.steps.cleaned_pages import CleanedPagesReport, clean_pages
 from omni_pipeline.steps.crawl.raw_pages import crawl
+from omni_pipeline.steps.text import cleaned_pages
+from omni_pipeline.steps.text.cleaned_pages import CleanedPagesReport, clean_pages
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import ScriptedSite
 from omni_pipeline_tests.steps.crawl.scripted_crawls import WORDS, Crawler

@@ -8,10 +8,10 @@ from omni_pipeline import faults
 from omni_pipeline.domain.text.changes import describe_changes
 from omni_pipeline.domain.text.cleaning import CLEANER_VERSION, CleanedPage, Unreadable
 from omni_pipeline.gateways.cleaning.pool import Cleaner, CleaningLimits, open_cleaner
-from omni_pipeline.steps.boilerplate import Look, learn_boilerplate
 from omni_pipeline.steps.crawl.removal import is_implausible
-from omni_pipeline.steps.page_texts import Answers, has_shrunk, new_text, no_text
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
+from omni_pipeline.steps.text.boilerplate_learning import Look, learn_boilerplate
+from omni_pipeline.steps.text.page_texts import Answers, has_shrunk, new_text, no_text
 from omni_pipeline.store.crawl import failed_pages, held_pages, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.crawl.raw_pages import DuePage
