@@ -21,7 +21,7 @@ from psycopg import Connection
 
 from omni_pipeline.domain.chunks.chunking import Chunk
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.chunks import BATCH_PAGES
+from omni_pipeline.steps.index.chunks import BATCH_PAGES
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.crawl.raw_pages import NewBody
 from omni_pipeline.store.index import chunks, embedding_models, embeddings

@@ -19,9 +19,9 @@ from dataclasses import asdict
 from benchmarks.process_tree import PeakMemory, Stopwatch, adopt_orphans, peak_megabytes
 from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.crawl.raw_pages import crawl
-from omni_pipeline.steps.embeddings import embed_and_publish
+from omni_pipeline.steps.index.chunks import stage_chunks
+from omni_pipeline.steps.index.embeddings import embed_and_publish
 from omni_pipeline.steps.run.claimed_refresh import Refresh, open_refresh
 from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.steps.text.cleaned_pages import clean_pages

@@ -22,8 +22,8 @@ from benchmarks.process_tree import Cost, Stopwatch, adopt_orphans
 from omni_pipeline.domain.chunks.chunking import Chunk
 from omni_pipeline.gateways.embedding.client import Embedded
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.chunks import BATCH_PAGES
-from omni_pipeline.steps.embeddings import PUBLISH_PAGES, embed_and_publish
+from omni_pipeline.steps.index.chunks import BATCH_PAGES
+from omni_pipeline.steps.index.embeddings import PUBLISH_PAGES, embed_and_publish
 from omni_pipeline.steps.run.claimed_refresh import Refresh, open_refresh
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.index import chunks, embedding_models, embeddings

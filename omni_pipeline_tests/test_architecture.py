@@ -110,4 +110,4 @@ def test_one_path_leads_from_text_to_stored_vectors() -> None:
     # What says why a request failed, and what makes the client; neither asks.
     others = {"gateways/openai/failures.py", "gateways/openai/endpoint.py"}
     assert callers == speakers | askers | others
-    assert writers == {"steps/embedding_purchases.py"}
+    assert writers == {"steps/index/paid_embedding.py"}

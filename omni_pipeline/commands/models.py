@@ -73,7 +73,7 @@ def add(
     ] = None,
 ) -> None:
     """Register a model; from now on every refresh builds its index beside the active one."""
-    from omni_pipeline.steps.model_builds import add_model
+    from omni_pipeline.steps.index.model_builds import add_model
     from omni_pipeline.steps.services.services import Tools
 
     with open_application() as application, ExitStack() as resources:

@@ -12,10 +12,10 @@ from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.defs.reports import materialized
 from omni_pipeline.defs.run import RunningRefresh
 from omni_pipeline.defs.tables import CHUNKS, CLEANED_PAGES, EMBEDDINGS, RAW_PAGES
-from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.crawl.raw_pages import crawl
-from omni_pipeline.steps.embeddings import embed_and_publish
-from omni_pipeline.steps.model_builds import keep_others_current
+from omni_pipeline.steps.index.chunks import stage_chunks
+from omni_pipeline.steps.index.embeddings import embed_and_publish
+from omni_pipeline.steps.index.model_builds import keep_others_current
 from omni_pipeline.steps.services.preflight import check_browser
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.monitoring import samples

@@ -9,7 +9,7 @@ from pydantic import Field
 from omni_pipeline.defs.launch import first_error
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.defs.run import PARTITION_TAG, RunningRefresh, refresh_resource
-from omni_pipeline.steps.model_builds import build_index
+from omni_pipeline.steps.index.model_builds import build_index
 from omni_pipeline.steps.run.claimed_refresh import Listener, Refresh
 from omni_pipeline.steps.run.reaper import this_worker
 from omni_pipeline.steps.services.services import Tools

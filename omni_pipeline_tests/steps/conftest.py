@@ -19,9 +19,9 @@ from omni_pipeline.gateways.http.client import WebDoor
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.crawl.raw_pages import RawPagesReport, crawl
-from omni_pipeline.steps.embeddings import EmbeddingsReport, embed_and_publish
+from omni_pipeline.steps.index.chunks import stage_chunks
+from omni_pipeline.steps.index.embeddings import EmbeddingsReport, embed_and_publish
 from omni_pipeline.steps.run.claimed_refresh import Refresh, open_refresh
 from omni_pipeline.steps.run.reaper import this_worker
 from omni_pipeline.steps.text.cleaned_pages import clean_pages

@@ -8,10 +8,10 @@ from psycopg import Connection
 
 from omni_pipeline.domain.chunks.chunking import make_chunker
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, PermanentError, TemporaryError
-from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.crawl.removal import Losses, Move, Retired, retire
-from omni_pipeline.steps.embeddings import embed_and_publish
+from omni_pipeline.steps.index.chunks import stage_chunks
+from omni_pipeline.steps.index.embeddings import embed_and_publish
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.crawl import frontier
 from omni_pipeline.store.crawl.raw_pages import Evidence

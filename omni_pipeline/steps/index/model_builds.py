@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from psycopg import Connection
 
 from omni_pipeline.errors import LeaseLostError, OmniError, SettingsError
-from omni_pipeline.steps.chunks import stage_chunks
-from omni_pipeline.steps.embeddings import embed_and_publish
+from omni_pipeline.steps.index.chunks import stage_chunks
+from omni_pipeline.steps.index.embeddings import embed_and_publish
 from omni_pipeline.steps.run.claimed_refresh import Listener, Progress, Refresh
 from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.index import embedding_models

@@ -12,10 +12,10 @@ import pytest
 
 from omni_pipeline.errors import PermanentError, SettingsError
 from omni_pipeline.settings import EmbeddingSettings, Settings
-from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.crawl.raw_pages import crawl
-from omni_pipeline.steps.embeddings import embed_and_publish
-from omni_pipeline.steps.model_builds import (
+from omni_pipeline.steps.index.chunks import stage_chunks
+from omni_pipeline.steps.index.embeddings import embed_and_publish
+from omni_pipeline.steps.index.model_builds import (
     BuildReport,
     add_model,
     build_index,

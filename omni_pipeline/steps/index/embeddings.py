@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from omni_pipeline import faults
 from omni_pipeline.gateways.embedding.client import Refusal
-from omni_pipeline.steps.embedding_purchases import EmbeddingDoor, Purchases
+from omni_pipeline.steps.index.paid_embedding import EmbeddingDoor, Purchases
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.crawl.failed_pages import Failure

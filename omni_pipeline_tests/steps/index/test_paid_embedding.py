@@ -18,10 +18,10 @@ from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline.steps.checks.counts import CountsReport
 from omni_pipeline.steps.checks.plausibility import check_vectors
-from omni_pipeline.steps.chunks import stage_chunks
 from omni_pipeline.steps.crawl.raw_pages import crawl
-from omni_pipeline.steps.embedding_purchases import BudgetError, EmbeddingDoor
-from omni_pipeline.steps.embeddings import EmbeddingsReport, embed_and_publish
+from omni_pipeline.steps.index.chunks import stage_chunks
+from omni_pipeline.steps.index.embeddings import EmbeddingsReport, embed_and_publish
+from omni_pipeline.steps.index.paid_embedding import BudgetError, EmbeddingDoor
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.steps.services.shared_throttle import open_turnstile
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
