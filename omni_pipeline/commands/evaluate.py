@@ -41,8 +41,8 @@ def evaluate(
     By meaning (vector), by words (text) and by both (hybrid): recall@k, nDCG@10 and mean
     reciprocal rank, each from 0 to 1.
     """
-    from omni_pipeline.steps.evaluation import MODES
-    from omni_pipeline.steps.evaluation import evaluate as measure
+    from omni_pipeline.steps.search.evaluation import MODES
+    from omni_pipeline.steps.search.evaluation import evaluate as measure
     from omni_pipeline.steps.services.services import Tools
 
     questions = read_file(file)

@@ -114,7 +114,7 @@ def ask(
     mode: SearchMode = SearchMode.HYBRID,
 ) -> list[Answer]:
     """The answers of the index to one question."""
-    from omni_pipeline.steps.search import answer
+    from omni_pipeline.steps.search.answering import answer
     from omni_pipeline.steps.services.services import Tools
 
     with ExitStack() as resources:

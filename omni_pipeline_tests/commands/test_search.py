@@ -7,7 +7,7 @@ import pytest
 
 from omni_pipeline.sample_site.site_server import SampleServer, read_questions
 from omni_pipeline.settings import read_settings
-from omni_pipeline.steps.search import open_search
+from omni_pipeline.steps.search.answering import open_search
 from omni_pipeline.store.index.retrieval import Scope
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine

@@ -21,7 +21,7 @@ from omni_pipeline.steps.index.model_builds import (
     build_index,
     keep_others_current,
 )
-from omni_pipeline.steps.search import answer
+from omni_pipeline.steps.search.answering import answer
 from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.index import embedding_models

@@ -6,7 +6,7 @@ from typing import get_args
 
 from omni_pipeline.domain.search.metrics import ndcg, recall, reciprocal_rank
 from omni_pipeline.domain.search.questions import ExpectedAnswer
-from omni_pipeline.steps.search import Mode, answer
+from omni_pipeline.steps.search.answering import Mode, answer
 from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope
 from omni_pipeline.store.postgres.session import Session
