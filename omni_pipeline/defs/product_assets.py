@@ -12,9 +12,9 @@ from omni_pipeline.defs.price_charts import price_chart
 from omni_pipeline.defs.product_samples import price_changes, profile, some_products
 from omni_pipeline.defs.reports import materialized
 from omni_pipeline.defs.tables import COMPANIES, PRICE_SNAPSHOTS, PRODUCTS
-from omni_pipeline.steps.companies import join_profiles
-from omni_pipeline.steps.price_snapshots import snapshot_prices
-from omni_pipeline.steps.products import extract
+from omni_pipeline.steps.catalogue.companies import join_profiles
+from omni_pipeline.steps.catalogue.price_snapshots import snapshot_prices
+from omni_pipeline.steps.catalogue.products import extract
 
 
 @dg.asset(

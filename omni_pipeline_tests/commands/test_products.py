@@ -18,7 +18,7 @@ from omni_pipeline.commands.spreadsheets import write_csv
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.store.catalogue.price_snapshots import Snapshot
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline_tests.steps.shops import HOST, Shop, open_shop
+from omni_pipeline_tests.steps.catalogue.shops import HOST, Shop, open_shop
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from pathlib import Path
 from omni_pipeline import faults
 from omni_pipeline.errors import OmniError
 from omni_pipeline.settings import Settings
+from omni_pipeline.steps.catalogue.price_snapshots import snapshot_prices
+from omni_pipeline.steps.catalogue.products import extract
 from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.index.chunks import stage_chunks
 from omni_pipeline.steps.index.embeddings import embed_and_publish
-from omni_pipeline.steps.price_snapshots import snapshot_prices
-from omni_pipeline.steps.products import extract
 from omni_pipeline.steps.run.claimed_refresh import open_refresh
 from omni_pipeline.steps.run.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.services.preflight import check_embedding

@@ -6,9 +6,9 @@ import pytest
 
 from omni_pipeline.domain.crawl.selection import CrawlPart, name_part
 from omni_pipeline.errors import PermanentError
+from omni_pipeline.steps.catalogue.price_snapshots import snapshot_prices
+from omni_pipeline.steps.catalogue.products import ProductsReport, extract
 from omni_pipeline.steps.crawl.raw_pages import RawPagesReport, crawl
-from omni_pipeline.steps.price_snapshots import snapshot_prices
-from omni_pipeline.steps.products import ProductsReport, extract
 from omni_pipeline.steps.run.claimed_refresh import open_refresh
 from omni_pipeline.steps.run.reaper import this_worker
 from omni_pipeline.store.crawl import frontier

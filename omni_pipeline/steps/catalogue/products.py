@@ -18,8 +18,8 @@ from omni_pipeline.domain.products.llm_questions import QUESTION_VERSION
 from omni_pipeline.domain.products.matching import Matcher
 from omni_pipeline.domain.products.model import PageKind, Product
 from omni_pipeline.errors import LeaseLostError, OmniError, PermanentError
+from omni_pipeline.steps.catalogue.llm_extraction import ExtractionDoor, ModelReader
 from omni_pipeline.steps.crawl.removal import is_implausible
-from omni_pipeline.steps.model_reading import ExtractionDoor, ModelReader
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.store.catalogue import companies, extracted_pages, products
 from omni_pipeline.store.catalogue.extracted_pages import DueBody, NewExtraction

@@ -10,10 +10,10 @@ from psycopg.rows import dict_row
 
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.companies import CompaniesReport, join_profiles
-from omni_pipeline.steps.model_reading import ExtractionDoor
-from omni_pipeline.steps.price_snapshots import PriceSnapshotsReport, snapshot_prices
-from omni_pipeline.steps.products import ProductsReport, extract
+from omni_pipeline.steps.catalogue.companies import CompaniesReport, join_profiles
+from omni_pipeline.steps.catalogue.llm_extraction import ExtractionDoor
+from omni_pipeline.steps.catalogue.price_snapshots import PriceSnapshotsReport, snapshot_prices
+from omni_pipeline.steps.catalogue.products import ProductsReport, extract
 from omni_pipeline.steps.run.claimed_refresh import open_refresh
 from omni_pipeline.steps.run.reaper import this_worker
 from omni_pipeline.store.catalogue import price_snapshots, products

@@ -9,7 +9,7 @@ from omni_pipeline.steps.checks.product_plausibility import check_delistings
 from omni_pipeline.store.catalogue import products
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline_tests.steps.shops import HOST, Shop, open_shop, product_page
+from omni_pipeline_tests.steps.catalogue.shops import HOST, Shop, open_shop, product_page
 
 
 @pytest.fixture

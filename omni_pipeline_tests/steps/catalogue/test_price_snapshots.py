@@ -7,7 +7,7 @@ import pytest
 
 from omni_pipeline.steps.checks.product_plausibility import check_prices_found, check_prices_sane
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline_tests.steps.shops import HOST, Shop, open_shop
+from omni_pipeline_tests.steps.catalogue.shops import HOST, Shop, open_shop
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from omni_pipeline.settings import ExtractionSettings
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.chat_answers import NOTHING
-from omni_pipeline_tests.steps.shops import HOST, Shop, open_shop
+from omni_pipeline_tests.steps.catalogue.shops import HOST, Shop, open_shop
 
 VANE = f"https://{HOST}/vane.html"
 ANSWER = NOTHING | {"name": "Copper vane", "price": "129,00 Euro"}
