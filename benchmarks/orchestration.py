@@ -23,7 +23,7 @@ import dagster as dg
 from benchmarks.contenders import environment, own_home
 from benchmarks.process_tree import Stopwatch, adopt_orphans
 from benchmarks.site_process import serve
-from omni_pipeline.defs.instance import add_partition
+from omni_pipeline.defs.instance.environment import add_partition
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.migrations import migrate

@@ -36,14 +36,14 @@ class Application:
     @cached_property
     def dagster_environment(self) -> dict[str, str]:
         """What Dagster's processes need in their environment."""
-        from omni_pipeline.defs.instance import dagster_environment
+        from omni_pipeline.defs.instance.environment import dagster_environment
 
         return dagster_environment(self.settings, self.database)
 
     @cached_property
     def instance(self) -> "dg.DagsterInstance":
         """Dagster's instance."""
-        from omni_pipeline.defs.instance import open_instance
+        from omni_pipeline.defs.instance.environment import open_instance
 
         return self._resources.enter_context(open_instance(self.dagster_environment))
 
@@ -81,7 +81,7 @@ class Application:
 
     def register(self, domain: NewDomain) -> bool:
         """Register a domain and its partition; False when it was registered already."""
-        from omni_pipeline.defs.instance import add_partition
+        from omni_pipeline.defs.instance.environment import add_partition
 
         is_new = self.session.run(lambda conn: domains.add(conn, domain))
         add_partition(self.instance, domain.host)

@@ -95,10 +95,7 @@ def _schema(session: Session) -> str:
 
 
 def _dagster(settings: Settings, database: Database) -> str:
-    from omni_pipeline.defs.instance import (
-        dagster_environment,
-        open_instance,
-    )
+    from omni_pipeline.defs.instance.environment import dagster_environment, open_instance
 
     with open_instance(dagster_environment(settings, database)) as instance:
         return f"storage answers, {instance.get_runs_count()} runs recorded"

@@ -299,6 +299,6 @@ def remove(name: Name, yes: Yes = False) -> None:
 
 
 def _remove_partition(application: Application, host: str) -> None:
-    from omni_pipeline.defs.instance import remove_partition
+    from omni_pipeline.defs.instance.environment import remove_partition
 
     remove_partition(application.instance, host)

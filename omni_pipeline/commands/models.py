@@ -132,7 +132,7 @@ def _build_all(
     application: Application, model: StoredModel, hosts: list[str], *, is_quiet: bool
 ) -> dict[str, dict[str, object]]:
     """Build domain by domain; one that fails does not keep the others from being built."""
-    from omni_pipeline.defs.instance import add_partition
+    from omni_pipeline.defs.instance.environment import add_partition
     from omni_pipeline.defs.model_builds import run_build
     from omni_pipeline.defs.run import INTERRUPTED
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from omni_pipeline.commands.console import say, warn
-from omni_pipeline.defs.sockets import socket_path
+from omni_pipeline.defs.instance.sockets import socket_path
 from omni_pipeline.errors import PermanentError
 
 # Loaded before any fork: a child may not load libraries between fork and exec.

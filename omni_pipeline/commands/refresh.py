@@ -89,7 +89,7 @@ def run(
         RefreshFailedError: The run failed; the message is its reason.
     """
     from omni_pipeline.definitions import defs
-    from omni_pipeline.defs.instance import add_partition
+    from omni_pipeline.defs.instance.environment import add_partition
     from omni_pipeline.defs.launch import run_refresh
 
     add_partition(app.instance, host)

@@ -168,7 +168,7 @@ def execute(run_id: str) -> None:
     from dagster._cli.api import _execute_run_command_body
     from dagster._utils.interrupts import capture_interrupts
 
-    from omni_pipeline.defs.run_launcher import WORKER_TAG
+    from omni_pipeline.defs.instance.launcher import WORKER_TAG
     from omni_pipeline.steps.run.reaper import this_worker
 
     with capture_interrupts(), dg.DagsterInstance.get() as instance:

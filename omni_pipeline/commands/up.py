@@ -18,7 +18,7 @@ from omni_pipeline.commands.processes import (
     wait_for_port,
     wait_for_socket,
 )
-from omni_pipeline.defs.sockets import RUN_SERVER
+from omni_pipeline.defs.instance.sockets import RUN_SERVER
 from omni_pipeline.errors import SettingsError, TemporaryError
 from omni_pipeline.gateways.notify.targets import find_unusable, open_targets
 from omni_pipeline.settings import Settings
@@ -177,7 +177,7 @@ def _in_url(host: str) -> str:
 
 def _add_partitions(app: Application) -> None:
     """Domains registered while Dagster was away become partitions now."""
-    from omni_pipeline.defs.instance import add_partition
+    from omni_pipeline.defs.instance.environment import add_partition
 
     for host in app.session.run(domains.list_hosts):
         add_partition(app.instance, host)

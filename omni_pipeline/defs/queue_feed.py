@@ -11,7 +11,7 @@ from itertools import islice
 
 import dagster as dg
 
-from omni_pipeline.defs.instance import UNFINISHED, WAITING
+from omni_pipeline.defs.instance.environment import UNFINISHED, WAITING
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.defs.run import PARTITION_TAG, RESTART_TAG, SCHEDULED_FOR_TAG
 from omni_pipeline.defs.schedules import due_day

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from omni_pipeline.defs.freshness import STALE_DOMAINS, describe_freshness
-from omni_pipeline.defs.instance import synchronize_partitions
+from omni_pipeline.defs.instance.environment import synchronize_partitions
 from omni_pipeline.defs.jobs import refresh_domain
 from omni_pipeline.defs.queue_feed import feed
 from omni_pipeline.defs.run import fail_runs_of_lost_jobs

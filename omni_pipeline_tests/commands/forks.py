@@ -20,7 +20,7 @@ from typing import Self
 MODULES = (
     "omni_pipeline.cli",
     "omni_pipeline.definitions",
-    "omni_pipeline.defs.instance_storage",
+    "omni_pipeline.defs.instance.storage",
     "omni_pipeline.gateways.embedding.openai_client",
     "omni_pipeline.gateways.embedding.local_endpoint",
     "dagster._daemon.daemon",

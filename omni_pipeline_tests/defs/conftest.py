@@ -10,7 +10,11 @@ import pytest
 from dagster._core.storage.defs_state.base import DefsStateStorage
 
 from omni_pipeline.definitions import defs
-from omni_pipeline.defs.instance import add_partition, dagster_environment, open_instance
+from omni_pipeline.defs.instance.environment import (
+    add_partition,
+    dagster_environment,
+    open_instance,
+)
 from omni_pipeline.defs.launch import RunOutcome, run_refresh
 from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart
 from omni_pipeline.sample_site.site_server import SampleServer

@@ -9,7 +9,7 @@ import pytest
 
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs import queue_feed, sensors
-from omni_pipeline.defs.instance import WAITING
+from omni_pipeline.defs.instance.environment import WAITING
 from omni_pipeline.defs.queue_feed import MOST_QUEUED, feed
 from omni_pipeline.defs.run import PARTITION_TAG, SCHEDULED_FOR_TAG
 from omni_pipeline.defs.schedules import daily_refresh, due_day

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from omni_pipeline.defs import sensors
-from omni_pipeline.defs.instance import add_partition, remove_partition
+from omni_pipeline.defs.instance.environment import add_partition, remove_partition
 from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain

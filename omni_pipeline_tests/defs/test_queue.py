@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from omni_pipeline.defs.freshness import STALE_DOMAINS
-from omni_pipeline.defs.instance import add_partition, dagster_environment
+from omni_pipeline.defs.instance.environment import add_partition, dagster_environment
 from omni_pipeline.defs.run import PARTITION_TAG, SCHEDULED_FOR_TAG
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store.postgres.database import Database

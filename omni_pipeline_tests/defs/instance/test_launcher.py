@@ -20,9 +20,9 @@ from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from omni_pipeline.commands.processes import ProcessGroup, wait_for_socket
 from omni_pipeline.commands.run_server import CannotForkError, check_forkable
 from omni_pipeline.definitions import defs
-from omni_pipeline.defs.instance import dagster_environment
-from omni_pipeline.defs.run_launcher import WORKER_TAG, RunLauncher, ask_for_process, interrupt
-from omni_pipeline.defs.sockets import LONGEST_SOCKET_PATH, RUN_SERVER, socket_path
+from omni_pipeline.defs.instance.environment import dagster_environment
+from omni_pipeline.defs.instance.launcher import WORKER_TAG, RunLauncher, ask_for_process, interrupt
+from omni_pipeline.defs.instance.sockets import LONGEST_SOCKET_PATH, RUN_SERVER, socket_path
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.run.reaper import this_worker
 from omni_pipeline_tests.defs.conftest import Console

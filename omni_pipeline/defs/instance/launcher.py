@@ -19,7 +19,7 @@ from dagster._core.launcher import DefaultRunLauncher, LaunchRunContext
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClassData
 
-from omni_pipeline.defs.sockets import RUN_SERVER, socket_path
+from omni_pipeline.defs.instance.sockets import RUN_SERVER, socket_path
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.run.reaper import is_dead_here, this_worker
 

@@ -45,7 +45,7 @@ def dagster_environment(settings: Settings, database: Database) -> dict[str, str
 
 def _dagster_yaml() -> Path:
     in_checkout = CHECKOUT / "dagster.yaml"
-    return in_checkout if in_checkout.is_file() else Path(__file__).parent.parent / "dagster.yaml"
+    return in_checkout if in_checkout.is_file() else Path(__file__).parents[2] / "dagster.yaml"
 
 
 def _copy_if_changed(source: Path, target: Path) -> None:
