@@ -8,7 +8,6 @@ from omni_pipeline.defs import (
     checks,
     freshness,
     health,
-    jobs,
     model_builds,
     product_assets,
     product_checks,
@@ -16,12 +15,17 @@ from omni_pipeline.defs import (
     schedules,
     sensors,
 )
-from omni_pipeline.defs.run import refresh_resource
+from omni_pipeline.defs.runs import job_definitions
+from omni_pipeline.defs.runs.resource import refresh_resource
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([assets, product_assets, health]),
     asset_checks=dg.load_asset_checks_from_modules([checks, freshness, product_checks]),
-    jobs=[jobs.refresh_domain, jobs.confirm_removals, model_builds.build_model],
+    jobs=[
+        job_definitions.refresh_domain,
+        job_definitions.confirm_removals,
+        model_builds.build_model,
+    ],
     schedules=[schedules.daily_refresh],
     sensors=[
         sensors.reap_lost_jobs,

@@ -134,7 +134,7 @@ def _build_all(
     """Build domain by domain; one that fails does not keep the others from being built."""
     from omni_pipeline.defs.instance.environment import add_partition
     from omni_pipeline.defs.model_builds import run_build
-    from omni_pipeline.defs.run import INTERRUPTED
+    from omni_pipeline.defs.runs.resource import INTERRUPTED
 
     reports: dict[str, dict[str, object]] = {}
     for number, host in enumerate(hosts, start=1):

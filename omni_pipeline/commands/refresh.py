@@ -90,7 +90,7 @@ def run(
     """
     from omni_pipeline.definitions import defs
     from omni_pipeline.defs.instance.environment import add_partition
-    from omni_pipeline.defs.launch import run_refresh
+    from omni_pipeline.defs.runs.launch import run_refresh
 
     add_partition(app.instance, host)
     with progress_bars(is_quiet=is_quiet) as listener:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import dagster as dg
 
 from omni_pipeline.defs.config import EmbeddingsConfig, RawPagesConfig
-from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.defs.reports import materialized
-from omni_pipeline.defs.run import RunningRefresh
+from omni_pipeline.defs.runs.partitions import DOMAINS
+from omni_pipeline.defs.runs.resource import RunningRefresh
 from omni_pipeline.defs.tables import CHUNKS, CLEANED_PAGES, EMBEDDINGS, RAW_PAGES
 from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.index.chunks import stage_chunks

@@ -6,9 +6,9 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from omni_pipeline.defs.launch import first_error
-from omni_pipeline.defs.partitions import DOMAINS
-from omni_pipeline.defs.run import PARTITION_TAG, RunningRefresh, refresh_resource
+from omni_pipeline.defs.runs.launch import first_error
+from omni_pipeline.defs.runs.partitions import DOMAINS
+from omni_pipeline.defs.runs.resource import PARTITION_TAG, RunningRefresh, refresh_resource
 from omni_pipeline.steps.index.model_builds import build_index
 from omni_pipeline.steps.run.claimed_refresh import Listener, Refresh
 from omni_pipeline.steps.run.reaper import this_worker

@@ -3,8 +3,8 @@
 import dagster as dg
 
 from omni_pipeline.defs.assets import Run
-from omni_pipeline.defs.partitions import DOMAINS
 from omni_pipeline.defs.product_assets import price_snapshots, products
+from omni_pipeline.defs.runs.partitions import DOMAINS
 from omni_pipeline.steps.checks.counts import CountsReport
 from omni_pipeline.steps.checks.product_plausibility import (
     check_delistings,

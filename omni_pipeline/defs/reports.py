@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from omni_pipeline.defs.run import RunningRefresh
+from omni_pipeline.defs.runs.resource import RunningRefresh
 from omni_pipeline.defs.tables import Table
 
 Rows = Sequence[Mapping[str, object]]

@@ -15,7 +15,7 @@ from omni_pipeline.defs.instance.environment import (
     dagster_environment,
     open_instance,
 )
-from omni_pipeline.defs.launch import RunOutcome, run_refresh
+from omni_pipeline.defs.runs.launch import RunOutcome, run_refresh
 from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart
 from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.settings import read_settings

@@ -11,7 +11,7 @@ from omni_pipeline.definitions import defs
 from omni_pipeline.defs import queue_feed, sensors
 from omni_pipeline.defs.instance.environment import WAITING
 from omni_pipeline.defs.queue_feed import MOST_QUEUED, feed
-from omni_pipeline.defs.run import PARTITION_TAG, SCHEDULED_FOR_TAG
+from omni_pipeline.defs.runs.resource import PARTITION_TAG, SCHEDULED_FOR_TAG
 from omni_pipeline.defs.schedules import daily_refresh, due_day
 from omni_pipeline.errors import OmniError
 from omni_pipeline.store.jobs import crawl_jobs, domains

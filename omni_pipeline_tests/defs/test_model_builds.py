@@ -7,13 +7,13 @@ import dagster as dg
 import pytest
 
 from omni_pipeline.defs.model_builds import BuildOutcome, build_model, run_build
-from omni_pipeline.defs.partitions import DOMAINS
+from omni_pipeline.defs.runs.partitions import DOMAINS
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.index.model_builds import add_model
 from omni_pipeline.steps.services.services import Tools
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests.defs.conftest import Console
-from omni_pipeline_tests.defs.test_runs import hold_domain, run_of
+from omni_pipeline_tests.defs.runs.test_runs import hold_domain, run_of
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer, failing
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from omni_pipeline.defs.partitions import DOMAINS
+from omni_pipeline.defs.runs.partitions import DOMAINS
 from omni_pipeline.domain.web.urls import check_partition_key
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.settings import CHECKOUT, Settings

@@ -5,7 +5,7 @@ import pytest
 
 from omni_pipeline.definitions import defs
 from omni_pipeline_tests.defs.conftest import Console
-from omni_pipeline_tests.defs.test_runs import hold_domain, run_of
+from omni_pipeline_tests.defs.runs.test_runs import hold_domain, run_of
 
 
 def test_the_next_reaper_fails_the_run_that_a_dead_one_left_behind(

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from omni_pipeline.defs.run import INTERRUPTED, PARTITION_TAG, refresh_resource
+from omni_pipeline.defs.runs.resource import INTERRUPTED, PARTITION_TAG, refresh_resource
 from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart
 from omni_pipeline.steps.run.claimed_refresh import Listener
 

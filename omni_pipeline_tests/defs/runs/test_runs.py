@@ -4,7 +4,7 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
 from omni_pipeline.definitions import defs
-from omni_pipeline.defs.launch import RunOutcome
+from omni_pipeline.defs.runs.launch import RunOutcome
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline_tests.defs.conftest import Console
