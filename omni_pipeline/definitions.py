@@ -2,19 +2,8 @@
 
 import dagster as dg
 
-from omni_pipeline.defs import (
-    alerts,
-    assets,
-    checks,
-    freshness,
-    health,
-    model_builds,
-    product_assets,
-    product_checks,
-    retention,
-    schedules,
-    sensors,
-)
+from omni_pipeline.defs import alerts, freshness, health, retention, schedules, sensors
+from omni_pipeline.defs.lineage import assets, build_model, checks, product_assets, product_checks
 from omni_pipeline.defs.runs import job_definitions
 from omni_pipeline.defs.runs.resource import refresh_resource
 
@@ -24,7 +13,7 @@ defs = dg.Definitions(
     jobs=[
         job_definitions.refresh_domain,
         job_definitions.confirm_removals,
-        model_builds.build_model,
+        build_model.build_model,
     ],
     schedules=[schedules.daily_refresh],
     sensors=[

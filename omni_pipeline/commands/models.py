@@ -133,7 +133,7 @@ def _build_all(
 ) -> dict[str, dict[str, object]]:
     """Build domain by domain; one that fails does not keep the others from being built."""
     from omni_pipeline.defs.instance.environment import add_partition
-    from omni_pipeline.defs.model_builds import run_build
+    from omni_pipeline.defs.lineage.build_model import run_build
     from omni_pipeline.defs.runs.resource import INTERRUPTED
 
     reports: dict[str, dict[str, object]] = {}

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from omni_pipeline.defs.assets import embeddings
+from omni_pipeline.defs.lineage.assets import embeddings
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.checks.freshness import FreshnessReport, check_freshness
 from omni_pipeline.store.postgres.database import open_database

@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from omni_pipeline.defs.assets import OWNERS
-from omni_pipeline.defs.reports import show_cell
+from omni_pipeline.defs.lineage.assets import OWNERS
+from omni_pipeline.defs.lineage.reports import show_cell
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.monitoring.health import DomainHealth, Health, read_health
 from omni_pipeline.store.postgres.database import open_database

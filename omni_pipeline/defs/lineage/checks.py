@@ -4,8 +4,8 @@ import warnings
 
 import dagster as dg
 
-from omni_pipeline.defs.assets import Run, chunks, cleaned_pages, embeddings, raw_pages
-from omni_pipeline.defs.reports import show_rows
+from omni_pipeline.defs.lineage.assets import Run, chunks, cleaned_pages, embeddings, raw_pages
+from omni_pipeline.defs.lineage.reports import show_rows
 from omni_pipeline.defs.runs.partitions import DOMAINS
 from omni_pipeline.steps.checks.counts import (
     CountsReport,

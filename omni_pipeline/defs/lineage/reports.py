@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
+from omni_pipeline.defs.lineage.columns import Table
 from omni_pipeline.defs.runs.resource import RunningRefresh
-from omni_pipeline.defs.tables import Table
 
 Rows = Sequence[Mapping[str, object]]
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import dagster as dg
 
-from omni_pipeline.defs.config import EmbeddingsConfig, RawPagesConfig
-from omni_pipeline.defs.reports import materialized
+from omni_pipeline.defs.lineage.columns import CHUNKS, CLEANED_PAGES, EMBEDDINGS, RAW_PAGES
+from omni_pipeline.defs.lineage.config import EmbeddingsConfig, RawPagesConfig
+from omni_pipeline.defs.lineage.reports import materialized
 from omni_pipeline.defs.runs.partitions import DOMAINS
 from omni_pipeline.defs.runs.resource import RunningRefresh
-from omni_pipeline.defs.tables import CHUNKS, CLEANED_PAGES, EMBEDDINGS, RAW_PAGES
 from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.index.chunks import stage_chunks
 from omni_pipeline.steps.index.embeddings import embed_and_publish

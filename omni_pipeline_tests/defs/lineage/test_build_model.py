@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import dagster as dg
 import pytest
 
-from omni_pipeline.defs.model_builds import BuildOutcome, build_model, run_build
+from omni_pipeline.defs.lineage.build_model import BuildOutcome, build_model, run_build
 from omni_pipeline.defs.runs.partitions import DOMAINS
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.index.model_builds import add_model

@@ -2,7 +2,7 @@
 
 from psycopg import Connection
 
-from omni_pipeline.defs.reports import Rows
+from omni_pipeline.defs.lineage.reports import Rows
 from omni_pipeline.store.catalogue import companies, price_snapshots, products
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 

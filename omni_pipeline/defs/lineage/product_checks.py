@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from omni_pipeline.defs.assets import Run
-from omni_pipeline.defs.product_assets import price_snapshots, products
+from omni_pipeline.defs.lineage.assets import Run
+from omni_pipeline.defs.lineage.product_assets import price_snapshots, products
 from omni_pipeline.defs.runs.partitions import DOMAINS
 from omni_pipeline.steps.checks.counts import CountsReport
 from omni_pipeline.steps.checks.product_plausibility import (

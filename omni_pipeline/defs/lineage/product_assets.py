@@ -6,12 +6,12 @@ waits for the other.
 
 import dagster as dg
 
-from omni_pipeline.defs.assets import OWNERS, Run, raw_pages
-from omni_pipeline.defs.price_charts import price_chart
-from omni_pipeline.defs.product_samples import price_changes, profile, some_products
-from omni_pipeline.defs.reports import materialized
+from omni_pipeline.defs.lineage.assets import OWNERS, Run, raw_pages
+from omni_pipeline.defs.lineage.columns import COMPANIES, PRICE_SNAPSHOTS, PRODUCTS
+from omni_pipeline.defs.lineage.price_charts import price_chart
+from omni_pipeline.defs.lineage.product_samples import price_changes, profile, some_products
+from omni_pipeline.defs.lineage.reports import materialized
 from omni_pipeline.defs.runs.partitions import DOMAINS
-from omni_pipeline.defs.tables import COMPANIES, PRICE_SNAPSHOTS, PRODUCTS
 from omni_pipeline.steps.catalogue.companies import join_profiles
 from omni_pipeline.steps.catalogue.price_snapshots import snapshot_prices
 from omni_pipeline.steps.catalogue.products import extract

@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 
 from omni_pipeline.definitions import defs
-from omni_pipeline.defs import tables
-from omni_pipeline.defs.reports import show_rows, summarize
-from omni_pipeline.defs.tables import Table
+from omni_pipeline.defs.lineage import columns as tables
+from omni_pipeline.defs.lineage.columns import Table
+from omni_pipeline.defs.lineage.reports import show_rows, summarize
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.defs.conftest import Console
 
