@@ -2,14 +2,21 @@
 
 import dagster as dg
 
-from omni_pipeline.defs import alerts, freshness, health, retention, schedules, sensors
 from omni_pipeline.defs.lineage import assets, build_model, checks, product_assets, product_checks
 from omni_pipeline.defs.runs import job_definitions
 from omni_pipeline.defs.runs.resource import refresh_resource
+from omni_pipeline.defs.watch import (
+    alert_sensors,
+    domain_health,
+    retention,
+    schedules,
+    sensors,
+    stale_domains,
+)
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([assets, product_assets, health]),
-    asset_checks=dg.load_asset_checks_from_modules([checks, freshness, product_checks]),
+    assets=dg.load_assets_from_modules([assets, product_assets, domain_health]),
+    asset_checks=dg.load_asset_checks_from_modules([checks, stale_domains, product_checks]),
     jobs=[
         job_definitions.refresh_domain,
         job_definitions.confirm_removals,
@@ -21,11 +28,11 @@ defs = dg.Definitions(
         sensors.sync_domain_partitions,
         sensors.feed_daily_refresh,
         sensors.report_stale_domains,
-        alerts.watch_runs_and_checks,
-        alerts.send_alerts,
-        health.watch_health,
+        alert_sensors.watch_runs_and_checks,
+        alert_sensors.send_alerts,
+        domain_health.watch_health,
         retention.forget_old_runs,
     ],
     resources={"refresh": refresh_resource()},
     executor=dg.in_process_executor,
-).map_asset_specs(func=freshness.with_badge)
+).map_asset_specs(func=stale_domains.with_badge)

@@ -8,8 +8,8 @@ import dagster as dg
 import yaml
 
 from omni_pipeline.definitions import defs
-from omni_pipeline.defs.health import domain_health
 from omni_pipeline.defs.runs.partitions import DOMAINS
+from omni_pipeline.defs.watch.domain_health import domain_health
 from omni_pipeline.settings import CHECKOUT
 from omni_pipeline_tests.defs.conftest import Console
 

@@ -14,7 +14,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceLoadTarget
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
-from omni_pipeline.defs.schedules import due_day
+from omni_pipeline.defs.watch.schedules import due_day
 
 TWO = datetime(2026, 10, 20, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)

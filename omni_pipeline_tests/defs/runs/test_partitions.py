@@ -3,9 +3,9 @@
 import dagster as dg
 import pytest
 
-from omni_pipeline.defs import sensors
 from omni_pipeline.defs.instance.environment import add_partition, remove_partition
 from omni_pipeline.defs.runs.partitions import DOMAINS
+from omni_pipeline.defs.watch import sensors
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import dagster as dg
 import pytest
 
-from omni_pipeline.defs.freshness import STALE_DOMAINS
 from omni_pipeline.defs.instance.environment import add_partition, dagster_environment
 from omni_pipeline.defs.runs.resource import PARTITION_TAG, SCHEDULED_FOR_TAG
+from omni_pipeline.defs.watch.stale_domains import STALE_DOMAINS
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.defs.conftest import VARIABLES

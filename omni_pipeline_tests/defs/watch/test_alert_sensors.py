@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from omni_pipeline.definitions import defs
-from omni_pipeline.defs import alerts as sensors
-from omni_pipeline.defs.alerts import read_events
+from omni_pipeline.defs.watch import alert_sensors as sensors
+from omni_pipeline.defs.watch.alert_sensors import read_events
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.monitoring import alert_ledger

@@ -8,11 +8,11 @@ import dagster as dg
 import pytest
 
 from omni_pipeline.definitions import defs
-from omni_pipeline.defs import queue_feed, sensors
 from omni_pipeline.defs.instance.environment import WAITING
-from omni_pipeline.defs.queue_feed import MOST_QUEUED, feed
 from omni_pipeline.defs.runs.resource import PARTITION_TAG, SCHEDULED_FOR_TAG
-from omni_pipeline.defs.schedules import daily_refresh, due_day
+from omni_pipeline.defs.watch import queue_feed, sensors
+from omni_pipeline.defs.watch.queue_feed import MOST_QUEUED, feed
+from omni_pipeline.defs.watch.schedules import daily_refresh, due_day
 from omni_pipeline.errors import OmniError
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request

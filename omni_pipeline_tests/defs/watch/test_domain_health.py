@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from omni_pipeline.defs import health
+from omni_pipeline.defs.watch import domain_health
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain
@@ -15,7 +15,7 @@ from omni_pipeline_tests.defs.conftest import Console
 
 def look(console: Console, cursor: str | None = None) -> dg.SensorResult:
     with dg.build_sensor_context(instance=console.instance, cursor=cursor) as context:
-        result = health.watch_health(context)
+        result = domain_health.watch_health(context)
     assert isinstance(result, dg.SensorResult)
     return result
 
@@ -86,7 +86,7 @@ def test_a_page_is_written_only_when_something_changed(console: Console) -> None
 
 
 def test_it_can_be_materialized_on_demand(console: Console) -> None:
-    result = dg.materialize([health.domain_health], instance=console.instance)
+    result = dg.materialize([domain_health.domain_health], instance=console.instance)
     assert result.success
     [event] = result.asset_materializations_for_node("domain_health")
     assert isinstance(event.metadata["overview"], dg.TableMetadataValue)
@@ -110,9 +110,9 @@ def test_nothing_that_a_site_said_is_on_the_page(console: Console) -> None:
 def test_a_page_of_many_domains_is_bounded(console: Console) -> None:
     """Each event is kept for good."""
     with console.database.connect() as conn:
-        for number in range(health.MOST_ROWS + 5):
+        for number in range(domain_health.MOST_ROWS + 5):
             host = f"{number:03}.test"
             domains.add(conn, NewDomain(host=host, start_url=f"https://{host}/"))
     page = page_of(look(console))
-    assert len(rows_of(page)) == health.MOST_ROWS
+    assert len(rows_of(page)) == domain_health.MOST_ROWS
     assert "6 more domains" in page["summary"]

@@ -8,9 +8,9 @@ import pytest
 from dagster._core.storage.compute_log_manager import ComputeIOType
 
 from omni_pipeline.definitions import defs
-from omni_pipeline.defs import retention
-from omni_pipeline.defs.retention import KEPT, forget
 from omni_pipeline.defs.runs.resource import PARTITION_TAG
+from omni_pipeline.defs.watch import retention
+from omni_pipeline.defs.watch.retention import KEPT, forget
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 
