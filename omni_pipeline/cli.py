@@ -25,10 +25,10 @@ from omni_pipeline.commands import (
     scrape,
     search,
     status,
-    up,
     verify,
 )
 from omni_pipeline.commands.console import err
+from omni_pipeline.commands.server import up
 from omni_pipeline.errors import OmniError
 
 

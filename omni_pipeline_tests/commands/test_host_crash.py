@@ -11,7 +11,7 @@ import pytest
 from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
-from omni_pipeline_tests.commands.test_up import Console
+from omni_pipeline_tests.commands.server.test_up import Console
 from omni_pipeline_tests.embedding_server import EmbeddingServer, Exchange, ok
 
 SECONDS = 120.0

@@ -16,7 +16,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.testclient import TestClient
 
-from omni_pipeline.commands.up import check_host
+from omni_pipeline.commands.server.up import check_host
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.settings import read_settings
 from omni_pipeline_tests.commands.conftest import ROOT, CommandLine

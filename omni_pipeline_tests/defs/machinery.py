@@ -19,8 +19,8 @@ from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRe
 from dagster._core.workspace.load_target import GrpcServerTarget
 from dagster_graphql.test.utils import execute_dagster_graphql
 
-from omni_pipeline.commands.processes import ProcessGroup, wait_for_socket
-from omni_pipeline.commands.up import code_server
+from omni_pipeline.commands.server.processes import ProcessGroup, wait_for_socket
+from omni_pipeline.commands.server.up import code_server
 from omni_pipeline.defs.instance.environment import dagster_environment, open_instance
 from omni_pipeline.defs.instance.sockets import RUN_SERVER
 from omni_pipeline.defs.runs.resource import PARTITION_TAG
@@ -118,7 +118,7 @@ class Machinery:
     def start_run_server(self) -> None:
         """What runs are forked from where OMNI_WARM_RUNS is set."""
         sock = self._group.socket_path(RUN_SERVER)
-        self._group.start("run server", ["omni_pipeline.commands.run_server", str(sock)])
+        self._group.start("run server", ["omni_pipeline.commands.server.run_server", str(sock)])
         wait_for_socket(sock, self._group)
 
     def wait_for_partitions(self, hosts: list[str]) -> None:

@@ -1,7 +1,8 @@
 """Launches runs: Dagster's way, or forked from a warm process where OMNI_WARM_RUNS says so.
 
-A cold run spends seconds on imports. The warm process is `omni_pipeline.commands.run_server`; it is
-needed to start runs only. A run that it forked names its process in a tag, so whoever reads the tag
+A cold run spends seconds on imports. The warm process is
+`omni_pipeline.commands.server.run_server`; it is needed to start runs only. A
+run that it forked names its process in a tag, so whoever reads the tag
 on the same machine can tell whether that process lives, and can interrupt it.
 """
 

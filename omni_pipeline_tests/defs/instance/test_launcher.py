@@ -17,8 +17,8 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._core.launcher.base import WorkerStatus
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 
-from omni_pipeline.commands.processes import ProcessGroup, wait_for_socket
-from omni_pipeline.commands.run_server import CannotForkError, check_forkable
+from omni_pipeline.commands.server.processes import ProcessGroup, wait_for_socket
+from omni_pipeline.commands.server.run_server import CannotForkError, check_forkable
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs.instance.environment import dagster_environment
 from omni_pipeline.defs.instance.launcher import WORKER_TAG, RunLauncher, ask_for_process, interrupt
@@ -62,7 +62,7 @@ class Warm:
             p
             for p in psutil.Process().children()
             if p.status() != psutil.STATUS_ZOMBIE
-            and "omni_pipeline.commands.run_server" in p.cmdline()
+            and "omni_pipeline.commands.server.run_server" in p.cmdline()
         ]
         return server
 
@@ -139,7 +139,7 @@ def warm(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     clock = Clock()
     with ProcessGroup(environment, logs=tmp_path / "dagster" / "logs", clock=clock) as group:
         sock = group.socket_path(RUN_SERVER)
-        group.start("run server", ["omni_pipeline.commands.run_server", str(sock)])
+        group.start("run server", ["omni_pipeline.commands.server.run_server", str(sock)])
         wait_for_socket(sock, group)
         yield Warm(console=console, group=group, clock=clock)
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 from uuid import UUID
 
-from omni_pipeline.commands.processes import describe_end
+from omni_pipeline.commands.server.processes import describe_end
 from omni_pipeline.settings import CHECKOUT
 
 # How soon the end of a run's process is seen.

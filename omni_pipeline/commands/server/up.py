@@ -11,7 +11,7 @@ import typer
 
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import say, warn
-from omni_pipeline.commands.processes import (
+from omni_pipeline.commands.server.processes import (
     SUPERVISE_SECONDS,
     ProcessGroup,
     stop_on_signals,
@@ -167,7 +167,7 @@ def _start_code_server(group: ProcessGroup, state: Path) -> Path:
 
 def _start_run_server(group: ProcessGroup) -> None:
     sock = group.socket_path(RUN_SERVER)
-    group.start("run server", ["omni_pipeline.commands.run_server", str(sock)])
+    group.start("run server", ["omni_pipeline.commands.server.run_server", str(sock)])
     wait_for_socket(sock, group)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from omni_pipeline.commands import processes
-from omni_pipeline.commands.processes import STEADY_SECONDS, ProcessGroup
+from omni_pipeline.commands.server import processes
+from omni_pipeline.commands.server.processes import STEADY_SECONDS, ProcessGroup
 from omni_pipeline.errors import PermanentError
 
 # `python -m timeit` runs a line of code in a process, as a child of ours is a module.

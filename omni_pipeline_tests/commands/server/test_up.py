@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from omni_pipeline.commands.processes import ProcessGroup, wait_for_port
+from omni_pipeline.commands.server.processes import ProcessGroup, wait_for_port
 from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.postgres.database import Database
