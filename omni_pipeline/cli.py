@@ -12,7 +12,6 @@ from omni_pipeline.commands import (
     demo,
     discover,
     doctor,
-    domains,
     env,
     evaluate,
     failed,
@@ -24,6 +23,7 @@ from omni_pipeline.commands import (
     refresh,
     scrape,
     search,
+    site_registry,
     status,
     verify,
 )
@@ -53,7 +53,7 @@ app = typer.Typer(
 )
 app.command()(up.up)
 app.command()(refresh.refresh)
-app.add_typer(domains.app, name="domains")
+app.add_typer(site_registry.app, name="domains")
 app.command()(search.search)
 app.command()(evaluate.evaluate)
 app.command()(status.status)

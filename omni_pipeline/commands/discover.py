@@ -19,7 +19,7 @@ from omni_pipeline.steps.run.progress import describe_seconds
 from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT, NewDomain
 
 if TYPE_CHECKING:
-    from omni_pipeline.commands.looking import Looking
+    from omni_pipeline.commands.site_session import Looking
 
 LABEL_WIDTH = 11
 CENT = 0.01
@@ -30,7 +30,7 @@ def discover(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Look at a site's robots.txt, sitemaps and at most five pages; nothing is kept."""
-    from omni_pipeline.commands.looking import open_looking
+    from omni_pipeline.commands.site_session import open_looking
     from omni_pipeline.steps.explore.site_survey import discover as discover_site
 
     with open_looking(site) as looking:

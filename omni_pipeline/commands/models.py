@@ -8,7 +8,7 @@ import typer
 
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import print_json, print_table, say, warn
-from omni_pipeline.commands.progress import progress_bars
+from omni_pipeline.commands.progress_bars import progress_bars
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.store.index import embedding_models, hnsw_indexes
 from omni_pipeline.store.index.embedding_models import ModelOverview, StoredModel

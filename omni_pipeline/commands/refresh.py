@@ -6,7 +6,7 @@ import typer
 
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import print_counts, print_json, say, warn
-from omni_pipeline.commands.progress import progress_bars
+from omni_pipeline.commands.progress_bars import progress_bars
 from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart, name_part
 from omni_pipeline.errors import PermanentError, UnknownDomainError
 from omni_pipeline.store.jobs import domains

@@ -35,7 +35,7 @@ def scrape(
 
     What is known of the page goes to standard error, so that the text can be piped.
     """
-    from omni_pipeline.commands.looking import open_looking
+    from omni_pipeline.commands.site_session import open_looking
     from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
     from omni_pipeline.steps.explore.page_preview import scrape as scrape_page
 
