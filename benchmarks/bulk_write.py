@@ -123,22 +123,22 @@ class Bench:
         domains.add(conn, NewDomain(host="bench.test", start_url="https://bench.test/"))
         domain = domains.get(conn, "bench.test")
         request = Request(run_id=None, worker="bench")
-        self.holding: Claim = crawl_jobs.claim(conn, domain.id, domain.host, request)
+        self.claim: Claim = crawl_jobs.claim(conn, domain.id, domain.host, request)
         self.model: StoredModel = embedding_models.ensure(
             conn, name="bench", dimensions=dimensions, is_lexical=False
         )
 
     def save_pages(self, pages: list[NewBody]) -> None:
         for start in range(0, len(pages), BATCH):
-            with crawl_jobs.fenced(self.conn, self.holding):
-                raw_pages.save(self.conn, self.holding, pages[start : start + BATCH])
+            with crawl_jobs.fenced(self.conn, self.claim):
+                raw_pages.save(self.conn, self.claim, pages[start : start + BATCH])
 
     def stage(self, revisions: list[NewRevision]) -> None:
         for start in range(0, len(revisions), BATCH_PAGES):
-            with crawl_jobs.fenced(self.conn, self.holding):
+            with crawl_jobs.fenced(self.conn, self.claim):
                 chunks.stage(
                     self.conn,
-                    self.holding,
+                    self.claim,
                     revisions[start : start + BATCH_PAGES],
                     model_id=self.model.id,
                     chunker="bench",
@@ -147,8 +147,8 @@ class Bench:
     def keep_vectors(self, hashes: list[bytes], vectors: Vectors) -> None:
         for start in range(0, len(hashes), BATCH * 10):
             part = slice(start, start + BATCH * 10)
-            with crawl_jobs.fenced(self.conn, self.holding):
-                embeddings.stage(self.conn, self.holding, self.model, hashes[part], vectors[part])
+            with crawl_jobs.fenced(self.conn, self.claim):
+                embeddings.stage(self.conn, self.claim, self.model, hashes[part], vectors[part])
 
 
 def run(conn: Connection, *, page_count: int, per_page: int, dimensions: int) -> None:
@@ -177,7 +177,7 @@ def compare_pages(bench: Bench, pages: list[NewBody]) -> None:
     now = datetime.now(UTC)
     singles: list[dict[str, object]] = [
         {name: value for name, value in vars(page).items() if name != "is_rendered"}
-        | {"url": f"{page.url}/single", "domain_id": bench.holding.domain_id}
+        | {"url": f"{page.url}/single", "domain_id": bench.claim.domain_id}
         | {"status": "live", "http_status": 200, "fence": 1, "fetched_at": now, "checked_at": now}
         for page in pages[:SINGLES]
     ]
@@ -212,12 +212,12 @@ def compare_chunks(bench: Bench, revisions: list[NewRevision]) -> None:
 
 
 def compare_vectors(bench: Bench, hashes: list[bytes], vectors: Vectors) -> None:
-    def rows(most: int) -> list[tuple[object, ...]]:
-        pairs = zip(hashes[:most], vectors[:most], strict=True)
+    def rows(limit: int) -> list[tuple[object, ...]]:
+        pairs = zip(hashes[:limit], vectors[:limit], strict=True)
         return [(text_hash, HalfVector(vector)) for text_hash, vector in pairs]
 
     def singles() -> list[dict[str, object]]:
-        keys = {"domain_id": bench.holding.domain_id, "model_id": bench.model.id}
+        keys = {"domain_id": bench.claim.domain_id, "model_id": bench.model.id}
         return [
             {**keys, "dimensions": len(vectors[0]), "text_hash": digest(str(n)), "embedding": v}
             for n, (_, v) in enumerate(rows(SINGLES))

@@ -25,14 +25,14 @@ PARAGRAPH = (
 )
 
 
-def markdown_of(folder: Path, most: int) -> list[str]:
+def markdown_of(folder: Path, limit: int) -> list[str]:
     paths = [path for path in sorted(folder.resolve().rglob("*.html")) if path.is_file()]
     pages = [
         clean(path.read_text("utf-8", "replace"), url="https://docs.example/")
-        for path in paths[: 2 * most]
+        for path in paths[: 2 * limit]
     ]
     texts = [page.markdown for page in pages if isinstance(page, CleanedPage)]
-    return texts[:most]
+    return texts[:limit]
 
 
 def edited(markdown: str) -> str:
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=200, help="pages for the speed")
     parser.add_argument("--tokens", type=int, default=512, help="of one chunk")
     arguments = parser.parse_args()
-    texts = markdown_of(arguments.folder, arguments.most)
+    texts = markdown_of(arguments.folder, arguments.limit)
     chunker = make_chunker(TOKENIZER, arguments.tokens)
     size = sum(map(len, texts))
     print(f"{len(texts)} pages, {size:,} characters, {arguments.tokens} tokens of {TOKENIZER}")

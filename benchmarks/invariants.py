@@ -109,18 +109,18 @@ class Bench:
     def refresh(self, host: str) -> int:
         """Edit a share of a domain's pages, as a refresh does; returns how many."""
         request = Request(run_id=None, worker="bench")
-        holding = crawl_jobs.claim(self.conn, get(self.conn, host).id, host, request)
+        claim = crawl_jobs.claim(self.conn, get(self.conn, host).id, host, request)
         pages = self.conn.execute(
-            "SELECT id FROM raw_pages WHERE domain_id = %s ORDER BY random()", [holding.domain_id]
+            "SELECT id FROM raw_pages WHERE domain_id = %s ORDER BY random()", [claim.domain_id]
         ).fetchall()
         edited = [page_id for (page_id,) in pages[: int(len(pages) * CHANGED_SHARE)]]
         for start in range(0, len(edited), BATCH):
-            with crawl_jobs.fenced(self.conn, holding):
-                self._publish(holding, edited[start : start + BATCH])
-        crawl_jobs.finish(self.conn, holding, error=None, is_whole=True)
+            with crawl_jobs.fenced(self.conn, claim):
+                self._publish(claim, edited[start : start + BATCH])
+        crawl_jobs.finish(self.conn, claim, error=None, is_whole=True)
         return len(edited)
 
-    def _publish(self, holding: Claim, page_ids: list[int]) -> None:
+    def _publish(self, claim: Claim, page_ids: list[int]) -> None:
         hashes: dict[int, bytes] = dict(
             self.conn.execute(
                 "SELECT page_id, content_hash FROM cleaned_pages WHERE page_id = ANY (%s)",
@@ -137,13 +137,13 @@ class Bench:
             )
             for page_id in page_ids
         ]
-        chunks.stage(self.conn, holding, revisions, model_id=self.model.id, chunker=CHUNKER)
+        chunks.stage(self.conn, claim, revisions, model_id=self.model.id, chunker=CHUNKER)
         texts = [chunk.text_hash for revision in revisions for chunk in revision.chunks]
-        embeddings.stage(self.conn, holding, self.model, texts, self._vectors(len(texts)))
+        embeddings.stage(self.conn, claim, self.model, texts, self._vectors(len(texts)))
         staged = chunks.staged_pages(
-            self.conn, holding, model_id=self.model.id, after_id=0, most=BATCH
+            self.conn, claim, model_id=self.model.id, after_id=0, limit=BATCH
         )
-        chunks.publish(self.conn, holding, [page.revision_id for page in staged])
+        chunks.publish(self.conn, claim, [page.revision_id for page in staged])
 
     def _vectors(self, count: int) -> Vectors:
         return np.random.default_rng(7).random((count, self.model.dimensions), np.float32) + 1
@@ -179,13 +179,13 @@ def report(what: str, work: Callable[[], int]) -> None:
     )
 
 
-def report_slowest(conn: Connection, most: int) -> None:
+def report_slowest(conn: Connection, limit: int) -> None:
     seconds = {}
     for name in invariants.queries():
         start = time.perf_counter()
         list(invariants.look(conn, only=[name], lease_seconds=LEASE_SECONDS))
         seconds[name] = time.perf_counter() - start
-    for name in sorted(seconds, key=seconds.__getitem__, reverse=True)[:most]:
+    for name in sorted(seconds, key=seconds.__getitem__, reverse=True)[:limit]:
         print(f"    {seconds[name] * 1000:8,.0f} ms {name}")
 
 

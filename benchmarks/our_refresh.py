@@ -23,7 +23,7 @@ from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.index.chunks import stage_chunks
 from omni_pipeline.steps.index.embeddings import embed_and_publish
 from omni_pipeline.steps.run.claimed_refresh import Refresh, open_refresh
-from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.services import Services
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
@@ -67,10 +67,10 @@ class Contender:
     def _run(self, resources: ExitStack, *, is_whole: bool) -> dict[str, object]:
         request = Request(run_id=None, worker="benchmark")
         with open_refresh(self._database, self._settings, self._host, request) as refresh:
-            tools = Tools(self._settings, refresh.session, resources)
-            web = tools.web(refresh.domain).web
-            report = asdict(crawl(refresh, web, user_agent=tools.user_agent))
-            return report | (_index(refresh, tools) if is_whole else {})
+            services = Services(self._settings, refresh.session, resources)
+            web = services.web(refresh.domain).web
+            report = asdict(crawl(refresh, web, user_agent=services.user_agent))
+            return report | (_index(refresh, services) if is_whole else {})
 
     def _count_wal(self) -> int:
         """Bytes that the server ever logged, whichever file they are in."""
@@ -91,10 +91,10 @@ class Contender:
         return int(row[0])
 
 
-def _index(refresh: Refresh, tools: Tools) -> dict[str, object]:
+def _index(refresh: Refresh, services: Services) -> dict[str, object]:
     clean_pages(refresh)
-    stage_chunks(refresh, tools.stored_model, tools.chunker)
-    return asdict(embed_and_publish(refresh, tools.stored_model, tools))
+    stage_chunks(refresh, services.stored_model, services.chunker)
+    return asdict(embed_and_publish(refresh, services.stored_model, services))
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ def answers(product: Product | None) -> dict[str, str]:
     if product is None:
         return {}
     stock = product.availability
-    side = None if stock is None else "InStock" if stock.can_be_bought else "OutOfStock"
+    side = None if stock is None else "InStock" if stock.can_be_embedded else "OutOfStock"
     found = {
         "price": str(product.price_amount) if product.price_amount is not None else None,
         "sku": product.sku,
@@ -153,12 +153,12 @@ def resident_megabytes() -> float:
     return resident_pages * resource.getpagesize() / 2**20
 
 
-def print_memory(pages: dict[str, str], truth: dict[str, Any], most: int) -> None:
-    """Extract ``most`` pages, the same ones again and again, and tell what memory that takes."""
+def print_memory(pages: dict[str, str], truth: dict[str, Any], limit: int) -> None:
+    """Extract ``limit`` pages, the same ones again and again, and tell what memory that takes."""
     print(f"{'pages':>8}{'resident MB':>14}{'peak MB':>10}{'pages per CPU-second':>24}")
-    marks = {most // 10, most // 4, most // 2, most}
+    marks = {limit // 10, limit // 4, limit // 2, limit}
     begun = time.process_time()
-    for number, key in enumerate(islice(cycle(pages), most), start=1):
+    for number, key in enumerate(islice(cycle(pages), limit), start=1):
         extract_products(pages[key], url=truth[key]["url"])
         if number in marks:
             pace = number / (time.process_time() - begun)

@@ -45,7 +45,7 @@ FLOOR_CHUNKS = ["int8", "int4", "text", "bytea", "text[]", "int4", "int4"]
 FLOOR_VECTORS = ["bytea", "halfvec"]
 
 
-class ClosedDoor:
+class ClosedClient:
     """Every vector is there already: nobody may ask."""
 
     def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded:
@@ -113,7 +113,7 @@ class Bench:
                 some = slice(number, number + VECTORS_AT_ONCE)
                 refresh.write(embeddings.stage, self._model, hashes[some], vectors[some])
             watch = Stopwatch()
-            report = embed_and_publish(refresh, self._model, ClosedDoor())
+            report = embed_and_publish(refresh, self._model, ClosedClient())
             costs = watch.read(), whole.read()
         assert report.pages_published == len(revisions)
         return costs

@@ -154,10 +154,10 @@ def measure_peer(name: str, python: Path, endpoint: EmbeddingServer, sites: Path
 
 
 def show(name: str, paid: Mapping[str, int], it: Edit) -> None:
-    least = len(it.new_texts)
+    minimum = len(it.new_texts)
     print(
-        f"{name}: {paid['edited'] / least:.2f} ({paid['edited']} texts embedded / {least} new); "
-        f"unchanged site {paid.get('again', 0)}, first time {paid['first']}",
+        f"{name}: {paid['edited'] / minimum:.2f} ({paid['edited']} texts embedded / {minimum} new)"
+        f"; unchanged site {paid.get('again', 0)}, first time {paid['first']}",
         flush=True,
     )
 

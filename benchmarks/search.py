@@ -36,7 +36,7 @@ from omni_pipeline.store.crawl.raw_pages import NewBody
 from omni_pipeline.store.index import chunks, embeddings, hnsw_indexes
 from omni_pipeline.store.index.chunks import NewRevision
 from omni_pipeline.store.index.embedding_models import StoredModel, ensure
-from omni_pipeline.store.index.retrieval import EVERYWHERE, Answer, Scope, search
+from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope, SearchResult, search
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain
@@ -87,14 +87,14 @@ class Writer:
         domains.add(conn, NewDomain(host=host, start_url=f"https://{host}/"))
         domain = domains.get(conn, host)
         request = Request(run_id=None, worker="bench")
-        self.holding = crawl_jobs.claim(conn, domain.id, host, request)
+        self.claim = crawl_jobs.claim(conn, domain.id, host, request)
 
     def publish(self, pages: list[Page], vectors: Vectors) -> None:
         texts = [chunk.text_hash for page in pages for chunk in page.chunks]
         vector_by_text = dict(zip(texts, vectors, strict=True))
         urls = [f"https://{self.host}/{page.path}" for page in pages]
-        with crawl_jobs.fenced(self.conn, self.holding):
-            raw_pages.save(self.conn, self.holding, [_body(url) for url in urls])
+        with crawl_jobs.fenced(self.conn, self.claim):
+            raw_pages.save(self.conn, self.claim, [_body(url) for url in urls])
             id_by_url: dict[str, int] = dict(
                 self.conn.execute(
                     "SELECT url, id FROM raw_pages WHERE url = ANY (%s)", [urls]
@@ -110,28 +110,26 @@ class Writer:
                 )
                 for url, page in zip(urls, pages, strict=True)
             ]
-            chunks.stage(
-                self.conn, self.holding, revisions, model_id=self.model.id, chunker="bench"
-            )
+            chunks.stage(self.conn, self.claim, revisions, model_id=self.model.id, chunker="bench")
             embeddings.stage(
                 self.conn,
-                self.holding,
+                self.claim,
                 self.model,
                 list(vector_by_text),
                 np.array(list(vector_by_text.values())),
             )
         staged = chunks.staged_pages(
-            self.conn, self.holding, model_id=self.model.id, after_id=0, most=len(pages)
+            self.conn, self.claim, model_id=self.model.id, after_id=0, limit=len(pages)
         )
         start = time.perf_counter()
-        with crawl_jobs.fenced(self.conn, self.holding):
-            chunks.publish(self.conn, self.holding, [page.revision_id for page in staged])
+        with crawl_jobs.fenced(self.conn, self.claim):
+            chunks.publish(self.conn, self.claim, [page.revision_id for page in staged])
         self.seconds += time.perf_counter() - start
-        with crawl_jobs.fenced(self.conn, self.holding):
-            embeddings.forget_staged(self.conn, self.holding)
+        with crawl_jobs.fenced(self.conn, self.claim):
+            embeddings.forget_staged(self.conn, self.claim)
 
     def finish(self) -> None:
-        crawl_jobs.finish(self.conn, self.holding, error=None, is_whole=True)
+        crawl_jobs.finish(self.conn, self.claim, error=None, is_whole=True)
 
 
 def _body(url: str) -> NewBody:
@@ -358,9 +356,9 @@ def time_cases(conn: Connection, cases: list[Case], mode: str, lookups: Iterator
     return timed
 
 
-def ask(conn: Connection, case: Case, mode: str) -> list[Answer]:
+def ask(conn: Connection, case: Case, mode: str) -> list[SearchResult]:
     question = case.words if mode == "hybrid" else None
-    return search(conn, case.vector, question=question, most=10, scope=case.scope)
+    return search(conn, case.vector, question=question, limit=10, scope=case.scope)
 
 
 def report_scale(what: str, timed: Timed) -> None:
@@ -422,15 +420,15 @@ def run_quality(
                 conn,
                 None if mode == "text" else vector,
                 question=None if mode == "vector" else question,
-                most=10,
+                limit=10,
                 per_page=1,
             )
             urls = [one.url for one in found]
             right = {f"{SITE}/{path}" for path in terms[question]}
             figures.append(
                 (
-                    recall(urls, right, most=10),
-                    ndcg(urls, right, most=10),
+                    recall(urls, right, limit=10),
+                    ndcg(urls, right, limit=10),
                     reciprocal_rank(urls, right),
                 )
             )
@@ -449,11 +447,11 @@ def own_database() -> Iterator[Database]:
             yield database
 
 
-def take_part(pages: list[Page], most: int) -> list[Page]:
+def take_part(pages: list[Page], limit: int) -> list[Page]:
     """Whole pages with together at most that many chunks."""
     part: list[Page] = []
     for page in pages:
-        if sum(len(one.chunks) for one in part) + len(page.chunks) <= most:
+        if sum(len(one.chunks) for one in part) + len(page.chunks) <= limit:
             part.append(page)
     return part
 

@@ -86,21 +86,21 @@ def folder_site(folder: str) -> Site:
 
 def generated_site(count: str) -> Site:
     """So many pages of a few kilobytes, all of them listed in a sitemap index."""
-    most = int(count)
+    limit = int(count)
 
     def answer(path: str, validator: str, origin: str) -> Answer:
         name, _, number = path.rpartition("/")
         if path == "/robots.txt":
             return whole(f"Sitemap: {origin}/sitemap.xml\n".encode(), "text/plain"), b""
         if path == "/sitemap.xml":
-            files = range(0, most, PAGES_PER_SITEMAP)
+            files = range(0, limit, PAGES_PER_SITEMAP)
             return _xml("sitemapindex", "sitemap", [f"{origin}/listed/{n}" for n in files]), b""
         if name == "/listed":
             start = int(number)
-            pages = range(start, min(start + PAGES_PER_SITEMAP, most))
+            pages = range(start, min(start + PAGES_PER_SITEMAP, limit))
             return _xml("urlset", "url", [f"{origin}/page/{n}" for n in pages]), b""
-        if path == "/" or (name == "/page" and number.isdigit() and int(number) < most):
-            return validated(_page(int(number or 0), most), "text/html", validator), b""
+        if path == "/" or (name == "/page" and number.isdigit() and int(number) < limit):
+            return validated(_page(int(number or 0), limit), "text/html", validator), b""
         return _NOT_FOUND, b""
 
     return answer
@@ -112,13 +112,13 @@ def _xml(name: str, entry: str, urls: list[str]) -> bytes:
     return whole(f'<{name} xmlns="{namespace}">{entries}</{name}>'.encode(), "application/xml")
 
 
-def _page(number: int, most: int) -> bytes:
+def _page(number: int, limit: int) -> bytes:
     links = "".join(
         f'<li><a href="/page/{other}">Page {other}</a>'
-        for other in ((number + step) % most for step in (1, 7, 49, 343))
+        for other in ((number + step) % limit for step in (1, 7, 49, 343))
     )
     paragraphs = "".join(f"<h2>Part {number}.{part}</h2>{_TEXT}" for part in range(4))
-    head = f"<!doctype html><html lang=en><title>Page {number} of {most}</title>"
+    head = f"<!doctype html><html lang=en><title>Page {number} of {limit}</title>"
     return f"{head}<nav><ul>{links}</ul></nav><h1>Page {number}</h1>{paragraphs}".encode()
 
 

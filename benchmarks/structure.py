@@ -151,10 +151,10 @@ def without_landmarks(html: str) -> str:
     return LANDMARK.sub(lambda tag: f"<{tag[1]}div" if tag[0].startswith("<") else "", html)
 
 
-def compare(folder: Path, most: int | None) -> None:
+def compare(folder: Path, limit: int | None) -> None:
     paths = [path for path in sorted(folder.resolve().rglob("*.html")) if path.is_file()]
     found = [path.read_text("utf-8", "replace") for path in paths]
-    known = [(html, truth) for html in found[:most] if (truth := truth_of(html))]
+    known = [(html, truth) for html in found[:limit] if (truth := truth_of(html))]
     if not known:
         print(f"{folder}: no page says where its content is")
         return
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, help="pages of each folder")
     arguments = parser.parse_args()
     for folder in arguments.folders:
-        compare(folder, arguments.most)
+        compare(folder, arguments.limit)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ from psycopg import Connection
 
 from benchmarks.bulk_write import digest
 from omni_pipeline.errors import OmniError
-from omni_pipeline.gateways.embedding.client import EmbeddingDoor, open_embedding_door
+from omni_pipeline.gateways.embedding.client import EmbeddingClient, open_embedding_client
 from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
-from omni_pipeline.steps.services.shared_throttle import SharedTurnstile
+from omni_pipeline.steps.services.shared_throttle import SharedThrottle
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.index import embedding_models, embeddings
 from omni_pipeline.store.jobs import crawl_jobs, domains
@@ -41,7 +41,7 @@ from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingSer
 PER_MINUTE = 10
 BATCHES = 100
 RUNS = 10
-FEWEST_ROUNDS = 20
+MIN_ROUNDS = 20
 HOST = "bench.test"
 
 
@@ -82,11 +82,11 @@ def run(
     session = Session(database)
     retry = RetryPolicy(first_seconds=0.5 / scale)
     done = 0
-    turnstile = SharedTurnstile(session, limit)
-    with open_embedding_door(settings, turnstile=turnstile, retry=retry) as door:
+    throttle = SharedThrottle(session, limit)
+    with open_embedding_client(settings, throttle=throttle, retry=retry) as client:
         for number in range(batches):
             try:
-                door.embed([f"text {number}", f"and another {number}"])
+                client.embed([f"text {number}", f"and another {number}"])
             except OmniError:
                 break
             done += 1
@@ -123,22 +123,24 @@ class Neighbour:
 
     def _work(self) -> None:
         with closing(Session(self._database)) as session:
-            turnstile = SharedTurnstile(session, Limit(endpoint="calm", model=MODEL))
-            with open_embedding_door(self._settings, turnstile=turnstile) as door:
-                session.run(lambda conn: self._refresh(conn, door))  # not counted: it imports much
-                while not self._is_over.wait(0.05) or len(self.rounds) < FEWEST_ROUNDS:
+            throttle = SharedThrottle(session, Limit(endpoint="calm", model=MODEL))
+            with open_embedding_client(self._settings, throttle=throttle) as client:
+                session.run(
+                    lambda conn: self._refresh(conn, client)
+                )  # not counted: it imports much
+                while not self._is_over.wait(0.05) or len(self.rounds) < MIN_ROUNDS:
                     start = time.perf_counter()
-                    session.run(lambda conn: self._refresh(conn, door))
+                    session.run(lambda conn: self._refresh(conn, client))
                     self.rounds.append(time.perf_counter() - start)
 
-    def _refresh(self, conn: Connection, door: EmbeddingDoor) -> None:
+    def _refresh(self, conn: Connection, client: EmbeddingClient) -> None:
         text = f"text {len(self.rounds)}"
         request = Request(run_id=None, worker="neighbour")
-        holding = crawl_jobs.claim(conn, domains.get(conn, HOST).id, HOST, request)
-        vectors = door.embed([text]).vectors
-        with crawl_jobs.fenced(conn, holding):
-            embeddings.stage(conn, holding, self._model, [digest(text)], vectors)
-        crawl_jobs.finish(conn, holding, error=None, is_whole=True)
+        claim = crawl_jobs.claim(conn, domains.get(conn, HOST).id, HOST, request)
+        vectors = client.embed([text]).vectors
+        with crawl_jobs.fenced(conn, claim):
+            embeddings.stage(conn, claim, self._model, [digest(text)], vectors)
+        crawl_jobs.finish(conn, claim, error=None, is_whole=True)
 
     def middle(self) -> float:
         return statistics.median(self.rounds) * 1000
@@ -168,10 +170,10 @@ def drain(database: Database, *, is_told: bool, scale: float) -> None:
         done = sum(job.result() for job in jobs)
         seconds = meter.seen[-1] - meter.seen[0]  # without the start of ten runs
     at_rate = BATCHES / PER_MINUTE * minute
-    least = at_rate - minute  # this endpoint would take the first ten at once
+    minimum = at_rate - minute  # this endpoint would take the first ten at once
     print(
         f"limit {'told ' if is_told else 'found'}: {done} of {BATCHES} batches in {seconds:.1f} s, "
-        f"{seconds / at_rate:.2f} x that of 10 a minute ({seconds / least:.2f} x the least "
+        f"{seconds / at_rate:.2f} x that of 10 a minute ({seconds / minimum:.2f} x the least "
         f"possible); {meter.refused} requests refused",
         flush=True,
     )

@@ -9,7 +9,7 @@ from functools import cache
 
 DIMENSIONS = 8
 # Vectors of 16-bit floats hold whole numbers up to here.
-MOST_EXACT = 2048
+MAX_EXACT = 2048
 
 _FILLER = "Lorem ipsum dolor sit amet, consetetur sadipscing elitr. " * 18
 _TEXT = re.compile(r"page (\d+) version (\d+) chunk (\d+) of (\d+)\. ")
@@ -32,7 +32,7 @@ def vector_of(text: str) -> list[float]:
     """Says what the text says: page, version, number, and how many there are."""
     match = _TEXT.match(text)
     assert match
-    return [1.0, *(float(int(number) % MOST_EXACT) for number in match.groups()), 0.0, 0.0, 0.0]
+    return [1.0, *(float(int(number) % MAX_EXACT) for number in match.groups()), 0.0, 0.0, 0.0]
 
 
 def version_of(page: int, rows: Sequence[Row]) -> int | None:

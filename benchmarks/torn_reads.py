@@ -28,7 +28,7 @@ from psycopg import Connection, sql
 
 from benchmarks.bulk_write import digest, own_database
 from benchmarks.contenders import ROOT
-from benchmarks.torn_pages import DIMENSIONS, MOST_EXACT, texts_of, vector_of, version_of
+from benchmarks.torn_pages import DIMENSIONS, MAX_EXACT, texts_of, vector_of, version_of
 from omni_pipeline.domain.chunks.chunking import Chunk
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.crawl.raw_pages import NewBody
@@ -41,7 +41,7 @@ from omni_pipeline.store.postgres.database import Database, parse_url
 
 HOST = "bench.test"
 PAGES = 20
-MOST_AT_ONCE = 5
+MAX_AT_ONCE = 5
 COCOINDEX = ROOT / "benchmarks" / "peers" / "cocoindex_rewrites.py"
 
 OURS = """
@@ -65,19 +65,19 @@ def page_name(page: int) -> str:
     return f"https://{HOST}/{page}"
 
 
-def read(url: str, most: int, seed: int) -> Seen:
+def read(url: str, maximum: int, seed: int) -> Seen:
     """Take snapshots of our pages, as many as asked for."""
     chance = random.Random(seed)
     last: dict[int, int | None] = {}
     torn = changes = 0
     with closing(Database(url=url).connect()) as conn:
-        for _ in range(most):
+        for _ in range(maximum):
             page = chance.randrange(PAGES)
             version = look(conn, OURS, page, page_name(page))
             torn += version is None
             changes += last.get(page, version) != version
             last[page] = version
-    return Seen(snapshots=most, torn=torn, changes=changes)
+    return Seen(snapshots=maximum, torn=torn, changes=changes)
 
 
 def look(conn: Connection, query: str, page: int, name: str) -> int | None:
@@ -93,12 +93,12 @@ class Writer:
         self._conn = conn
         domains.add(conn, NewDomain(host=HOST, start_url=f"https://{HOST}/"))
         request = Request(run_id=None, worker="benchmark")
-        self._holding = crawl_jobs.claim(conn, domains.get(conn, HOST).id, HOST, request)
+        self._claim = crawl_jobs.claim(conn, domains.get(conn, HOST).id, HOST, request)
         self._model = embedding_models.ensure(
             conn, name="bench", dimensions=DIMENSIONS, is_lexical=False
         )
-        with crawl_jobs.fenced(conn, self._holding):
-            raw_pages.save(conn, self._holding, [_body(page) for page in range(PAGES)])
+        with crawl_jobs.fenced(conn, self._claim):
+            raw_pages.save(conn, self._claim, [_body(page) for page in range(PAGES)])
         ids = conn.execute("SELECT url, id FROM raw_pages").fetchall()
         id_by_name: dict[str, int] = dict(ids)
         self._ids = [id_by_name[page_name(page)] for page in range(PAGES)]
@@ -107,20 +107,20 @@ class Writer:
         revisions = [self._revision(page, version) for page in pages]
         texts = [chunk for revision in revisions for chunk in revision.chunks]
         vectors = np.array([vector_of(chunk.text) for chunk in texts], np.float32)
-        with crawl_jobs.fenced(self._conn, self._holding):
+        with crawl_jobs.fenced(self._conn, self._claim):
             chunks.stage(
-                self._conn, self._holding, revisions, model_id=self._model.id, chunker="bench"
+                self._conn, self._claim, revisions, model_id=self._model.id, chunker="bench"
             )
-        with crawl_jobs.fenced(self._conn, self._holding):
+        with crawl_jobs.fenced(self._conn, self._claim):
             hashes = [chunk.text_hash for chunk in texts]
-            embeddings.stage(self._conn, self._holding, self._model, hashes, vectors)
+            embeddings.stage(self._conn, self._claim, self._model, hashes, vectors)
         staged = chunks.staged_pages(
-            self._conn, self._holding, model_id=self._model.id, after_id=0, most=PAGES
+            self._conn, self._claim, model_id=self._model.id, after_id=0, maximum=PAGES
         )
-        with crawl_jobs.fenced(self._conn, self._holding):
+        with crawl_jobs.fenced(self._conn, self._claim):
             ids = [page.revision_id for page in staged]
-            published = chunks.publish(self._conn, self._holding, ids)
-            embeddings.forget_staged(self._conn, self._holding)
+            published = chunks.publish(self._conn, self._claim, ids)
+            embeddings.forget_staged(self._conn, self._claim)
         assert published.pages == len(pages)
 
     def _revision(self, page: int, version: int) -> NewRevision:
@@ -173,15 +173,15 @@ def measure_ours(conn: Connection, *, rewrites: int, snapshots: int, readers: in
     )
 
 
-def _rewrite_until(writer: Writer, jobs: list[Future[Seen]], least: int) -> int:
+def _rewrite_until(writer: Writer, jobs: list[Future[Seen]], minimum: int) -> int:
     """Rewrite until the readers are done, and often enough; returns how many pages that were."""
     chance = random.Random(7)
     done = 0
     for version in itertools.count(1):
-        if done >= least and all(job.done() for job in jobs):
+        if done >= minimum and all(job.done() for job in jobs):
             return done
-        pages = chance.sample(range(PAGES), chance.randint(1, MOST_AT_ONCE))
-        writer.rewrite(pages, version % MOST_EXACT)
+        pages = chance.sample(range(PAGES), chance.randint(1, MAX_AT_ONCE))
+        writer.rewrite(pages, version % MAX_EXACT)
         done += len(pages)
     raise AssertionError("the versions end")
 

@@ -19,8 +19,8 @@ DEFAULT_OPENAI_MODEL = "text-embedding-3-small"
 # A day between two refreshes, and two hours for the queue and the crawl.
 FRESH_HOURS = 26.0
 
-MOST_PORT = 65535
-MOST_COUNT = 10**12
+MAX_PORT = 65535
+MAX_COUNT = 10**12
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -123,8 +123,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         SettingsError: A value breaks its rule; the message names variable, value and remedy.
     """
     env = os.environ if environment is None else environment
-    lease_seconds = _number(env, "OMNI_LEASE_SECONDS", default=90.0, least=1.0)
-    heartbeat_seconds = _number(env, "OMNI_HEARTBEAT_SECONDS", default=15.0, least=0.1)
+    lease_seconds = _number(env, "OMNI_LEASE_SECONDS", default=90.0, minimum=1.0)
+    heartbeat_seconds = _number(env, "OMNI_HEARTBEAT_SECONDS", default=15.0, minimum=0.1)
     if heartbeat_seconds * 3 > lease_seconds:
         raise SettingsError(
             f"OMNI_HEARTBEAT_SECONDS={heartbeat_seconds:g} is more than a third of "
@@ -145,10 +145,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         faults=env.get("OMNI_FAULTS") or None,
         lease_seconds=lease_seconds,
         heartbeat_seconds=heartbeat_seconds,
-        recency_hours=_number(env, "OMNI_RECENCY_HOURS", default=24.0, least=0.0),
-        fresh_hours=_number(env, "OMNI_FRESH_HOURS", default=FRESH_HOURS, least=1.0),
-        chunk_tokens=_whole_number(env, "OMNI_CHUNK_TOKENS", least=32, most=8192),
-        daily_token_budget=_whole_number(env, "OMNI_DAILY_TOKEN_BUDGET", least=1, most=MOST_COUNT),
+        recency_hours=_number(env, "OMNI_RECENCY_HOURS", default=24.0, minimum=0.0),
+        fresh_hours=_number(env, "OMNI_FRESH_HOURS", default=FRESH_HOURS, minimum=1.0),
+        chunk_tokens=_whole_number(env, "OMNI_CHUNK_TOKENS", minimum=32, maximum=8192),
+        daily_token_budget=_whole_number(
+            env, "OMNI_DAILY_TOKEN_BUDGET", minimum=1, maximum=MAX_COUNT
+        ),
         pg_os_user=env.get("OMNI_PG_OS_USER") or None,
         has_auth=_yes_or_no(env, "OMNI_I_HAVE_AUTH"),
         warm_runs=_yes_or_no(env, "OMNI_WARM_RUNS"),
@@ -182,13 +184,13 @@ def _embedding(env: Mapping[str, str]) -> EmbeddingSettings:
     return EmbeddingSettings(
         base_url=base_url,
         model=env.get("OMNI_EMBEDDING_MODEL") or None,
-        dimensions=_whole_number(env, "OMNI_EMBEDDING_DIMENSIONS", least=1, most=4000),
+        dimensions=_whole_number(env, "OMNI_EMBEDDING_DIMENSIONS", minimum=1, maximum=4000),
         api_key=env.get("OPENAI_API_KEY") or None,
         requests_per_minute=_whole_number(
-            env, "OMNI_EMBEDDING_REQUESTS_PER_MINUTE", least=1, most=MOST_COUNT
+            env, "OMNI_EMBEDDING_REQUESTS_PER_MINUTE", minimum=1, maximum=MAX_COUNT
         ),
         tokens_per_minute=_whole_number(
-            env, "OMNI_EMBEDDING_TOKENS_PER_MINUTE", least=1, most=MOST_COUNT
+            env, "OMNI_EMBEDDING_TOKENS_PER_MINUTE", minimum=1, maximum=MAX_COUNT
         ),
         price_per_million=_price(env, "OMNI_EMBEDDING_PRICE_PER_MILLION_TOKENS"),
     )
@@ -254,12 +256,12 @@ def _address(entry: str) -> tuple[IPAddress, int]:
             f"OMNI_ALLOW_ADDRESSES has {entry!r}: each entry is ADDRESS:PORT with a numeric "
             "address, for example 127.0.0.1:8080 or [::1]:8080."
         ) from error
-    if not 1 <= number <= MOST_PORT:
+    if not 1 <= number <= MAX_PORT:
         raise SettingsError(f"OMNI_ALLOW_ADDRESSES has {entry!r}: ports are 1 to 65535.")
     return address, number
 
 
-def _number(env: Mapping[str, str], name: str, *, default: float, least: float) -> float:
+def _number(env: Mapping[str, str], name: str, *, default: float, minimum: float) -> float:
     value = env.get(name)
     if not value:
         return default
@@ -267,8 +269,8 @@ def _number(env: Mapping[str, str], name: str, *, default: float, least: float) 
         number = float(value)
     except ValueError:
         number = float("nan")
-    if not least <= number < float("inf"):
-        raise SettingsError(f"{name}={value!r}: it must be a number of at least {least:g}.")
+    if not minimum <= number < float("inf"):
+        raise SettingsError(f"{name}={value!r}: it must be a number of at least {minimum:g}.")
     return number
 
 
@@ -279,10 +281,12 @@ def _yes_or_no(env: Mapping[str, str], name: str) -> bool:
     return value == "1"
 
 
-def _whole_number(env: Mapping[str, str], name: str, *, least: int, most: int) -> int | None:
+def _whole_number(env: Mapping[str, str], name: str, *, minimum: int, maximum: int) -> int | None:
     value = env.get(name)
     if not value:
         return None
-    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
-        raise SettingsError(f"{name}={value!r}: it must be a whole number from {least} to {most}.")
+    if not value.isascii() or not value.isdigit() or not minimum <= int(value) <= maximum:
+        raise SettingsError(
+            f"{name}={value!r}: it must be a whole number from {minimum} to {maximum}."
+        )
     return int(value)

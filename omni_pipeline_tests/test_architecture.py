@@ -95,7 +95,7 @@ def test_no_sql_is_formatted_from_values() -> None:
 
 
 def test_one_path_leads_from_text_to_stored_vectors() -> None:
-    """A7: one door speaks to embedding endpoints, and one step writes what it answers."""
+    """A7: one client speaks to embedding endpoints, and one step writes what it answers."""
     sources = {str(path.relative_to(PACKAGE)): path.read_text() for path in PACKAGE.rglob("*.py")}
     callers = {
         name
@@ -110,4 +110,4 @@ def test_one_path_leads_from_text_to_stored_vectors() -> None:
     # What says why a request failed, and what makes the client; neither asks.
     others = {"gateways/openai/failures.py", "gateways/openai/endpoint.py"}
     assert callers == speakers | askers | others
-    assert writers == {"steps/index/paid_embedding.py"}
+    assert writers == {"steps/index/budgeted_embedding.py"}

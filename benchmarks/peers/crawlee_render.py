@@ -25,7 +25,7 @@ from benchmarks.process_tree import PeakMemory, Stopwatch, adopt_orphans
 LINKS = "links => [...new Set(links.map(link => link.href.split('#')[0]))]"
 
 
-async def crawl(start_url: str, most_pages: int, concurrency: int, executable: str | None) -> int:
+async def crawl(start_url: str, max_pages: int, concurrency: int, executable: str | None) -> int:
     """Render pages and follow links until there are enough; how many there were."""
     options: dict[str, object] = {"executable_path": executable} if executable else {}
     if os.geteuid() == 0:
@@ -33,7 +33,7 @@ async def crawl(start_url: str, most_pages: int, concurrency: int, executable: s
     with tempfile.TemporaryDirectory() as storage:
         crawler = PlaywrightCrawler(
             configuration=Configuration(storage_dir=storage, purge_on_start=True),
-            max_requests_per_crawl=most_pages,
+            max_requests_per_crawl=max_pages,
             concurrency_settings=ConcurrencySettings(
                 desired_concurrency=concurrency, max_concurrency=concurrency
             ),
@@ -56,11 +56,11 @@ async def crawl(start_url: str, most_pages: int, concurrency: int, executable: s
     return pages
 
 
-def main(start_url: str, most_pages: str, concurrency: str, executable: str | None = None) -> None:
+def main(start_url: str, max_pages: str, concurrency: str, executable: str | None = None) -> None:
     adopt_orphans()
     with PeakMemory(os.getpid()) as tree:
         watch = Stopwatch()
-        pages = asyncio.run(crawl(start_url, int(most_pages), int(concurrency), executable))
+        pages = asyncio.run(crawl(start_url, int(max_pages), int(concurrency), executable))
         cost = watch.read()
     report = {"pages": pages, **cost._asdict(), "peak_tree_megabytes": tree.megabytes}
     sys.stdout.write(json.dumps(report) + "\n")

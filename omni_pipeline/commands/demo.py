@@ -90,7 +90,7 @@ def _show(app: Application, url: str, questions: list[str], *, max_pages: int | 
     _step("3. Ask the index")
     for question in questions:
         say(f"\n? {question}")
-        print_answers(ask(app, question, scope=Scope(host=found.key), most=2), question)
+        print_answers(ask(app, question, scope=Scope(host=found.key), limit=2), question)
     _step("4. Refresh again, every page: nothing changed, so nothing is paid for")
     run(app, found.key, force_rescrape=True, max_pages=max_pages)
     return found.key

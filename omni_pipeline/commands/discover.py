@@ -19,7 +19,7 @@ from omni_pipeline.steps.run.progress import describe_seconds
 from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT, NewDomain
 
 if TYPE_CHECKING:
-    from omni_pipeline.commands.site_session import Looking
+    from omni_pipeline.commands.site_session import SiteSession
 
 LABEL_WIDTH = 11
 CENT = 0.01
@@ -30,34 +30,34 @@ def discover(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Look at a site's robots.txt, sitemaps and at most five pages; nothing is kept."""
-    from omni_pipeline.commands.site_session import open_looking
-    from omni_pipeline.steps.explore.site_survey import discover as discover_site
+    from omni_pipeline.commands.site_session import open_site_session
+    from omni_pipeline.steps.explore.site_survey import discover as survey_site
 
-    with open_looking(site) as looking:
+    with open_site_session(site) as site_session:
         if not as_json:
-            err.print(f"Looking at {escape(looking.site.start_url)} …")
-        report = discover_site(
-            looking.web,
-            looking.site,
-            user_agent=looking.user_agent,
+            err.print(f"Looking at {escape(site_session.site.start_url)} …")
+        report = survey_site(
+            site_session.web,
+            site_session.site,
+            user_agent=site_session.user_agent,
             delay_seconds=NewDomain.delay_seconds,
-            count_tokens=lambda text: sum(c.token_count for c in looking.chunker.split(text)),
-            dollars_per_million_tokens=_price(looking),
+            count_tokens=lambda text: sum(c.token_count for c in site_session.chunker.split(text)),
+            dollars_per_million_tokens=_price(site_session),
         )
-        model = looking.model.name
+        model = site_session.model.name
     if as_json:
         print_json({**vars(report), "model": model, "next_commands": report.next_commands})
     else:
         _print_report(report, model)
 
 
-def _price(looking: "Looking") -> float | None:
+def _price(site_session: "SiteSession") -> float | None:
     """Dollars per million tokens: nothing for a model in this process, else as far as is known."""
-    embedding = looking.settings.embedding
+    embedding = site_session.settings.embedding
     if embedding.is_local:
         return 0.0
     is_openai = embedding.base_url is None
-    return DOLLARS_PER_MILLION_TOKENS.get(looking.model.name) if is_openai else None
+    return DOLLARS_PER_MILLION_TOKENS.get(site_session.model.name) if is_openai else None
 
 
 def _print_report(report: SiteReport, model: str) -> None:
@@ -124,8 +124,8 @@ def _data(report: SiteReport) -> str:
 
 def _estimate(guess: Estimate, model: str) -> Iterator[tuple[str, str]]:
     """Everything here is a guess, and says so."""
-    about = "at least" if guess.is_least else "about"
-    why = "known from links only" if guess.is_least else "listed and linked"
+    about = "at least" if guess.is_minimum else "about"
+    why = "known from links only" if guess.is_minimum else "listed and linked"
     cut = " (the limit of a crawl unless raised)" if guess.pages > DEFAULT_PAGE_LIMIT else ""
     yield "pages", f"{about} {guess.pages:,}, {why}{cut}"
     if guess.tokens is not None:

@@ -16,7 +16,7 @@ from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.monitoring import alert_ledger
 from omni_pipeline.store.postgres.database import Database, describe, open_database
 from omni_pipeline.store.postgres.migrations import check_schema, pending
-from omni_pipeline.store.postgres.server_checks import check_server, list_supplies
+from omni_pipeline.store.postgres.server_checks import check_server, list_counter_headroom
 from omni_pipeline.store.postgres.session import Session
 
 MARKS = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "wrong": "[red]wrong  [/]"}
@@ -110,13 +110,13 @@ def _index(session: Session) -> str:
 
 
 def _scarcities(session: Session) -> Iterator[Finding]:
-    scarcest, *others = session.run(list_supplies)
+    scarcest, *others = session.run(list_counter_headroom)
     detail = f"plenty: of {scarcest.name}, the scarcest, {scarcest.share:.1%} are used"
     if scarcest.complaint is None:
         yield Finding(subject="ids", verdict="ok", detail=detail)
-    for supply in (scarcest, *others):
-        if supply.complaint is not None:
-            detail = f"{supply.name}: {supply.complaint}"
+    for headroom in (scarcest, *others):
+        if headroom.complaint is not None:
+            detail = f"{headroom.name}: {headroom.complaint}"
             yield Finding(subject="ids", verdict="warning", detail=detail)
 
 
@@ -133,25 +133,26 @@ def _failing_targets(settings: Settings, session: Session) -> Iterator[Finding]:
 
 
 def _model(settings: Settings) -> str:
-    from omni_pipeline.steps.services.services import Tools
+    from omni_pipeline.steps.services.services import Services
 
     with ExitStack() as resources, open_database(settings) as database:
         session = Session(database)
         resources.callback(session.close)
-        tools = Tools(settings, session, resources)
+        services = Services(settings, session, resources)
         is_migrated = not session.run(pending)
-        tools = tools.of_index() if is_migrated else tools
-        if not tools.is_local:
-            tools.embedding.probe()
+        services = services.of_index() if is_migrated else services
+        if not services.is_local:
+            services.embedding.probe()
             if is_migrated:
-                tools.reopen_endpoint()
-        settings = tools.settings
-        place = settings.embedding.base_url or ("in this process" if tools.is_local else "OpenAI")
-        size = tools.chunker.version
-        note = f". {tools.model.announcement}" if tools.model.announcement else ""
-        return (
-            f"{tools.model.name}, {tools.model.dimensions} dimensions, {place}, chunks {size}{note}"
+                services.reopen_endpoint()
+        settings = services.settings
+        place = settings.embedding.base_url or (
+            "in this process" if services.is_local else "OpenAI"
         )
+        size = services.chunker.version
+        note = f". {services.model.announcement}" if services.model.announcement else ""
+        model = services.model
+        return f"{model.name}, {model.dimensions} dimensions, {place}, chunks {size}{note}"
 
 
 def _chromium(settings: Settings) -> Finding:

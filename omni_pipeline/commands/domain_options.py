@@ -12,8 +12,8 @@ from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT, CrawlOptions
 
 UNLIMITED = "none"
 # What the column holds; nobody means more.
-MOST_PAGES = 2**31 - 1
-MOST_TOKENS = 10**12
+MAX_PAGES = 2**31 - 1
+MAX_TOKENS = 10**12
 # Patterns are matched with path and query, which begin with a slash.
 _STARTS_OF_PATTERNS = ("/", "*", "?", "[")
 
@@ -41,7 +41,7 @@ Delay = Annotated[
 Concurrency = Annotated[
     int | None, typer.Option(min=1, max=16, metavar="N", help="Most requests under way at once.")
 ]
-Sitemap = Annotated[
+SitemapOption = Annotated[
     bool | None, typer.Option("--sitemap/--no-sitemap", help="Read the site's sitemaps.")
 ]
 Include = Annotated[
@@ -99,7 +99,7 @@ def read_options(  # noqa: PLR0913 - an option is a parameter
     """
     options: CrawlOptions = {}
     if max_pages is not None:
-        options["page_limit"] = _number_or_none("--max-pages", max_pages, most=MOST_PAGES)
+        options["page_limit"] = _number_or_none("--max-pages", max_pages, limit=MAX_PAGES)
     if render is not None:
         options["render_mode"] = render.value
     if delay is not None:
@@ -116,7 +116,7 @@ def read_options(  # noqa: PLR0913 - an option is a parameter
         options["browser_hosts"] = _hosts(browser_hosts)
     if daily_token_budget is not None:
         options["daily_token_budget"] = _number_or_none(
-            "--daily-token-budget", daily_token_budget, most=MOST_TOKENS
+            "--daily-token-budget", daily_token_budget, limit=MAX_TOKENS
         )
     return options | _product_options(products, currency, daily_prices)
 
@@ -134,12 +134,12 @@ def _product_options(
     return options
 
 
-def _number_or_none(option: str, text: str, *, most: int) -> int | None:
+def _number_or_none(option: str, text: str, *, limit: int) -> int | None:
     if text.lower() == UNLIMITED:
         return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= limit:
         raise SettingsError(
-            f"{option} {text!r} is neither a whole number from 1 to {most:,} nor {UNLIMITED!r}: "
+            f"{option} {text!r} is neither a whole number from 1 to {limit:,} nor {UNLIMITED!r}: "
             f"give, for example, {option} 20000, or {option} {UNLIMITED} for no limit."
         )
     return int(text)

@@ -10,7 +10,7 @@ from rich.progress import Progress as Bars
 from omni_pipeline.commands.application import open_application
 from omni_pipeline.commands.console import err, print_json, print_table, warn
 from omni_pipeline.commands.search import (
-    Domain,
+    DomainOption,
     Language,
     Organization,
     SeenWithin,
@@ -20,7 +20,7 @@ from omni_pipeline.commands.search import (
 from omni_pipeline.domain.search.questions import ExpectedAnswer, read_questions
 from omni_pipeline.errors import SettingsError
 
-MOST_FILE_BYTES = 100_000_000
+MAX_FILE_BYTES = 100_000_000
 
 
 def evaluate(
@@ -29,11 +29,11 @@ def evaluate(
         typer.Argument(help='JSON lines {"question": …, "urls": […]}, or CSV question,url.'),
     ],
     organization: Organization = None,
-    domain: Domain = None,
+    domain: DomainOption = None,
     url_prefix: UrlPrefix = None,
     language: Language = None,
     seen_within: SeenWithin = None,
-    most: Annotated[int, typer.Option("-k", min=1, max=1000, help="Pages for recall.")] = 10,
+    limit: Annotated[int, typer.Option("-k", min=1, max=1000, help="Pages for recall.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Ask a file's questions, and say how often the pages that answer them are found.
@@ -43,28 +43,28 @@ def evaluate(
     """
     from omni_pipeline.steps.search.evaluation import MODES
     from omni_pipeline.steps.search.evaluation import evaluate as measure
-    from omni_pipeline.steps.services.services import Tools
+    from omni_pipeline.steps.services.services import Services
 
     questions = read_file(file)
     with open_application() as app, ExitStack() as resources:
         scope = read_scope(app, organization, domain, url_prefix, language, seen_within)
-        tools = Tools(app.settings, app.session, resources)
-        if announcement := tools.of_index().model.announcement:
+        services = Services(app.settings, app.session, resources)
+        if announcement := services.of_index().model.announcement:
             warn(announcement)
         with Bars(console=err, disable=as_json or not err.is_terminal) as bars:
             task = bars.add_task("asking", total=len(questions) * len(MODES))
             measured = measure(
                 app.session,
-                tools,
+                services,
                 questions,
-                most=most,
+                limit=limit,
                 scope=scope,
                 note=lambda: bars.advance(task),
             )
     if as_json:
         print_json(measured)
         return
-    columns = ["mode", "questions", f"recall@{most}", "nDCG@10", "MRR"]
+    columns = ["mode", "questions", f"recall@{limit}", "nDCG@10", "MRR"]
     print_table(
         columns,
         [
@@ -88,8 +88,8 @@ def read_file(file: Path) -> list[ExpectedAnswer]:
         SettingsError: It cannot be read; the message says why and what to do.
     """
     try:
-        if file.stat().st_size > MOST_FILE_BYTES:
-            raise SettingsError(f"{file} is larger than {MOST_FILE_BYTES:,} bytes: split it.")
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise SettingsError(f"{file} is larger than {MAX_FILE_BYTES:,} bytes: split it.")
         return read_questions(file.read_text(encoding="utf-8"), name=str(file))
     except OSError as error:
         raise SettingsError(f"{file} cannot be read ({error.strerror}): check its path.") from error

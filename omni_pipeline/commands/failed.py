@@ -13,7 +13,7 @@ from omni_pipeline.steps.run.progress import describe_seconds
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.crawl.failed_pages import OpenFailure
 
-MOST_SHOWN = 50
+MAX_SHOWN = 50
 
 
 class Stage(StrEnum):
@@ -42,7 +42,7 @@ def failed(
             app.session.run(lambda conn: failed_pages.make_due(conn, domain_id, stage=stage))
         failures = app.session.run(
             lambda conn: failed_pages.list_open(
-                conn, domain_id, stage=stage, most=None if as_json else MOST_SHOWN
+                conn, domain_id, stage=stage, limit=None if as_json else MAX_SHOWN
             )
         )
         counts = app.session.run(lambda conn: failed_pages.count_open(conn, domain_id))

@@ -55,7 +55,7 @@ def list_jobs(
     with open_application() as app:
         host = _host(app, domain) if domain else None
         jobs = app.session.run(
-            lambda conn: crawl_jobs.list_jobs(conn, host=host, status=status, most=limit)
+            lambda conn: crawl_jobs.list_jobs(conn, host=host, status=status, limit=limit)
         )
     if as_json:
         print_json(jobs)

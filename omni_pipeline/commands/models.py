@@ -19,7 +19,9 @@ app = typer.Typer(
     help="Change the embedding model without downtime: add, build, activate; roll back, drop.",
 )
 
-Name = Annotated[str, typer.Argument(help="A model; NAME@DIMENSIONS where several share the name.")]
+ModelName = Annotated[
+    str, typer.Argument(help="A model; NAME@DIMENSIONS where several share the name.")
+]
 
 MEGABYTE = 2**20
 
@@ -74,11 +76,11 @@ def add(
 ) -> None:
     """Register a model; from now on every refresh builds its index beside the active one."""
     from omni_pipeline.steps.index.model_builds import add_model
-    from omni_pipeline.steps.services.services import Tools
+    from omni_pipeline.steps.services.services import Services
 
     with open_application() as application, ExitStack() as resources:
-        tools = Tools(application.settings, application.session, resources)
-        model = add_model(tools, name, dimensions)
+        services = Services(application.settings, application.session, resources)
+        model = add_model(services, name, dimensions)
     if model.status == "active":
         say(f"Search answers from {model.name} ({model.dimensions} dimensions).")
     else:
@@ -90,7 +92,7 @@ def add(
 
 @app.command()
 def build(
-    name: Name,
+    name: ModelName,
     targets: Annotated[
         list[str] | None,
         typer.Argument(metavar="[DOMAIN]...", help="Only these; else all that lack pages."),
@@ -173,7 +175,7 @@ def _say_how_complete(model: StoredModel, lacking: dict[str, int]) -> None:
 
 @app.command()
 def activate(
-    name: Name,
+    name: ModelName,
     accept_losses: Annotated[
         bool, typer.Option("--accept-losses", help="Also if pages that search has now are lost.")
     ] = False,
@@ -209,7 +211,7 @@ def _say_what_is_kept(model: StoredModel) -> None:
 
 @app.command()
 def drop(
-    name: Name,
+    name: ModelName,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove a model's chunks and vectors; what was paid for them stays in `omni cost`."""
@@ -224,14 +226,14 @@ def drop(
 
 @app.command()
 def index(
-    name: Name,
+    name: ModelName,
     m: Annotated[
-        int, typer.Option(min=2, max=hnsw_indexes.MOST_M, help="Links per vector.")
+        int, typer.Option(min=2, max=hnsw_indexes.MAX_M, help="Links per vector.")
     ] = hnsw_indexes.DEFAULT_M,
     ef_construction: Annotated[
         int,
         typer.Option(
-            min=4, max=hnsw_indexes.MOST_EF_CONSTRUCTION, help="Candidates while building."
+            min=4, max=hnsw_indexes.MAX_EF_CONSTRUCTION, help="Candidates while building."
         ),
     ] = hnsw_indexes.DEFAULT_EF_CONSTRUCTION,
     is_drop: Annotated[bool, typer.Option("--drop", help="Remove the index.")] = False,

@@ -16,7 +16,7 @@ from omni_pipeline.store.catalogue.products import FoundProduct
 
 PLOT_WIDTH = 60
 PLOT_HEIGHT = 8
-MOST_ALIKE = 10
+MAX_ALIKE = 10
 
 
 def prices(
@@ -65,7 +65,7 @@ def _print_history(found: FoundProduct, history: Sequence[Snapshot]) -> None:
 
 
 def _find(app: Application, wanted: str, host: str | None) -> FoundProduct:
-    found = app.session.run(lambda conn: stored.find(conn, wanted, host=host, most=MOST_ALIKE))
+    found = app.session.run(lambda conn: stored.find(conn, wanted, host=host, limit=MAX_ALIKE))
     if not found:
         raise SettingsError(
             f"No product is known as {wanted!r}: `omni products DOMAIN` lists them with numbers."

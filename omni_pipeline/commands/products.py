@@ -16,7 +16,7 @@ from omni_pipeline.store.catalogue import companies
 from omni_pipeline.store.catalogue import products as stored
 from omni_pipeline.store.catalogue.products import StoredProduct
 
-MOST_SHOWN = 200
+MAX_SHOWN = 200
 
 _AGE = re.compile(r"([0-9]{1,5})\s?(min|h|d|w)")
 _SECONDS = {"min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -102,12 +102,12 @@ def _print_products(listed: list[StoredProduct], host: str) -> None:
                 _state(one),
                 one.price_changed_at,
             )
-            for one in listed[:MOST_SHOWN]
+            for one in listed[:MAX_SHOWN]
         ],
         right=["price"],
     )
-    if len(listed) > MOST_SHOWN:
-        say(f"… and {len(listed) - MOST_SHOWN:,} more: omni products {host} --json")
+    if len(listed) > MAX_SHOWN:
+        say(f"… and {len(listed) - MAX_SHOWN:,} more: omni products {host} --json")
     if any(one.vanished_at for one in listed):
         warn(
             "So many products vanished at once that they stay listed until you confirm it: "

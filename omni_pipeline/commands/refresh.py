@@ -7,7 +7,7 @@ import typer
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import print_counts, print_json, say, warn
 from omni_pipeline.commands.progress_bars import progress_bars
-from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart, name_part
+from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlSelection, name_part
 from omni_pipeline.errors import PermanentError, UnknownDomainError
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain
@@ -80,7 +80,7 @@ def run(
     force_rescrape: bool = False,
     force_reembed: bool = False,
     max_pages: int | None = None,
-    part: CrawlPart = WHOLE_SITE,
+    part: CrawlSelection = WHOLE_SITE,
     is_quiet: bool = False,
 ) -> dict[str, object]:
     """Refresh a registered domain with bars on a terminal, and print its report.

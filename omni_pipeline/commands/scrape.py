@@ -35,19 +35,21 @@ def scrape(
 
     What is known of the page goes to standard error, so that the text can be piped.
     """
-    from omni_pipeline.commands.site_session import open_looking
+    from omni_pipeline.commands.site_session import open_site_session
     from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
     from omni_pipeline.steps.explore.page_preview import scrape as scrape_page
 
     rendering: Rendering = "auto" if browser is None else "browser" if browser else "http"
-    with open_looking(url) as looking:
-        asked = looking.site.start_url
-        page = scrape_page(looking.web, asked, user_agent=looking.user_agent, rendering=rendering)
+    with open_site_session(url) as site_session:
+        asked = site_session.site.start_url
+        page = scrape_page(
+            site_session.web, asked, user_agent=site_session.user_agent, rendering=rendering
+        )
         facts = _page_facts(asked, page)
         match page.text:
             case CleanedPage() as text:
                 content = text.markdown
-                facts |= _text_facts(text, looking.chunker, looking.model.name)
+                facts |= _text_facts(text, site_session.chunker, site_session.model.name)
             case Unreadable() as reason:
                 content = ""
                 if not raw:

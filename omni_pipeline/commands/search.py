@@ -13,7 +13,7 @@ from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import ago, print_json, say, warn
 from omni_pipeline.commands.products import read_age
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.store.index.retrieval import EVERYWHERE, Answer, Scope
+from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope, SearchResult
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*")
 
@@ -29,7 +29,9 @@ class SearchMode(StrEnum):
 Organization = Annotated[
     str | None, typer.Option(help="Only domains of this organization.", show_default=False)
 ]
-Domain = Annotated[str | None, typer.Option(help="Only this domain's pages.", show_default=False)]
+DomainOption = Annotated[
+    str | None, typer.Option(help="Only this domain's pages.", show_default=False)
+]
 UrlPrefix = Annotated[
     str | None,
     typer.Option("--url", metavar="PREFIX", help="Only pages whose address begins so."),
@@ -46,11 +48,11 @@ SeenWithin = Annotated[
 def search(  # noqa: PLR0913 - an option is a parameter
     question: Annotated[str, typer.Argument(help="A question, in quotes.")],
     organization: Organization = None,
-    domain: Domain = None,
+    domain: DomainOption = None,
     url_prefix: UrlPrefix = None,
     language: Language = None,
     seen_within: SeenWithin = None,
-    most: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many answers.")] = 5,
+    limit: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many answers.")] = 5,
     per_page: Annotated[
         int, typer.Option("--per-page", min=1, max=1000, help="Most answers from one page.")
     ] = 2,
@@ -62,7 +64,7 @@ def search(  # noqa: PLR0913 - an option is a parameter
     """Ask the index a question; prints the chunks that answer best with their sources."""
     with open_application() as app:
         scope = read_scope(app, organization, domain, url_prefix, language, seen_within)
-        answers = ask(app, question, scope=scope, most=most, per_page=per_page, mode=mode)
+        answers = ask(app, question, scope=scope, limit=limit, per_page=per_page, mode=mode)
     if as_json:
         print_json([as_document(found, question) for found in answers])
     elif answers:
@@ -108,36 +110,36 @@ def ask(
     app: Application,
     question: str,
     *,
-    most: int,
+    limit: int,
     scope: Scope = EVERYWHERE,
     per_page: int | None = None,
     mode: SearchMode = SearchMode.HYBRID,
-) -> list[Answer]:
+) -> list[SearchResult]:
     """The answers of the index to one question."""
     from omni_pipeline.steps.search.answering import answer
-    from omni_pipeline.steps.services.services import Tools
+    from omni_pipeline.steps.services.services import Services
 
     with ExitStack() as resources:
-        tools = Tools(app.settings, app.session, resources)
-        if announcement := tools.of_index().model.announcement:
+        services = Services(app.settings, app.session, resources)
+        if announcement := services.of_index().model.announcement:
             warn(announcement)
         return answer(
             app.session,
-            tools,
+            services,
             question,
-            most=most,
+            limit=limit,
             scope=scope,
             mode=mode.value,
             per_page=per_page,
         )
 
 
-def as_document(found: Answer, question: str) -> dict[str, object]:
+def as_document(found: SearchResult, question: str) -> dict[str, object]:
     """An answer with its link and snippet, for machines."""
     return {**asdict(found), "link": found.link, "snippet": found.snippet(question)}
 
 
-def print_answers(answers: list[Answer], question: str) -> None:
+def print_answers(answers: list[SearchResult], question: str) -> None:
     """Answers for a person: title and heading, why it was found, address, snippet."""
     for number, found in enumerate(answers, 1):
         place = " > ".join(dict.fromkeys([found.title, *found.heading_path]))
@@ -146,7 +148,7 @@ def print_answers(answers: list[Answer], question: str) -> None:
         say(f"   {found.snippet(question)}")
 
 
-def _reasons(found: Answer) -> str:
+def _reasons(found: SearchResult) -> str:
     reasons = [f"score {found.score:.4f}"]
     if found.vector_rank is not None and found.distance is not None:
         reasons.append(f"meaning {found.vector_rank}. (likeness {1 - found.distance:.2f})")

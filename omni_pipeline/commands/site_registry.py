@@ -20,7 +20,7 @@ from omni_pipeline.commands.domain_options import (
     MaxPages,
     Products,
     Render,
-    Sitemap,
+    SitemapOption,
     read_options,
 )
 from omni_pipeline.domain.web.urls import parse_site
@@ -35,11 +35,11 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Name = Annotated[str, typer.Argument(help="A registered domain.")]
+DomainName = Annotated[str, typer.Argument(help="A registered domain.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 EXAMPLES_OF_HELD = 5
-MOST_HELD_READ = 100_000
+MAX_HELD_READ = 100_000
 
 # What became of a page that is held, in words for the reasons of the store.
 LOSSES = {
@@ -61,7 +61,7 @@ def add(  # noqa: PLR0913 - an option is a parameter
     render: Render = None,
     delay: Delay = None,
     concurrency: Concurrency = None,
-    sitemap: Sitemap = None,
+    sitemap: SitemapOption = None,
     include: Include = None,
     exclude: Exclude = None,
     browser_host: BrowserHosts = None,
@@ -104,7 +104,7 @@ def add(  # noqa: PLR0913 - an option is a parameter
 
 @app.command("set")
 def configure(  # noqa: PLR0913 - an option is a parameter
-    name: Name,
+    name: DomainName,
     start_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where crawling starts.")
     ] = None,
@@ -112,7 +112,7 @@ def configure(  # noqa: PLR0913 - an option is a parameter
     render: Render = None,
     delay: Delay = None,
     concurrency: Concurrency = None,
-    sitemap: Sitemap = None,
+    sitemap: SitemapOption = None,
     include: Include = None,
     exclude: Exclude = None,
     browser_host: BrowserHosts = None,
@@ -163,7 +163,7 @@ def _start_url(application: Application, host: str, text: str) -> str:
 
 
 @app.command()
-def show(name: Name, as_json: AsJson = False) -> None:
+def show(name: DomainName, as_json: AsJson = False) -> None:
     """Show how a domain is crawled."""
     with open_application() as application:
         domain = application.get_domain(name)
@@ -233,7 +233,7 @@ def list_domains(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def pause(name: Name) -> None:
+def pause(name: DomainName) -> None:
     """Stop refreshing a domain; its pages stay searchable."""
     with open_application() as application:
         host = _set_status(application, name, "paused")
@@ -241,7 +241,7 @@ def pause(name: Name) -> None:
 
 
 @app.command()
-def resume(name: Name) -> None:
+def resume(name: DomainName) -> None:
     """Refresh a paused domain again."""
     with open_application() as application:
         host = _set_status(application, name, "active")
@@ -255,13 +255,13 @@ def _set_status(application: Application, name: str, status: str) -> str:
 
 
 @app.command("confirm-removals")
-def confirm_removals(name: Name, yes: Yes = False) -> None:
+def confirm_removals(name: DomainName, yes: Yes = False) -> None:
     """Believe that what a domain lost, too much at once to be believed, is really gone."""
     with open_application() as application:
         domain = application.get_domain(name)
         counts = application.session.run(lambda conn: held_pages.count_unconfirmed(conn, domain.id))
         held = application.session.run(
-            lambda conn: held_pages.list_held(conn, domain.id, most=MOST_HELD_READ)
+            lambda conn: held_pages.list_held(conn, domain.id, limit=MAX_HELD_READ)
         )
         if counts:
             _print_held(domain.host, counts, held)
@@ -287,7 +287,7 @@ def _print_held(host: str, counts: dict[str, int], held: list[HeldPage]) -> None
 
 
 @app.command()
-def remove(name: Name, yes: Yes = False) -> None:
+def remove(name: DomainName, yes: Yes = False) -> None:
     """Remove a domain with all of its pages, chunks and vectors; a refresh in progress ends."""
     with open_application() as application:
         host = application.get_domain(name).host

@@ -9,18 +9,18 @@ from omni_pipeline.domain.chunks.chunking import Chunker, make_chunker
 from omni_pipeline.domain.embedding.known_models import EmbeddingModel
 from omni_pipeline.domain.web.urls import Site, parse_site
 from omni_pipeline.gateways.embedding.client import load_tokenizer, resolve_model
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.services.site_access import open_web, user_agent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looking:
+class SiteSession:
     """The way to one site, and what would become of its texts."""
 
     settings: Settings
     site: Site
-    web: WebDoor
+    web: HttpClient
 
     @property
     def user_agent(self) -> str:
@@ -40,7 +40,7 @@ class Looking:
 
 
 @contextmanager
-def open_looking(target: str) -> Iterator[Looking]:
+def open_site_session(target: str) -> Iterator[SiteSession]:
     """The way to the site of a host or URL that a person typed.
 
     Raises:
@@ -49,4 +49,4 @@ def open_looking(target: str) -> Iterator[Looking]:
     settings = read_settings()
     site = parse_site(target, allowed=settings.allow_addresses)
     with open_web(settings, site_host=site.host) as access:
-        yield Looking(settings=settings, site=site, web=access.web)
+        yield SiteSession(settings=settings, site=site, web=access.web)

@@ -12,7 +12,7 @@ from omni_pipeline.steps.checks.verification import Verification
 from omni_pipeline.steps.checks.verification import verify as look
 from omni_pipeline.store.monitoring.invariants import Violation
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 def verify(
@@ -41,11 +41,9 @@ def _print_violations(violations: list[Violation]) -> None:
     rows: list[tuple[object, ...]] = []
     for invariant, group in groupby(sorted(violations, key=by_name), key=by_name):
         broken = list(group)
-        rows += [(invariant, v.host, v.subject, v.detail) for v in broken[:MOST_SHOWN]]
-        if len(broken) > MOST_SHOWN:
-            rows.append(
-                (invariant, "…", f"{len(broken) - MOST_SHOWN:,} more", "omni verify --json")
-            )
+        rows += [(invariant, v.host, v.subject, v.detail) for v in broken[:MAX_SHOWN]]
+        if len(broken) > MAX_SHOWN:
+            rows.append((invariant, "…", f"{len(broken) - MAX_SHOWN:,} more", "omni verify --json"))
     if rows:
         print_table(["invariant", "domain", "row", "violation"], rows)
 

@@ -7,14 +7,14 @@ from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
-Event = Literal["opened", "reminder", "recovered"]
+AlertEvent = Literal["opened", "reminder", "recovered"]
 
 # More alerts of one kind than this are counted, not listed: a bad night is one short message.
-MOST_LISTED = 5
-MOST_ALERTS_IN_DATA = 100
-MOST_LINE = 240
+MAX_LISTED = 5
+MAX_ALERTS_IN_DATA = 100
+MAX_LINE = 240
 # The narrowest chat that is common takes 2,000 characters.
-MOST_TEXT = 1_800
+MAX_TEXT = 1_800
 
 TITLES = {
     "failed_run": "Refresh failed",
@@ -24,7 +24,7 @@ TITLES = {
     "held_pages": "Pages wait for a person",
     "breaker_open": "Embedding endpoint is left alone",
     "budget_reached": "Token budget is used up",
-    "supply_ends": "Numbers run out",
+    "ids_running_out": "Numbers run out",
     "database_away": "Database cannot be reached",
     "test": "Test",
 }
@@ -41,7 +41,7 @@ _WORDING = {
     "budget_reached": "{error}",
 }
 
-_EVENTS: Mapping[Event, str] = {"opened": "new", "reminder": "still open", "recovered": "over"}
+_EVENTS: Mapping[AlertEvent, str] = {"opened": "new", "reminder": "still open", "recovered": "over"}
 
 # Characters with a meaning of their own to some chat, and what stands for them (FAULTS S57): tags
 # and Slack's mentions, @everyone, and the middle of a Markdown link.
@@ -68,11 +68,11 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Due:
+class DueNotification:
     """An alert that a target is to be told of, and as what."""
 
     id: int
-    event: Event
+    event: AlertEvent
     kind: str
     subject: str
     message: str
@@ -87,13 +87,13 @@ class Message:
 
     Attributes:
         id: The same for the same news, so that who gets it twice can tell.
-        alerts: At most ``MOST_ALERTS_IN_DATA``.
+        alerts: At most ``MAX_ALERTS_IN_DATA``.
     """
 
     id: str
     title: str
     text: str
-    alerts: tuple[Due, ...] = ()
+    alerts: tuple[DueNotification, ...] = ()
 
 
 def describe_condition(kind: str, subject: str, details: Mapping[str, object]) -> str:
@@ -106,7 +106,7 @@ def title_of(kind: str) -> str:
     return TITLES.get(kind, kind.replace("_", " ").capitalize())
 
 
-def compose(due: Sequence[Due]) -> Message:
+def compose(due: Sequence[DueNotification]) -> Message:
     """One message for everything that is due, new things first."""
     events = list(_EVENTS)
     ordered = sorted(due, key=lambda alert: (events.index(alert.event), alert.kind, alert.id))
@@ -118,39 +118,41 @@ def compose(due: Sequence[Due]) -> Message:
         id=hashlib.sha256(known_by.encode()).hexdigest()[:32],
         title=_title(ordered),
         text=_bounded(lines),
-        alerts=tuple(ordered[:MOST_ALERTS_IN_DATA]),
+        alerts=tuple(ordered[:MAX_ALERTS_IN_DATA]),
     )
 
 
-def _title(due: Sequence[Due]) -> str:
+def _title(due: Sequence[DueNotification]) -> str:
     counts = {event: sum(alert.event == event for alert in due) for event in _EVENTS}
     parts = (f"{count} {_EVENTS[event]}" for event, count in counts.items() if count)
     alerts = "alert" if len(due) == 1 else "alerts"
     return f"omni {alerts}: {', '.join(parts)}"
 
 
-def _describe_group(event: Event, kind: str, group: Sequence[Due]) -> Iterable[str]:
+def _describe_group(
+    event: AlertEvent, kind: str, group: Sequence[DueNotification]
+) -> Iterable[str]:
     yield f"{title_of(kind)} ({_EVENTS[event]})"
-    for alert in group[:MOST_LISTED]:
+    for alert in group[:MAX_LISTED]:
         message = "" if event == "recovered" else f": {alert.message}"
-        yield shortened(f"- {alert.subject}{message}", MOST_LINE)
-    if len(group) > MOST_LISTED:
-        yield f"- and {len(group) - MOST_LISTED:,} more"
+        yield shortened(f"- {alert.subject}{message}", MAX_LINE)
+    if len(group) > MAX_LISTED:
+        yield f"- and {len(group) - MAX_LISTED:,} more"
 
 
 def _bounded(lines: Sequence[str]) -> str:
     kept: list[str] = []
     for line in lines:
-        if sum(map(len, kept)) + len(kept) + len(line) > MOST_TEXT:
+        if sum(map(len, kept)) + len(kept) + len(line) > MAX_TEXT:
             kept.append("…")
             break
         kept.append(line)
     return "\n".join([*kept, "All of them: omni alerts"])
 
 
-def shortened(text: str, most: int) -> str:
+def shortened(text: str, limit: int) -> str:
     """At most so many characters."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def disarmed(text: str) -> str:

@@ -40,8 +40,8 @@ _STRAY_JOINER = re.compile(
 
 # CPython sorts combining marks in quadratic time: 400,000 in one row took 125 s. The limit is
 # that of Unicode's Stream-Safe Text Format (UAX 15); no script comes near it.
-MOST_MARKS_IN_A_ROW = 30
-_MAYBE_MARKS = re.compile(rf"[^\w\x00-\x7f][^\w\x00-\x7f]{{{MOST_MARKS_IN_A_ROW},}}")
+MAX_MARKS_IN_A_ROW = 30
+_MAYBE_MARKS = re.compile(rf"[^\w\x00-\x7f][^\w\x00-\x7f]{{{MAX_MARKS_IN_A_ROW},}}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +76,6 @@ def _thin_marks(run: re.Match[str]) -> str:
     marks = 0
     for character in run[0]:
         marks = marks + 1 if unicodedata.combining(character) else 0
-        if marks <= MOST_MARKS_IN_A_ROW:
+        if marks <= MAX_MARKS_IN_A_ROW:
             kept.append(character)
     return "".join(kept)

@@ -14,10 +14,10 @@ from omni_pipeline.settings import Settings
 REDACTED = "[redacted]"
 
 # Shorter "secrets" would blank out ordinary words; the patterns below still catch them in place.
-LEAST_SECRET_LENGTH = 6
+MIN_SECRET_LENGTH = 6
 
 # A server's answer may be megabytes; what a person reads of it is its beginning.
-MOST_READ = 65_536
+MAX_READ = 65_536
 
 _PATTERNS = (
     # user:password@ in any URL, proxy and DSN included
@@ -75,11 +75,11 @@ class Redactor:
             text = pattern.sub(replacement, text)
         return text
 
-    def line(self, text: str, *, most: int = 300) -> str:
-        """``text`` without secrets on one printable line of at most ``most`` characters."""
-        redacted = self.redact(text[:MOST_READ])
+    def line(self, text: str, *, limit: int = 300) -> str:
+        """``text`` without secrets on one printable line of at most ``limit`` characters."""
+        redacted = self.redact(text[:MAX_READ])
         flat = _UNPRINTABLE.sub(" ", redacted).strip()
-        return flat if len(flat) <= most else f"{flat[: most - 1]}…"
+        return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
 def _known(values: Iterable[str | None]) -> tuple[str, ...]:
@@ -88,4 +88,4 @@ def _known(values: Iterable[str | None]) -> tuple[str, ...]:
 
 def _forms(secret: str) -> set[str]:
     forms = {secret, quote(secret, safe=""), unquote(secret)}
-    return {form for form in forms if len(form) >= LEAST_SECRET_LENGTH}
+    return {form for form in forms if len(form) >= MIN_SECRET_LENGTH}

@@ -67,10 +67,10 @@ class SampleServer:
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, folder: Path | None = None) -> None:
-        self._server = _Server((host, port))
+        self._server = _HttpServer((host, port))
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
         self.url = f"http://{host}:{self._server.server_address[1]}"
-        self._server.site = _Site(folder) if folder else _SampleSite(self.url)
+        self._server.site = _Pages(folder) if folder else _SampleSite(self.url)
         self.pages = self._server.site.pages
         self.requests = self._server.requests
 
@@ -104,7 +104,7 @@ class SampleServer:
         self.pages[path] = status
 
 
-class _Site:
+class _Pages:
     """Files of a folder, and the pages put in place of some of them."""
 
     def __init__(self, folder: Path) -> None:
@@ -142,7 +142,7 @@ class _Site:
         return file.read_bytes()
 
 
-class _SampleSite(_Site):
+class _SampleSite(_Pages):
     """The bundled pages, each inside the frame that they share."""
 
     def __init__(self, url: str) -> None:
@@ -162,11 +162,11 @@ class _SampleSite(_Site):
         return page.replace("{{path}}", path).replace("{{content}}", content)
 
 
-class _Server(ThreadingHTTPServer):
+class _HttpServer(ThreadingHTTPServer):
     request_queue_size = 128
     daemon_threads = False  # server_close() then waits for them: no thread outlives the server
 
-    site: _Site
+    site: _Pages
 
     def __init__(self, address: tuple[str, int]) -> None:
         super().__init__(address, _Handler)
@@ -195,7 +195,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # head and body in one packet; as two, the second waits 40 ms for the first's ACK
-    server: _Server
+    server: _HttpServer
 
     def _answer(self) -> None:
         path = urlsplit(self.path).path

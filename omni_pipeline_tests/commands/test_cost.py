@@ -19,7 +19,7 @@ def test_the_cost_of_a_refresh_is_shown_by_domain_and_day(
     report = json.loads(omni.run("cost", host, "--json").stdout)
     [day] = report["days"]
     with database.connect() as conn:
-        row = conn.execute(b"SELECT sum(tokens), sum(cost_usd) FROM embedding_usage").fetchone()
+        row = conn.execute(b"SELECT sum(tokens), sum(cost_usd) FROM token_usage").fetchone()
     assert row is not None
     assert (day["tokens"], float(day["cost_usd"])) == (row[0], float(row[1]))
     assert report["total"] == report["domains"][host]

@@ -20,10 +20,10 @@ def conn(database: Database) -> Iterator[Connection]:
 
 
 def fail(run: Run, path: str, stage: str, kind: str) -> None:
-    url = f"https://{run.holding.host}/{path}"
+    url = f"https://{run.claim.host}/{path}"
     failure = Failure(url=url, kind=kind, reason=f"{url} broke")
     with run.fenced():
-        failed_pages.record(run.conn, run.holding, stage, [failure])
+        failed_pages.record(run.conn, run.claim, stage, [failure])
 
 
 def test_every_failure_says_where_why_and_when_it_is_tried_again(
@@ -54,13 +54,13 @@ def test_retry_makes_permanent_failures_due_and_says_how_to_go_on(
     run = start_run(conn, "a.test")
     fail(run, "form", "fetch", "permanent.too_large")
     fail(run, "empty", "clean", "permanent.empty")
-    assert failed_pages.due_for_retry(conn, run.holding, is_forced=False) == []
+    assert failed_pages.due_for_retry(conn, run.claim, is_forced=False) == []
     told = omni.run("failed", "a.test", "--retry").stdout
     assert "next try: with the next refresh" in told
     assert "1 page is to be fetched again." in told
     assert "1 failed after the fetch" in told
     assert "omni refresh a.test" in told
-    due = failed_pages.due_for_retry(conn, run.holding, is_forced=False)
+    due = failed_pages.due_for_retry(conn, run.claim, is_forced=False)
     assert due == ["https://a.test/form"]
 
 

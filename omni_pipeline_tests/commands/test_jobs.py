@@ -26,16 +26,16 @@ def test_the_ledger_tells_of_each_job_how_it_went_and_why_it_ended(
     """B1-B4: running, completed, failed, reaped and removed, the newest first."""
     failed = start_run(conn, "a.test")
     crawl_jobs.add_to_counters(
-        conn, failed.holding, Counters(pages_published=2, chunks_embedded=30, tokens_embedded=4567)
+        conn, failed.claim, Counters(pages_published=2, chunks_embedded=30, tokens_embedded=4567)
     )
     failed.finish(("transient.timeout", "It took\ntoo long."))
     start_run(conn, "gone.test")
     domains.remove(conn, "gone.test")
     lost = start_run(conn, "a.test")
-    crawl_jobs.reap(conn, lease_seconds=90, dead_job_ids=[lost.holding.job_id])
+    crawl_jobs.reap(conn, lease_seconds=90, dead_job_ids=[lost.claim.job_id])
     assert start_run(conn, "a.test").finish()
     running = start_run(conn, "b.test")
-    silence(conn, running.holding, 300)
+    silence(conn, running.claim, 300)
     lines = re.sub(r"beat 3\d\d s", "beat 300 s", omni.run("jobs").stdout).splitlines()
     assert [line.split("  ")[1:] for line in lines if not line.startswith(" ")] == [
         ["b.test", "full", "running at the start, last beat 300 s ago"],
@@ -68,14 +68,14 @@ def test_jobs_are_chosen_by_domain_status_and_number(omni: CommandLine, conn: Co
 def test_one_job_is_shown_with_everything_that_the_ledger_has(
     omni: CommandLine, conn: Connection
 ) -> None:
-    holding = start_run(conn, "a.test").holding
+    claim = start_run(conn, "a.test").claim
     shown = dict(
         line.split(maxsplit=1) for line in omni.run("jobs", "show", "1").stdout.splitlines()
     )
     assert (shown["host"], shown["status"], shown["run_id"]) == ("a.test", "running", "run-1")
     assert (shown["worker"], shown["error"]) == ("worker-1", "-")
     read = json.loads(omni.run("jobs", "show", "1", "--json").stdout)
-    assert read["fence"] == holding.fence
+    assert read["fence"] == claim.fence
     assert read.keys() == shown.keys()
 
 

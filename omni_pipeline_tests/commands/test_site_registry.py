@@ -122,13 +122,13 @@ def test_losses_too_large_to_be_believed_are_shown_and_confirmed(
 
     def waiting() -> dict[str, int]:
         with database.connect() as conn:
-            return held_pages.count_unconfirmed(conn, run.holding.domain_id)
+            return held_pages.count_unconfirmed(conn, run.claim.domain_id)
 
     with database.connect() as conn:
         run = start_run(conn, HOST)
         with run.fenced():
             lost = {f"https://{HOST}/{number}": "missing" for number in range(7)}
-            held_pages.hold(conn, run.holding, lost | {f"https://{HOST}/m": "moved"})
+            held_pages.hold(conn, run.claim, lost | {f"https://{HOST}/m": "moved"})
     assert f"omni domains confirm-removals {HOST}" in omni.run("status", HOST).stdout
     asked = omni.run("domains", "confirm-removals", HOST)
     assert asked.returncode != 0, "nobody answered"

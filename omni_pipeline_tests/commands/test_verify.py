@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.commands.verify import MOST_SHOWN
+from omni_pipeline.commands.verify import MAX_SHOWN
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.store.conftest import start_run
@@ -36,17 +36,17 @@ def test_violations_are_listed_and_make_the_command_fail(
     omni: CommandLine, conn: Connection
 ) -> None:
     run = start_run(conn, "a.test")
-    run.publish({run.save_pages("p")[0]: [f"text {n}" for n in range(MOST_SHOWN + 5)]})
+    run.publish({run.save_pages("p")[0]: [f"text {n}" for n in range(MAX_SHOWN + 5)]})
     run.finish()
     conn.execute("UPDATE chunks SET token_count = 9000")
     result = omni.run("verify")
     assert result.returncode == 1
     rows = [line for line in result.stdout.splitlines() if line.startswith("I42_chunk_fits")]
-    assert len(rows) == MOST_SHOWN + 1
+    assert len(rows) == MAX_SHOWN + 1
     assert "5 more" in rows[-1]
     assert "a.test" in rows[0]
     result = omni.run("verify", "--json")
     found = json.loads(result.stdout)
     assert (result.returncode, found["domains_checked"]) == (1, 1)
-    assert len(found["violations"]) == MOST_SHOWN + 5
+    assert len(found["violations"]) == MAX_SHOWN + 5
     assert found["violations"][0].keys() == {"invariant", "host", "subject", "detail"}

@@ -16,7 +16,7 @@ from omni_pipeline.defs.instance.environment import (
     open_instance,
 )
 from omni_pipeline.defs.runs.launch import RunOutcome, run_refresh
-from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart
+from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlSelection
 from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store.jobs import domains
@@ -54,7 +54,7 @@ class Console:
         force_rescrape: bool = False,
         force_reembed: bool = False,
         max_pages: int | None = None,
-        part: CrawlPart = WHOLE_SITE,
+        part: CrawlSelection = WHOLE_SITE,
     ) -> RunOutcome:
         return run_refresh(
             defs.resolve_job_def("refresh_domain"),

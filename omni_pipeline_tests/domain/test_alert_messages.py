@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from omni_pipeline.domain.alert_messages import (
-    MOST_TEXT,
+    MAX_TEXT,
     TITLES,
-    Due,
-    Event,
+    AlertEvent,
+    DueNotification,
     compose,
     describe_condition,
     disarmed,
@@ -20,11 +20,11 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 def due(
     number: int = 1,
     *,
-    event: Event = "opened",
+    event: AlertEvent = "opened",
     kind: str = "failed_run",
     message: str = "https://a.test/ answered 503.",
-) -> Due:
-    return Due(
+) -> DueNotification:
+    return DueNotification(
         id=number,
         event=event,
         kind=kind,
@@ -65,9 +65,9 @@ def test_a_bad_night_is_one_short_message() -> None:
     """C3: no storm."""
     message = compose([due(n, message="x" * 500) for n in range(500)])
     assert "- and 495 more" in message.text
-    assert len(message.text) < MOST_TEXT + 100
+    assert len(message.text) < MAX_TEXT + 100
     kinds = [due(n, kind=f"kind_{n:03}", message="x" * 500) for n in range(500)]
-    assert len(compose(kinds).text) < MOST_TEXT + 100
+    assert len(compose(kinds).text) < MAX_TEXT + 100
     assert len(compose(kinds).alerts) == 100
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from omni_pipeline.domain.characters import MOST_MARKS_IN_A_ROW, clean_characters, storable
+from omni_pipeline.domain.characters import MAX_MARKS_IN_A_ROW, clean_characters, storable
 
 # What the standing invariant I41 looks for in stored chunks, and more.
 FORBIDDEN = re.compile(
@@ -97,4 +97,4 @@ def test_hostile_text_takes_linear_time_s49(text: str) -> None:
 
 
 def test_marks_piled_on_one_letter_are_cut_at_the_limit_of_unicode() -> None:
-    assert len(storable("x" + "\u0316\u0301" * 100)) == 1 + MOST_MARKS_IN_A_ROW
+    assert len(storable("x" + "\u0316\u0301" * 100)) == 1 + MAX_MARKS_IN_A_ROW

@@ -52,7 +52,7 @@ def page(number: int, version: int, name: str = "") -> str:
 
     Every tenth page sells something, whose price rises with each version.
     """
-    titles = ("Tools", f"Sowing {version}", "Seeds", f"Harvest {version}")
+    titles = ("Services", f"Sowing {version}", "Seeds", f"Harvest {version}")
     sections = "".join(
         f"<h2>{title}</h2><p>{title} of page {number} {name}. {_WORDS * 2}</p>" for title in titles
     )

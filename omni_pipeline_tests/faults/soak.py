@@ -50,7 +50,7 @@ RESTARTED = "postgres"
 
 # Beyond these nothing is waited for: a worker that hangs, a domain that no refresh gets through.
 HUNG_SECONDS = 300.0
-MOST_TRIES = 5
+MAX_TRIES = 5
 
 _SECTION = re.compile(r"## (?:Sowing|Harvest) (\d+)")
 
@@ -154,9 +154,9 @@ class Soak:
             time.sleep(0.02)
 
     def _give_up_hopeless(self) -> None:
-        for garden in [one for one in self._queue if self._tries[one.host] >= MOST_TRIES]:
+        for garden in [one for one in self._queue if self._tries[one.host] >= MAX_TRIES]:
             self._queue.remove(garden)
-            self.unexpected.append(f"{garden.host}: no refresh in {MOST_TRIES} succeeded")
+            self.unexpected.append(f"{garden.host}: no refresh in {MAX_TRIES} succeeded")
 
     def _is_over(self) -> bool:
         is_done = self._kills() >= self._plan.kills and self._restarts() >= self._plan.restarts

@@ -111,7 +111,7 @@ def write(database: Database, path: Path, is_over: Event) -> None:
 def publish_some(run: Run, journal: Journal) -> None:
     pages = dict(zip(PATHS, run.save_pages(*PATHS), strict=True))
     for number in range(1, 6):
-        version = (run.holding.fence, number)
+        version = (run.claim.fence, number)
         chosen = random.sample(PATHS, k=2)
         for path in chosen:
             journal.begin(path, version)
@@ -124,7 +124,7 @@ def publish_some(run: Run, journal: Journal) -> None:
         for path in chosen:
             journal.end(path, version, "ok")
         with run.fenced():
-            embeddings.forget_staged(run.conn, run.holding)
+            embeddings.forget_staged(run.conn, run.claim)
     run.finish()
 
 

@@ -20,7 +20,7 @@ from omni_pipeline_tests.store.conftest import (
     DIMENSIONS,
     HOST,
     Run,
-    claim,
+    claim_domain,
     count,
     live_texts,
     read_job,
@@ -53,12 +53,12 @@ class Stage:
         model = embedding_models.ensure(
             conn, name="letters", dimensions=DIMENSIONS, is_lexical=False
         )
-        self.run = Run(conn=conn, holding=claim(conn), model=model)
+        self.run = Run(conn=conn, claim=claim_domain(conn), model=model)
         page, twin = self.run.save_pages("p", "q")
         self.run.publish({page: OLD[PAGE], twin: OLD[TWIN]})
         self.revision_ids = self.run.stage({page: NEW[PAGE], twin: NEW[TWIN]})
         self.run.pay_missing(self.revision_ids)
-        silence(conn, self.run.holding, LEASE_SECONDS + 1)
+        silence(conn, self.run.claim, LEASE_SECONDS + 1)
         if all(name.startswith("claim") for name in names):
             self.run.finish()
         self.claims: list[Claim] = []
@@ -66,9 +66,9 @@ class Stage:
     # The scripts
 
     def publish(self, conn: Connection) -> Iterator[None]:
-        with crawl_jobs.fenced(conn, self.run.holding):
+        with crawl_jobs.fenced(conn, self.run.claim):
             yield
-            chunks.publish(conn, self.run.holding, self.revision_ids)
+            chunks.publish(conn, self.run.claim, self.revision_ids)
             yield
 
     def reap(self, conn: Connection) -> Iterator[None]:
@@ -78,9 +78,9 @@ class Stage:
 
     def claim(self, conn: Connection) -> Iterator[None]:
         with conn.transaction():
-            conn.execute(_JOBS["lock_domain"], {"domain_id": self.run.holding.domain_id})
+            conn.execute(_JOBS["lock_domain"], {"domain_id": self.run.claim.domain_id})
             yield
-            self.claims.append(claim(conn))
+            self.claims.append(claim_domain(conn))
             yield
 
     def remove(self, conn: Connection) -> Iterator[None]:
@@ -92,12 +92,12 @@ class Stage:
 
     def beat(self, conn: Connection) -> Iterator[None]:
         with conn.transaction():
-            crawl_jobs.beat(conn, self.run.holding)
+            crawl_jobs.beat(conn, self.run.claim)
             yield
 
     def finish(self, conn: Connection) -> Iterator[None]:
         with conn.transaction():
-            crawl_jobs.finish(conn, self.run.holding, error=None, is_whole=False)
+            crawl_jobs.finish(conn, self.run.claim, error=None, is_whole=False)
             yield
 
     def scripts(self) -> dict[str, tuple[int, Script]]:
@@ -156,7 +156,7 @@ def test_any_order_of_two(
     names: tuple[str, ...],
 ) -> None:
     """Faults A19, F3, F5, F6; A8, A9, B2-B4."""
-    play_all(connection, database, sessions, names, most=100)
+    play_all(connection, database, sessions, names, limit=100)
 
 
 @pytest.mark.parametrize("names", TRIPLES, ids="-".join)
@@ -167,7 +167,7 @@ def test_any_order_of_three_by_sample(
     names: tuple[str, ...],
 ) -> None:
     """The orders in which two sessions meet a third: twenty of them, others each time."""
-    play_all(connection, database, sessions, names, most=20)
+    play_all(connection, database, sessions, names, limit=20)
 
 
 @pytest.mark.chaos
@@ -179,7 +179,7 @@ def test_any_order_of_three(
     sessions: dict[str, Session],
     names: tuple[str, ...],
 ) -> None:
-    play_all(connection, database, sessions, names, most=10_000)
+    play_all(connection, database, sessions, names, limit=10_000)
 
 
 def play_all(
@@ -188,14 +188,14 @@ def play_all(
     sessions: Mapping[str, Session],
     names: tuple[str, ...],
     *,
-    most: int,
+    limit: int,
 ) -> None:
     """Play the orders of these scripts, each on a fresh stage, and judge how each of them ends."""
     actors = dict(zip(names, sessions.values(), strict=False))
     with database.connect() as watcher:
         steps = {name: Stage(conn, names).scripts()[name][0] for name in names}
         found = orders(steps)
-        for order in random.sample(found, min(most, len(found))):
+        for order in random.sample(found, min(limit, len(found))):
             stage = Stage(conn, names)
             scripts = {name: stage.scripts()[name][1] for name in names}
             errors = play(order, actors, scripts, watcher)
@@ -235,7 +235,7 @@ def assert_nobody_wrote_late(
     conn: Connection, stage: Stage, errors: Mapping[str, str | None]
 ) -> None:
     """Once the domain was taken from a run, that run publishes nothing."""
-    was_reaped = read_job(conn, stage.run.holding)["ended_by"] == "reaper"
+    was_reaped = read_job(conn, stage.run.claim)["ended_by"] == "reaper"
     is_taken = False
     for name, kind in errors.items():
         assert not (is_taken and name.startswith("publish") and kind is None), list(errors)
@@ -248,7 +248,7 @@ def assert_next_run_publishes(conn: Connection, stage: Stage, order: tuple[str, 
     running = conn.execute("SELECT id FROM crawl_jobs WHERE status = 'running'").fetchall()
     dead = [int(job_id) for (job_id,) in running]
     crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=dead)
-    successor = Run(conn=conn, holding=claim(conn), model=stage.run.model)
+    successor = Run(conn=conn, claim=claim_domain(conn), model=stage.run.model)
     assert successor.pay_missing(successor.staged_ids()) == [], order
     successor.swap(successor.staged_ids())
     assert live_texts(conn) == NEW, order

@@ -22,7 +22,7 @@ TABLES = (
     "chunks",
     "embeddings",
     "staged_embeddings",
-    "embedding_usage",
+    "token_usage",
     "failed_pages",
 )
 

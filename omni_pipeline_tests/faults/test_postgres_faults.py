@@ -146,9 +146,9 @@ def test_a_copy_that_is_cut_leaves_nothing_and_is_repeated(case: Case) -> None:
                 left.append(count(conn, "SELECT count(*) FROM staged_chunks"))
 
             pieces.cut = cut
-            with crawl_jobs.fenced(writer, run.holding):
+            with crawl_jobs.fenced(writer, run.claim):
                 return chunks.stage(
-                    writer, run.holding, [cut_off], model_id=run.model.id, chunker=CHUNKER
+                    writer, run.claim, [cut_off], model_id=run.model.id, chunker=CHUNKER
                 )
 
         assert session.run(stage) == 200

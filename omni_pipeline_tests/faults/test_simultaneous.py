@@ -26,7 +26,7 @@ from omni_pipeline_tests.faults.workers import Worker, wait_until
 from omni_pipeline_tests.sites import ScriptedSite
 from omni_pipeline_tests.steps.crawl.scripted_crawls import site_of
 
-MOST_SESSIONS = 3
+MAX_SESSIONS = 3
 
 
 def held_until(may_answer: threading.Event) -> Behaviour:
@@ -134,17 +134,17 @@ def assert_all_refreshed(
     database: Database, neighbours: Mapping[str, Settings], *, pages: int
 ) -> None:
     workers = [Worker(settings, host) for host, settings in neighbours.items()]
-    most = 0
+    limit = 0
     with database.connect() as conn:
         while any(worker.is_alive() for worker in workers):
             rows = conn.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
                 "AND application_name LIKE 'run %' GROUP BY application_name"
             ).fetchall()
-            most = max([most, *(sessions for (sessions,) in rows)])
+            limit = max([limit, *(sessions for (sessions,) in rows)])
             time.sleep(0.05)
         assert [worker.outcome() for worker in workers] == [None] * len(workers)
-        assert 1 <= most <= MOST_SESSIONS
+        assert 1 <= limit <= MAX_SESSIONS
         assert invariants.find_violations(conn, lease_seconds=90) == []
         live = conn.execute("SELECT count(DISTINCT page_id) FROM chunks").fetchone()
         assert live == (len(neighbours) * (pages + 1),)

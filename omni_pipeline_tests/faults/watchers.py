@@ -22,7 +22,7 @@ Prices = tuple[tuple[object, ...], ...]
 
 FindTorn = Callable[[Mapping[str, Texts]], list[str]]
 
-FEWEST_SNAPSHOTS = 50
+MIN_SNAPSHOTS = 50
 
 
 class Watcher(AbstractContextManager["Watcher"]):
@@ -65,7 +65,7 @@ class Watcher(AbstractContextManager["Watcher"]):
     def check(self) -> None:
         """Fail unless all snapshots were right, and enough of them were taken."""
         assert self.wrong == []
-        assert self.snapshots >= FEWEST_SNAPSHOTS
+        assert self.snapshots >= MIN_SNAPSHOTS
 
 
 class _Look:
@@ -129,10 +129,10 @@ def _watch(
     answer: "Pipe[object, object]",
 ) -> None:
     look = _Look(find_torn, lease_seconds)
-    while not is_over.is_set() or look.snapshots < FEWEST_SNAPSHOTS:
+    while not is_over.is_set() or look.snapshots < MIN_SNAPSHOTS:
         try:
             with database.connect() as conn:
-                while not is_over.is_set() or look.snapshots < FEWEST_SNAPSHOTS:
+                while not is_over.is_set() or look.snapshots < MIN_SNAPSHOTS:
                     look.take(conn)
         except (TemporaryError, psycopg.OperationalError):
             time.sleep(0.02)  # the server is away: it is what some tests do to it

@@ -26,7 +26,7 @@ from omni_pipeline.steps.index.embeddings import embed_and_publish
 from omni_pipeline.steps.run.claimed_refresh import open_refresh
 from omni_pipeline.steps.run.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.services.preflight import check_embedding
-from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.services import Services
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.postgres.database import open_database
@@ -109,12 +109,12 @@ def refresh(settings: Settings, host: str) -> None:
         reap_lost_jobs(session, lease_seconds=settings.lease_seconds)
         request = Request(run_id=None, worker=this_worker())
         claimed = resources.enter_context(open_refresh(database, settings, host, request))
-        tools = Tools(settings, session, resources)
-        check_embedding(tools, session)
-        crawl(claimed, tools.web(claimed.domain).web, user_agent=tools.user_agent)
+        services = Services(settings, session, resources)
+        check_embedding(services, session)
+        crawl(claimed, services.web(claimed.domain).web, user_agent=services.user_agent)
         clean_pages(claimed)
-        stage_chunks(claimed, tools.stored_model, tools.chunker)
-        embed_and_publish(claimed, tools.stored_model, tools)
+        stage_chunks(claimed, services.stored_model, services.chunker)
+        embed_and_publish(claimed, services.stored_model, services)
         extract(claimed)
         snapshot_prices(claimed)
 

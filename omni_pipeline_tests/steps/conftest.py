@@ -15,7 +15,7 @@ from omni_pipeline.domain.chunks.chunking import Chunker, make_chunker
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.gateways.embedding.client import Embedded, Refusal
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline.settings import Settings
@@ -37,7 +37,7 @@ DIMENSIONS = 16
 
 
 @dataclass(kw_only=True)
-class CountingDoor:
+class CountingClient:
     """Vectors derived from the text's hash; remembers every text it was paid for.
 
     Args:
@@ -89,7 +89,7 @@ class Pipeline:
     host: str
     site: SampleServer
     chunker: Chunker
-    door: CountingDoor = field(default_factory=CountingDoor)
+    client: CountingClient = field(default_factory=CountingClient)
 
     def refresh(
         self,
@@ -98,7 +98,7 @@ class Pipeline:
         force_reembed: bool = False,
         max_pages: int | None = None,
     ) -> Reports:
-        self.door.texts.clear()
+        self.client.texts.clear()
         with self.open() as refresh, self.web() as web:
             fetched = crawl(
                 refresh,
@@ -110,7 +110,7 @@ class Pipeline:
             clean_pages(refresh)
             stage_chunks(refresh, self.model(), self.chunker)
             published = embed_and_publish(
-                refresh, self.model(), self.door, force_reembed=force_reembed
+                refresh, self.model(), self.client, force_reembed=force_reembed
             )
         return Reports(raw_pages=fetched, embeddings=published)
 
@@ -118,8 +118,8 @@ class Pipeline:
         request = Request(run_id=run_id, worker=this_worker())
         return open_refresh(self.database, self.settings, self.host, request)
 
-    def web(self) -> WebDoor:
-        return WebDoor(
+    def web(self) -> HttpClient:
+        return HttpClient(
             policy=AddressPolicy(allowed=self.settings.allow_addresses),
             user_agent="test",
             limits=FetchLimits(pause_seconds=0.01),

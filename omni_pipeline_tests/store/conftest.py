@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from omni_pipeline.domain.chunks.chunking import Chunk
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.store.crawl import raw_pages
-from omni_pipeline.store.crawl.raw_pages import Evidence, NewBody
+from omni_pipeline.store.crawl.raw_pages import NewBody, RemovalEvidence
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.index import chunks, embeddings
 from omni_pipeline.store.index.chunks import NewRevision, Published
@@ -36,7 +36,7 @@ CHUNKER = "md-1/100"
 CLEANER = 1
 DIMENSIONS = 8
 
-MISSING = Evidence(reason="missing", http_status=410)
+MISSING = RemovalEvidence(reason="missing", http_status=410)
 
 REQUEST = Request(run_id="run-1", worker="worker-1")
 
@@ -99,18 +99,18 @@ class Run:
     """A refresh at work; every method is one transaction behind its fence."""
 
     conn: Connection
-    holding: Claim
+    claim: Claim
     model: StoredModel
 
     def fenced(self) -> AbstractContextManager[str]:
-        return crawl_jobs.fenced(self.conn, self.holding)
+        return crawl_jobs.fenced(self.conn, self.claim)
 
     def save_pages(self, *paths: str) -> list[int]:
         """Fetch and clean pages; the ids are in the order of ``paths``."""
-        urls = [f"https://{self.holding.host}/{path}" for path in paths]
+        urls = [f"https://{self.claim.host}/{path}" for path in paths]
         with self.fenced():
-            raw_pages.save(self.conn, self.holding, [new_body(url, url) for url in urls])
-            ids = page_ids(self.conn, self.holding.domain_id)
+            raw_pages.save(self.conn, self.claim, [new_body(url, url) for url in urls])
+            ids = page_ids(self.conn, self.claim.domain_id)
             self.clean({ids[url]: url for url in urls}, {ids[url]: url for url in urls})
         return [ids[url] for url in urls]
 
@@ -119,16 +119,14 @@ class Run:
             new_text(page_id, html_by_page[page_id], markdown)
             for page_id, markdown in markdown_by_page.items()
         ]
-        return cleaned_pages.save(self.conn, self.holding, texts, cleaner_version=CLEANER)
+        return cleaned_pages.save(self.conn, self.claim, texts, cleaner_version=CLEANER)
 
     def stage(self, texts_by_page: Mapping[int, Sequence[str]]) -> list[int]:
         """Stage a revision of each page, saying the text that it was made from; returns the ids."""
         with self.fenced():
             revisions = [new_revision(page, texts) for page, texts in texts_by_page.items()]
             self._write_markdown(texts_by_page)
-            chunks.stage(
-                self.conn, self.holding, revisions, model_id=self.model.id, chunker=CHUNKER
-            )
+            chunks.stage(self.conn, self.claim, revisions, model_id=self.model.id, chunker=CHUNKER)
         return self.staged_ids()
 
     def _write_markdown(self, texts_by_page: Mapping[int, Sequence[str]]) -> None:
@@ -141,7 +139,7 @@ class Run:
 
     def staged_ids(self) -> list[int]:
         pages = chunks.staged_pages(
-            self.conn, self.holding, model_id=self.model.id, after_id=0, most=1000
+            self.conn, self.claim, model_id=self.model.id, after_id=0, limit=1000
         )
         return [page.revision_id for page in pages]
 
@@ -150,7 +148,7 @@ class Run:
         vectors = np.array([vector_of(text) for text in texts], np.float32)
         hashes = [text_hash(text) for text in texts]
         with self.fenced():
-            embeddings.stage(self.conn, self.holding, self.model, hashes, vectors)
+            embeddings.stage(self.conn, self.claim, self.model, hashes, vectors)
 
     def pay_missing(self, revision_ids: Sequence[int]) -> list[str]:
         """Keep a vector for each text that lacks one; returns those texts, sorted."""
@@ -161,7 +159,7 @@ class Run:
 
     def swap(self, revision_ids: Sequence[int]) -> Published:
         with self.fenced():
-            return chunks.publish(self.conn, self.holding, revision_ids)
+            return chunks.publish(self.conn, self.claim, revision_ids)
 
     def publish(self, texts_by_page: Mapping[int, Sequence[str]]) -> Published:
         """Stage, pay for what is missing, and make it live."""
@@ -170,7 +168,7 @@ class Run:
         return self.swap(revision_ids)
 
     def finish(self, error: tuple[str, str] | None = None, *, is_whole: bool = True) -> bool:
-        return crawl_jobs.finish(self.conn, self.holding, error=error, is_whole=is_whole)
+        return crawl_jobs.finish(self.conn, self.claim, error=error, is_whole=is_whole)
 
 
 def register(conn: Connection, host: str = HOST) -> int:
@@ -179,7 +177,7 @@ def register(conn: Connection, host: str = HOST) -> int:
     return domains.get(conn, host).id
 
 
-def claim(conn: Connection, host: str = HOST, request: Request = REQUEST) -> Claim:
+def claim_domain(conn: Connection, host: str = HOST, request: Request = REQUEST) -> Claim:
     return crawl_jobs.claim(conn, domains.get(conn, host).id, host, request)
 
 
@@ -187,7 +185,7 @@ def start_run(conn: Connection, host: str = HOST) -> Run:
     """Register the domain where that is missing, and claim it."""
     register(conn, host)
     model = ensure(conn, name="letters", dimensions=DIMENSIONS, is_lexical=False)
-    return Run(conn=conn, holding=claim(conn, host), model=model)
+    return Run(conn=conn, claim=claim_domain(conn, host), model=model)
 
 
 def page_ids(conn: Connection, domain_id: int) -> dict[str, int]:
@@ -210,20 +208,20 @@ def count(conn: Connection, query: LiteralString, *values: object) -> int:
     return int(row[0])
 
 
-def read_job(conn: Connection, holding: Claim) -> dict[str, Any]:
+def read_job(conn: Connection, claim: Claim) -> dict[str, Any]:
     with conn.cursor(row_factory=dict_row) as cursor:
-        job = cursor.execute("SELECT * FROM crawl_jobs WHERE id = %s", [holding.job_id]).fetchone()
+        job = cursor.execute("SELECT * FROM crawl_jobs WHERE id = %s", [claim.job_id]).fetchone()
     assert job is not None
     return job
 
 
-def silence(conn: Connection, holding: Claim, seconds: float) -> None:
+def silence(conn: Connection, claim: Claim, seconds: float) -> None:
     """Make the job's last beat (and its start) that much older, by the database's clock."""
     conn.execute(
         "UPDATE crawl_jobs SET started_at = started_at - make_interval(secs => %(seconds)s), "
         "heartbeat_at = clock_timestamp() - make_interval(secs => %(seconds)s) "
         "WHERE id = %(job_id)s",
-        {"seconds": seconds, "job_id": holding.job_id},
+        {"seconds": seconds, "job_id": claim.job_id},
     )
 
 

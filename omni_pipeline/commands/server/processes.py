@@ -27,7 +27,7 @@ POLL_SECONDS = 0.2
 SUPERVISE_SECONDS = 1.0
 # What crashes more often than this in a row has a reason that restarts do not cure. They wait 1, 2,
 # 4, 8 and 16 s, so that a database that is being restarted is not what makes us give up.
-MOST_RESTARTS = 5
+MAX_RESTARTS = 5
 FIRST_DELAY_SECONDS = 1.0
 # A crash after this long is the first one again.
 STEADY_SECONDS = 600.0
@@ -121,7 +121,7 @@ class ProcessGroup:
         how = describe_end(child.process.returncode)
         lived = self.clock() - child.started_at
         child.crashes = 1 if lived >= STEADY_SECONDS else child.crashes + 1
-        if child.crashes > MOST_RESTARTS:
+        if child.crashes > MAX_RESTARTS:
             raise PermanentError(
                 f"The {child.name} {how}, for the {child.crashes}th time in a row, and is not "
                 f"started again: the reason is at the end of {child.log}."

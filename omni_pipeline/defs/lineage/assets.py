@@ -42,13 +42,13 @@ def raw_pages(
 
     An unchanged page costs one conditional request. A page leaves by evidence only.
     """
-    with refresh.working(context) as (claimed, tools):
-        access = tools.web(claimed.domain)
+    with refresh.working(context) as (claimed, services):
+        access = services.web(claimed.domain)
         check_browser(access, claimed.domain)
         report = crawl(
             claimed,
             access.web,
-            user_agent=tools.user_agent,
+            user_agent=services.user_agent,
             force_rescrape=config.force_rescrape,
             page_limit=config.max_pages,
         )
@@ -82,8 +82,8 @@ def cleaned_pages(context: dg.AssetExecutionContext, refresh: Run) -> dg.Materia
 )
 def chunks(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """Changed texts cut in tokens of the embedding model, staged; search does not see them yet."""
-    with refresh.working(context) as (claimed, tools):
-        report = stage_chunks(claimed, tools.stored_model, tools.chunker)
+    with refresh.working(context) as (claimed, services):
+        report = stage_chunks(claimed, services.stored_model, services.chunker)
         staged = claimed.read(samples.staged_chunks)
     return materialized(refresh, report, CHUNKS, rows=report.chunks_staged, staged=staged)
 
@@ -103,11 +103,11 @@ def embeddings(
 
     First of the model that search answers from, then of those that are built or kept beside it.
     """
-    with refresh.working(context) as (claimed, tools):
+    with refresh.working(context) as (claimed, services):
         report = embed_and_publish(
-            claimed, tools.stored_model, tools, force_reembed=config.force_reembed
+            claimed, services.stored_model, services, force_reembed=config.force_reembed
         )
-        report = replace(report, notes=keep_others_current(claimed, tools))
+        report = replace(report, notes=keep_others_current(claimed, services))
         published = claimed.read(samples.published_pages)
     rows = report.embeddings_live
     return materialized(refresh, report, EMBEDDINGS, rows=rows, published=published)

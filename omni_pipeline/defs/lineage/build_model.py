@@ -12,7 +12,7 @@ from omni_pipeline.defs.runs.resource import PARTITION_TAG, RunningRefresh, refr
 from omni_pipeline.steps.index.model_builds import build_index
 from omni_pipeline.steps.run.claimed_refresh import Listener, Refresh
 from omni_pipeline.steps.run.reaper import this_worker
-from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.services import Services
 from omni_pipeline.store.jobs.crawl_jobs import Request
 
 
@@ -32,15 +32,15 @@ class RunningBuild(RunningRefresh):
         """A job of its own type, so that the ledger tells builds from refreshes."""
         return Request(run_id=self.run.run_id, worker=this_worker(), job_type="model_build")
 
-    def choose_model(self, configured: Tools) -> Tools:
+    def choose_model(self, configured: Services) -> Services:
         """The tools of the model that the run's configuration names."""
         return configured.of_named(str(self.asked(build_domain.name, "model", default="")))
 
     def describe(self, refresh: Refresh) -> str:
-        return f"Building {refresh.domain.host} as job {refresh.holding.job_id} without crawling"
+        return f"Building {refresh.domain.host} as job {refresh.claim.job_id} without crawling"
 
-    def notes(self, tools: Tools) -> tuple[str | None, ...]:
-        return (tools.model.announcement,)
+    def notes(self, services: Services) -> tuple[str | None, ...]:
+        return (services.model.announcement,)
 
 
 @dg.op
@@ -50,8 +50,8 @@ def build_domain(
     build: dg.ResourceParam[RunningBuild],
 ) -> None:
     """Chunk, embed and publish what the model's index of the domain lacks."""
-    with build.working(context) as (claimed, tools):
-        report = build_index(claimed, tools)
+    with build.working(context) as (claimed, services):
+        report = build_index(claimed, services)
     context.log_event(
         dg.AssetObservation("embeddings", partition=claimed.domain.host, metadata=asdict(report))
     )

@@ -27,8 +27,8 @@ from omni_pipeline.steps.catalogue.products import extract
 )
 def products(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """What the domain sells, by identity; delisted when no page shows it any more."""
-    with refresh.working(context) as (claimed, tools):
-        report = extract(claimed, tools.extraction)
+    with refresh.working(context) as (claimed, services):
+        report = extract(claimed, services.extraction)
         sample = claimed.read(some_products)
     return materialized(refresh, report, PRODUCTS, rows=report.products_listed, sample=sample)
 

@@ -6,12 +6,12 @@ from omni_pipeline.defs.lineage.reports import Rows
 from omni_pipeline.store.catalogue import companies, price_snapshots, products
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 
-MOST_ROWS = 20
+MAX_ROWS = 20
 
 
-def some_products(conn: Connection, holding: Claim) -> Rows:
+def some_products(conn: Connection, claim: Claim) -> Rows:
     """Some of the domain's products with their prices as of the last refresh."""
-    found = products.list_products(conn, holding.domain_id, most=MOST_ROWS)
+    found = products.list_products(conn, claim.domain_id, limit=MAX_ROWS)
     return [
         {
             "product": one.product_id,
@@ -25,9 +25,9 @@ def some_products(conn: Connection, holding: Claim) -> Rows:
     ]
 
 
-def price_changes(conn: Connection, holding: Claim) -> Rows:
+def price_changes(conn: Connection, claim: Claim) -> Rows:
     """What this refresh changed of known prices."""
-    found = price_snapshots.changes(conn, holding, most=MOST_ROWS)
+    found = price_snapshots.changes(conn, claim, limit=MAX_ROWS)
     return [
         {
             "product": one.product_id,
@@ -41,9 +41,9 @@ def price_changes(conn: Connection, holding: Claim) -> Rows:
     ]
 
 
-def profile(conn: Connection, holding: Claim) -> Rows:
+def profile(conn: Connection, claim: Claim) -> Rows:
     """What is known of the company, each field with where it was found."""
-    company = companies.find(conn, holding.domain_id)
+    company = companies.find(conn, claim.domain_id)
     if company is None:
         return []
     return [

@@ -12,7 +12,7 @@ from omni_pipeline.defs.runs.resource import RunningRefresh
 
 Rows = Sequence[Mapping[str, object]]
 
-MOST_CHARACTERS = 80
+MAX_CHARACTERS = 80
 # Between day and time: tables are narrow, and break where they can.
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
@@ -96,4 +96,4 @@ def show_cell(value: object) -> str | int:
         return value
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d{NO_BREAK}%H:%M}"
-    return "" if value is None else str(value)[:MOST_CHARACTERS]
+    return "" if value is None else str(value)[:MAX_CHARACTERS]

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from omni_pipeline.defs.runs.resource import INTERRUPTED, PARTITION_TAG, refresh_resource
-from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart
+from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlSelection
 from omni_pipeline.steps.run.claimed_refresh import Listener
 
 # Raised by Dagster for a blocking check; its public module does not name it.
@@ -40,7 +40,7 @@ def run_refresh(
     force_rescrape: bool,
     force_reembed: bool,
     max_pages: int | None,
-    part: CrawlPart = WHOLE_SITE,
+    part: CrawlSelection = WHOLE_SITE,
     listener: Listener | None,
 ) -> RunOutcome:
     """Run ``job`` for one domain here and now."""

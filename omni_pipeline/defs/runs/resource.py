@@ -21,7 +21,7 @@ from omni_pipeline.steps.run.claimed_refresh import Listener, Progress, Refresh,
 from omni_pipeline.steps.run.progress import Speedometer, describe_progress
 from omni_pipeline.steps.run.reaper import reap_lost_jobs, this_worker
 from omni_pipeline.steps.services.preflight import check_embedding
-from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.services import Services
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Request, TickDoneError
 from omni_pipeline.store.jobs.domains import Domain
@@ -59,7 +59,7 @@ class RunningRefresh:
         self.run = run
         self._listener = listener
         self._resources = ExitStack()
-        self._claimed: tuple[Refresh, Tools] | None = None
+        self._claimed: tuple[Refresh, Services] | None = None
         self._error: BaseException | None = None
         self.worked_seconds = 0.0
 
@@ -70,7 +70,7 @@ class RunningRefresh:
         return self._claimed[0].domain
 
     @contextmanager
-    def working(self, context: WorkContext) -> Iterator[tuple[Refresh, Tools]]:
+    def working(self, context: WorkContext) -> Iterator[tuple[Refresh, Services]]:
         """The claimed refresh and its tools, for one asset; afterwards `worked_seconds` is told.
 
         Raises:
@@ -116,7 +116,7 @@ class RunningRefresh:
             return CountsReport(passed=False, summary=summary, numbers={}, kind=error.kind)
 
     def close(self) -> None:
-        """Close the job, the doors and the sessions; safe when nothing was opened."""
+        """Close the job, the clients and the sessions; safe when nothing was opened."""
         error = self._error
         try:
             self._resources.__exit__(type(error) if error else None, error, None)
@@ -124,7 +124,7 @@ class RunningRefresh:
             if raised is not error:
                 raise
 
-    def _claim(self, context: WorkContext) -> tuple[Refresh, Tools]:
+    def _claim(self, context: WorkContext) -> tuple[Refresh, Services]:
         host = partition_of(self.run)
         session = self._session
         session.run(check_schema)
@@ -133,11 +133,11 @@ class RunningRefresh:
         refresh = self._resources.enter_context(
             open_refresh(self._database, self._settings, host, self.request(), report)
         )
-        tools = self.choose_model(Tools(self._settings, session, self._resources))
-        refresh = replace(refresh, settings=tools.settings)
-        self._announce(context, refresh, tools)
-        check_embedding(tools, session)
-        return refresh, tools
+        services = self.choose_model(Services(self._settings, session, self._resources))
+        refresh = replace(refresh, settings=services.settings)
+        self._announce(context, refresh, services)
+        check_embedding(services, session)
+        return refresh, services
 
     @cached_property
     def _settings(self) -> Settings:
@@ -181,7 +181,7 @@ class RunningRefresh:
         config: Mapping[str, Any] = self.run.run_config
         return config.get("ops", {}).get(op, {}).get("config", {}).get(name, default)
 
-    def choose_model(self, configured: Tools) -> Tools:
+    def choose_model(self, configured: Services) -> Services:
         """The tools of the model that is written first: the one that search answers from."""
         return configured.of_index()
 
@@ -190,16 +190,16 @@ class RunningRefresh:
         request = refresh.request
         part = "" if request.part.is_whole else f", only {request.part}"
         return (
-            f"Refreshing {refresh.domain.host}{part} as job {refresh.holding.job_id}: "
+            f"Refreshing {refresh.domain.host}{part} as job {refresh.claim.job_id}: "
             f"force_rescrape={request.force_rescrape}, force_reembed={request.force_reembed}, "
             f"max_pages={request.page_limit or 'domain default'}"
         )
 
-    def notes(self, tools: Tools) -> tuple[str | None, ...]:
+    def notes(self, services: Services) -> tuple[str | None, ...]:
         """What a person should know of the model, before anything is done with it."""
-        return tools.model.announcement, tools.note_on_model()
+        return services.model.announcement, services.note_on_model()
 
-    def _announce(self, context: WorkContext, refresh: Refresh, tools: Tools) -> None:
+    def _announce(self, context: WorkContext, refresh: Refresh, services: Services) -> None:
         """Say in the first log line and in the run's tags what was asked for (A5)."""
         flags = {
             "omni/force_rescrape": str(refresh.request.force_rescrape).lower(),
@@ -208,9 +208,9 @@ class RunningRefresh:
             # out the steps that were done, and the domain would not count as refreshed.
             "dagster/retry_strategy": "ALL_STEPS",
         }
-        context.log.info(f"{self.describe(refresh)}, model {tools.model.name}.")
+        context.log.info(f"{self.describe(refresh)}, model {services.model.name}.")
         self._instance.add_run_tags(self.run.run_id, flags)
-        for note in self.notes(tools):
+        for note in self.notes(services):
             if note:
                 context.log.warning(note)
 

@@ -22,8 +22,8 @@ from omni_pipeline.steps.monitoring.alerting import (
     describe_deliveries,
     limits_of,
     note_reports,
+    notify_of_outage,
     sync_with_tables,
-    tell_of_outage,
 )
 from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.migrations import check_schema
@@ -37,7 +37,7 @@ WATCHED = (
 
 # Ids are handed out before they are committed: one that was missing may appear behind the cursor.
 OVERLAP = 500
-MOST_EVENTS = 2_000
+MAX_EVENTS = 2_000
 FIRST_LOOK_SECONDS = 24 * 3_600
 
 # These say what the tables say, which is known also when it is over without another refresh.
@@ -80,9 +80,9 @@ def send_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
             deliveries = deliver(session, targets)
             summary = describe_deliveries(session, targets, deliveries)
     except TemporaryError as error:
-        context.update_cursor(tell_of_outage(before, str(error), targets))
+        context.update_cursor(notify_of_outage(before, str(error), targets))
         return dg.SkipReason(f"The database is away: {error}")
-    context.update_cursor(tell_of_outage(before, None, targets))
+    context.update_cursor(notify_of_outage(before, None, targets))
     for delivery in deliveries:
         if delivery.error:
             context.log.error(f"{delivery.alerts} alerts could not be sent: {delivery.error}")
@@ -114,13 +114,13 @@ def read_events(
     batches = [
         instance.event_log_storage.get_event_records(
             dg.EventRecordsFilter(event_type=kind, after_cursor=after, after_timestamp=since),
-            limit=MOST_EVENTS,
+            limit=MAX_EVENTS,
             ascending=True,
         )
         for kind in WATCHED
     ]
     # Where a batch is cut, later events of the others would be taken out of turn.
-    end = min((b[-1].storage_id for b in batches if len(b) == MOST_EVENTS), default=None)
+    end = min((b[-1].storage_id for b in batches if len(b) == MAX_EVENTS), default=None)
     records = sorted(
         (r for batch in batches for r in batch if end is None or r.storage_id <= end),
         key=lambda record: record.storage_id,

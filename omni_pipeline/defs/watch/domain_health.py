@@ -16,7 +16,7 @@ from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.session import Session
 
 # Each event keeps its table for good; domains that need someone come first.
-MOST_ROWS = 200
+MAX_ROWS = 200
 
 # The UI shows the first six without scrolling.
 COLUMNS = (
@@ -75,7 +75,7 @@ def describe(health: Health) -> dict[str, Any]:
 
     Names and numbers of ours only; nothing that a site said is shown as Markdown (S57).
     """
-    shown = health.domains[:MOST_ROWS]
+    shown = health.domains[:MAX_ROWS]
     columns = [dg.TableColumn(name, kind, meaning) for name, kind, meaning in COLUMNS]
     cost = {} if health.cost_usd_today is None else {"cost_usd_today": health.cost_usd_today}
     records = [dg.TableRecord(_row(domain)) for domain in shown]

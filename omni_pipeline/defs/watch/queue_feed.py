@@ -22,7 +22,7 @@ PRIORITY_TAG = "dagster/priority"
 BACKFILL_TAG = "dagster/backfill"
 
 # Dagster reads the whole queue each time that a run ends: 0.45 CPU-s for 1,000 queued ones.
-MOST_QUEUED = 50
+MAX_QUEUED = 50
 
 # Who goes first where runs wait: a person's launch (0), the day's refreshes, then backfills.
 DAILY_PRIORITY = "-1"
@@ -60,7 +60,7 @@ def choose_requests(
     unfinished = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     _put_behind(instance, unfinished)
     asked = [run for run in unfinished if SCHEDULED_FOR_TAG in run.tags]
-    room = MOST_QUEUED - sum(run.status in WAITING for run in asked)
+    room = MAX_QUEUED - sum(run.status in WAITING for run in asked)
     busy = {run.tags.get(PARTITION_TAG) for run in asked}
     free = [host for host in due if host not in busy]
     return list(islice(_requests(instance, free, scheduled_for, now), max(room, 0)))
@@ -78,8 +78,8 @@ def _requests(
     instance: dg.DagsterInstance, hosts: Sequence[str], scheduled_for: datetime, now: datetime
 ) -> Iterator[dg.RunRequest]:
     """In batches, each when it is needed: on most ticks the first one fills the queue."""
-    for start in range(0, len(hosts), MOST_QUEUED):
-        batch = hosts[start : start + MOST_QUEUED]
+    for start in range(0, len(hosts), MAX_QUEUED):
+        batch = hosts[start : start + MAX_QUEUED]
         earlier = _earlier_runs(instance, batch, scheduled_for)
         for host in batch:
             if _may_start(earlier[host], now):

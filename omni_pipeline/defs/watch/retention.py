@@ -10,8 +10,8 @@ from omni_pipeline.defs.runs.resource import PARTITION_TAG
 KEPT = timedelta(days=30)
 
 # A tick has a minute, and a run takes some 50 ms to delete: 28,000 a day.
-MOST_DELETED = 200
-MOST_LOOKED_AT = 1_000
+MAX_DELETED = 200
+MAX_LOOKED_AT = 1_000
 
 
 @dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -39,11 +39,11 @@ def forget(instance: dg.DagsterInstance, *, before: datetime, after: str | None)
     """
     old = dg.RunsFilter(statuses=FINISHED_STATUSES, updated_before=before)
     records = instance.get_run_records(
-        old, limit=MOST_LOOKED_AT, ascending=True, cursor=after or None
+        old, limit=MAX_LOOKED_AT, ascending=True, cursor=after or None
     )
     deleted, passed = 0, after or ""
     for record in records:
-        if deleted == MOST_DELETED:
+        if deleted == MAX_DELETED:
             return deleted, passed
         run_id = record.dagster_run.run_id
         if _is_newest_success(instance, record):
@@ -52,7 +52,7 @@ def forget(instance: dg.DagsterInstance, *, before: datetime, after: str | None)
         instance.compute_log_manager.delete_logs(prefix=[run_id])
         instance.delete_run(run_id)
         deleted += 1
-    return deleted, passed if len(records) == MOST_LOOKED_AT else ""
+    return deleted, passed if len(records) == MAX_LOOKED_AT else ""
 
 
 def _is_newest_success(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:

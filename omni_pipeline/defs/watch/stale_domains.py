@@ -12,7 +12,7 @@ from omni_pipeline.store.postgres.session import Session
 
 STALE_DOMAINS = dg.AssetCheckKey(embeddings.key, "stale_domains")
 
-MOST_LISTED = 100
+MAX_LISTED = 100
 
 # With the default limit: red after 26 h, yellow after 25.
 WARNED_AT = 25 / 26
@@ -54,7 +54,7 @@ def describe_freshness(report: FreshnessReport) -> dg.AssetCheckResult:
                 "last success": str(domain.last_success_at or "never"),
             }
         )
-        for domain in report.stale[:MOST_LISTED]
+        for domain in report.stale[:MAX_LISTED]
     ]
     columns = [
         dg.TableColumn("domain", "string"),

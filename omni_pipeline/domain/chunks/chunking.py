@@ -23,13 +23,13 @@ from omni_pipeline.errors import PermanentError
 # Pages chunked by another version are chunked again: raise it with every change of the output.
 CHUNKER_VERSION = 2
 
-MOST_CHUNKS = 2000
+MAX_CHUNKS = 2000
 # Only a hostile page has as many; two million took 13 s to sort out.
-MOST_HEADINGS = 20_000
-LEAST_CHUNK_TOKENS = 32
+MAX_HEADINGS = 20_000
+MIN_CHUNK_TOKENS = 32
 # Prose has four. More means that the model sees little of the text: WordPiece reads a word of
 # 100,000 characters as one unknown token.
-MOST_CHARACTERS_PER_TOKEN = 16
+MAX_CHARACTERS_PER_TOKEN = 16
 
 # Larger blocks are cut roughly before they are cut well: the splitter takes quadratic time on
 # Chinese or Japanese without full stops, 80 ms for 8,000 characters.
@@ -40,7 +40,7 @@ _CHUNKS_IN_LUMP = 2
 _LABEL = re.compile(r"(?![-*+|>`~]|\d+[.)])[^\n]*[^\s.!?\u3002\uff01\uff1f]\s*")
 _TABLE_HEAD = re.compile(r"\|[^\n]*\n\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?:\n|\Z)")
 # Of a chunk; a longer head would leave too little room for the rows.
-_MOST_HEAD_SHARE = 1 / 4
+_MAX_HEAD_SHARE = 1 / 4
 _SENTENCE_END = re.compile(r"(?<=[.!?])[ \t]+|(?<=[\u3002\uff01\uff1f])")
 _NOTHING_TO_SAY = re.compile(r"[\s#>|:=*_~`+-]*")
 
@@ -92,7 +92,7 @@ class Chunker:
     def capacity(self) -> Capacity:
         return Capacity(
             tokens=self.chunk_tokens - self.counter.added,
-            characters=self.chunk_tokens * MOST_CHARACTERS_PER_TOKEN,
+            characters=self.chunk_tokens * MAX_CHARACTERS_PER_TOKEN,
         )
 
     def split(self, markdown: str) -> tuple[Chunk, ...]:
@@ -101,11 +101,11 @@ class Chunker:
         Raises:
             PermanentError: The page has more than 2,000 chunks.
         """
-        if markdown.count("\n#") > MOST_HEADINGS:
+        if markdown.count("\n#") > MAX_HEADINGS:
             raise _too_many(markdown)
         chunks: list[Chunk] = []
         for piece in self._pieces(markdown):
-            if len(chunks) == MOST_CHUNKS:
+            if len(chunks) == MAX_CHUNKS:
                 raise _too_many(markdown)
             chunks.append(
                 Chunk(
@@ -167,7 +167,7 @@ class Chunker:
 
     def _table_head(self, markdown: str, block: Part) -> tuple[int, int] | None:
         head = _TABLE_HEAD.match(markdown, block.start, block.end)
-        if head is None or self._estimate(head[0]) > self.capacity.tokens * _MOST_HEAD_SHARE:
+        if head is None or self._estimate(head[0]) > self.capacity.tokens * _MAX_HEAD_SHARE:
             return None
         return head.span()
 
@@ -190,8 +190,8 @@ class Chunker:
         """Cut at words, or anywhere."""
         if _NOTHING_TO_SAY.fullmatch(markdown, start, end):
             return
-        most = self.capacity.tokens
-        splitter = TextSplitter.from_callback(self._estimate, (most // 2, most), trim=False)
+        limit = self.capacity.tokens
+        splitter = TextSplitter.from_callback(self._estimate, (limit // 2, limit), trim=False)
         for piece in splitter.chunks(markdown[start:end]):
             yield replace(self._block(markdown, start, start + len(piece)), is_label=False)
             start += len(piece)
@@ -222,10 +222,10 @@ def make_chunker(tokenizer: str | Tokenizer, chunk_tokens: int) -> Chunker:
     Raises:
         PermanentError: The tokenizer is unknown or truncates, or chunks would be too small.
     """
-    if chunk_tokens < LEAST_CHUNK_TOKENS:
+    if chunk_tokens < MIN_CHUNK_TOKENS:
         raise PermanentError(
             f"chunks of {chunk_tokens} tokens are too small to mean anything: use at least "
-            f"{LEAST_CHUNK_TOKENS}",
+            f"{MIN_CHUNK_TOKENS}",
             kind="permanent.chunk_tokens",
         )
     return Chunker(counter=token_counter(tokenizer), chunk_tokens=chunk_tokens)
@@ -233,7 +233,7 @@ def make_chunker(tokenizer: str | Tokenizer, chunk_tokens: int) -> Chunker:
 
 def _too_many(markdown: str) -> PermanentError:
     return PermanentError(
-        f"the page's {len(markdown):,} characters of text are more than {MOST_CHUNKS:,} chunks: "
+        f"the page's {len(markdown):,} characters of text are more than {MAX_CHUNKS:,} chunks: "
         "exclude its URL, or set OMNI_CHUNK_TOKENS higher if the model takes more",
         kind="permanent.too_many_chunks",
     )
@@ -262,10 +262,10 @@ def _sentences(markdown: str, start: int, end: int) -> Iterator[tuple[int, int]]
 def _lumps(markdown: str, start: int, end: int, length: int) -> Iterator[tuple[int, int]]:
     """Cut a block that is too long for the splitter: at lines, else words, else anywhere."""
     while end - start > _CHUNKS_IN_LUMP * length:
-        most = start + _CHUNKS_IN_LUMP * length
-        least = most - length
-        line, word = markdown.rfind("\n", least, most), markdown.rfind(" ", least, most)
-        cut = line + 1 or word + 1 or most
+        limit = start + _CHUNKS_IN_LUMP * length
+        minimum = limit - length
+        line, word = markdown.rfind("\n", minimum, limit), markdown.rfind(" ", minimum, limit)
+        cut = line + 1 or word + 1 or limit
         yield start, cut
         start = cut
     yield start, end

@@ -94,14 +94,14 @@ def fill(markdown: str, blocks: Iterable[Part], capacity: Capacity) -> Iterator[
     has a smaller checksum than the one that would begin the next part. So an edit moves the
     boundaries beside it, and all others stay; filling to the brim would move every one behind it.
     """
-    row = _Row(markdown, list(blocks), capacity)
+    row = _PackedRow(markdown, list(blocks), capacity)
     start = 0
     for end in (*row.landmarks(), len(row.blocks)):
         yield from row.halve(start, end)
         start = end
 
 
-class _Row:
+class _PackedRow:
     """Blocks in a row, and where it may be cut."""
 
     def __init__(self, markdown: str, blocks: Sequence[Part], capacity: Capacity) -> None:

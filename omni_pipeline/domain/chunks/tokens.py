@@ -18,10 +18,10 @@ from tokenizers import Tokenizer
 from omni_pipeline.errors import PermanentError
 
 # Longer words are measured in pieces of this length, so that none is slow or remembered whole.
-_MOST_WORD_LENGTH = 64
-_MOST_REMEMBERED_WORDS = 100_000
-_MOST_REMEMBERED_TEXTS = 500
-_MOST_REMEMBERED_STRETCHES = 2_000
+_MAX_WORD_LENGTH = 64
+_MAX_REMEMBERED_WORDS = 100_000
+_MAX_REMEMBERED_TEXTS = 500
+_MAX_REMEMBERED_STRETCHES = 2_000
 _USUAL_TOKENS_OF_A_WORD = (1, 2, 3)
 # What ``\s`` is in ASCII. Sets of characters are tested far faster than classes of Unicode, so that
 # texts in ASCII, most of all in English, have a pattern of their own that says the same.
@@ -44,28 +44,28 @@ class TokenCounter(ABC):
         del text
         return None
 
-    def fit(self, text: str, most: int) -> list[tuple[int, str, int]]:
-        """Cut the text so that no piece has more than ``most`` tokens, with what the model adds.
+    def fit(self, text: str, limit: int) -> list[tuple[int, str, int]]:
+        """Cut the text so that no piece has more than ``limit`` tokens, with what the model adds.
 
         Returns:
             Offset in characters, text and tokens of each piece; the text itself where it fits.
         """
         tokens = self.count_exactly(text)
-        if tokens is None or tokens > most:
-            tokens = self._measure(text, most)
+        if tokens is None or tokens > limit:
+            tokens = self._measure(text, limit)
         if tokens is not None:
             return [(0, text, tokens)]
         return [
-            (offset, piece, self._measure(piece, most) or most)
-            for offset, piece in self._split(text, most)
+            (offset, piece, self._measure(piece, limit) or limit)
+            for offset, piece in self._split(text, limit)
         ]
 
     @abstractmethod
-    def _measure(self, text: str, most: int) -> int | None:
-        """The number of tokens, None where there are more than ``most``."""
+    def _measure(self, text: str, limit: int) -> int | None:
+        """The number of tokens, None where there are more than ``limit``."""
 
     @abstractmethod
-    def _split(self, text: str, most: int) -> list[tuple[int, str]]: ...
+    def _split(self, text: str, limit: int) -> list[tuple[int, str]]: ...
 
 
 def token_counter(tokenizer: str | Tokenizer) -> TokenCounter:
@@ -91,16 +91,16 @@ class _WordCounts(dict[str, int]):
         self._count_word = count_word
 
     def __missing__(self, word: str) -> int:
-        if len(word) > _MOST_WORD_LENGTH:
-            starts = range(0, len(word), _MOST_WORD_LENGTH)
-            return sum(self[word[start : start + _MOST_WORD_LENGTH]] for start in starts)
-        if len(self) >= _MOST_REMEMBERED_WORDS:
+        if len(word) > _MAX_WORD_LENGTH:
+            starts = range(0, len(word), _MAX_WORD_LENGTH)
+            return sum(self[word[start : start + _MAX_WORD_LENGTH]] for start in starts)
+        if len(self) >= _MAX_REMEMBERED_WORDS:
             self.clear()
         tokens = self[word] = self._count_word(word)
         return tokens
 
 
-class _Sums(dict[str, tuple[int, int]]):
+class _TokenSums(dict[str, tuple[int, int]]):
     """Tokens and longest piece of texts, added up by stretches of a line.
 
     A line is counted again and again: in its section, its block, the chunk that it comes to, and a
@@ -123,7 +123,7 @@ class _Sums(dict[str, tuple[int, int]]):
         self._ends: dict[str, tuple[int, int]] = {}
 
     def __missing__(self, text: str) -> tuple[int, int]:
-        if len(self) >= _MOST_REMEMBERED_TEXTS:
+        if len(self) >= _MAX_REMEMBERED_TEXTS:
             self.clear()
         tokens = longest = 0
         for words, space in self._STRETCH.findall(text):
@@ -138,18 +138,18 @@ class _Sums(dict[str, tuple[int, int]]):
     def exact(self, text: str) -> int | None:
         """The tokens, unless a piece was remembered in parts."""
         tokens, longest = self[text]
-        return tokens if longest <= _MOST_WORD_LENGTH else None
+        return tokens if longest <= _MAX_WORD_LENGTH else None
 
     def _cut(self, words: str) -> tuple[int, int, str]:
         """Tokens and longest of all pieces but the last, and the last."""
-        if len(self._stretches) >= _MOST_REMEMBERED_STRETCHES:
+        if len(self._stretches) >= _MAX_REMEMBERED_STRETCHES:
             self._stretches.clear()
         *pieces, last = self._find(words) or [""]
         self._stretches[words] = answer = (*self._count(pieces), last)
         return answer
 
     def _count_end(self, end: str) -> tuple[int, int]:
-        if len(self._ends) >= _MOST_REMEMBERED_STRETCHES:
+        if len(self._ends) >= _MAX_REMEMBERED_STRETCHES:
             self._ends.clear()
         self._ends[end] = answer = self._count(self._find(end))
         return answer
@@ -186,12 +186,12 @@ class _LoadedCounter(TokenCounter):
     def _count(self, text: str) -> int:
         return len(self._tokenizer.encode(text).ids)
 
-    def _measure(self, text: str, most: int) -> int | None:
+    def _measure(self, text: str, limit: int) -> int | None:
         tokens = self._count(text)
-        return tokens if tokens <= most else None
+        return tokens if tokens <= limit else None
 
-    def _split(self, text: str, most: int) -> list[tuple[int, str]]:
-        splitter = TextSplitter.from_huggingface_tokenizer(self._tokenizer, most - self.added)
+    def _split(self, text: str, limit: int) -> list[tuple[int, str]]:
+        splitter = TextSplitter.from_huggingface_tokenizer(self._tokenizer, limit - self.added)
         return splitter.chunk_indices(text)
 
 
@@ -218,7 +218,7 @@ class _BertCounter(_LoadedCounter):
     def __init__(self, tokenizer: Tokenizer) -> None:
         super().__init__(tokenizer)
         # Names such as [MASK] are one token wherever they stand.
-        self._sums = _Sums(self._PIECES, self._ASCII_PIECES, self._words)
+        self._sums = _TokenSums(self._PIECES, self._ASCII_PIECES, self._words)
         added = tokenizer.get_added_tokens_decoder().values()
         self._names = [token.content.lower() for token in added]
         self._vocabulary = frozenset(tokenizer.get_vocab(with_added_tokens=False))
@@ -286,11 +286,11 @@ class _OpenAiCounter(TokenCounter):
     def _fits(self, text: str, tokens: int) -> bool:
         return len(self._splitters[tokens].chunks(text)) <= 1
 
-    def _measure(self, text: str, most: int) -> int | None:
-        return min(self.estimate(text), most) if self._fits(text, most) else None
+    def _measure(self, text: str, limit: int) -> int | None:
+        return min(self.estimate(text), limit) if self._fits(text, limit) else None
 
-    def _split(self, text: str, most: int) -> list[tuple[int, str]]:
-        return TextSplitter.from_tiktoken_model(self._model, most).chunk_indices(text)
+    def _split(self, text: str, limit: int) -> list[tuple[int, str]]:
+        return TextSplitter.from_tiktoken_model(self._model, limit).chunk_indices(text)
 
 
 class _Splitters(dict[int, TextSplitter]):
@@ -333,7 +333,7 @@ class _Cl100kCounter(_OpenAiCounter):
 
     def __init__(self, model: str) -> None:
         super().__init__(model)
-        self._sums = _Sums(self._PIECES, self._ASCII_PIECES, self._words)
+        self._sums = _TokenSums(self._PIECES, self._ASCII_PIECES, self._words)
 
     def estimate(self, text: str) -> int:
         return self._sums[text][0]

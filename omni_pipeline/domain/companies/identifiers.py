@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterator
 
-MOST_TEXT = 200_000
+MAX_TEXT = 200_000
 
 _VAT_LABEL = (
     r"VAT(?:\s?(?:registration|reg\.?))?(?:\s?(?:ID|no|nr|number))?|USt\.?-?\s?Id(?:-?\s?Nr|"
@@ -78,7 +78,7 @@ _STREET_AND_CITY = re.compile(
 
 def find_vat_number(text: str) -> str | None:
     """A labelled number first; else what can be nothing but a European VAT number."""
-    text = text[:MOST_TEXT]
+    text = text[:MAX_TEXT]
     for match in _LABELLED_VAT.finditer(text):
         for number in _shortenings(match["number"].upper()):
             if _WHOLE_VAT.fullmatch(number):
@@ -88,30 +88,30 @@ def find_vat_number(text: str) -> str | None:
 
 
 def find_registration_number(text: str) -> str | None:
-    match = _REGISTRATION.search(text[:MOST_TEXT])
+    match = _REGISTRATION.search(text[:MAX_TEXT])
     return " ".join(match["number"].split()) if match else None
 
 
 def find_emails(text: str) -> list[str]:
     """Addresses in the order of the text; ``info (at) example (dot) org`` is read, too."""
-    found = (match[0] for match in _EMAIL.finditer(text[:MOST_TEXT]))
+    found = (match[0] for match in _EMAIL.finditer(text[:MAX_TEXT]))
     return list(dict.fromkeys(_DOT.sub(".", _AT.sub("@", email)).lower() for email in found))
 
 
 def find_phone(text: str) -> str | None:
-    match = _PHONE.search(text[:MOST_TEXT])
+    match = _PHONE.search(text[:MAX_TEXT])
     return " ".join(match["number"].split()) if match else None
 
 
 def find_legal_name(text: str) -> str | None:
     """The first name that ends with a legal form; shouted words before "SE" are no name."""
-    names = (match["name"] for match in _LEGAL_NAME.finditer(text[:MOST_TEXT]))
+    names = (match["name"] for match in _LEGAL_NAME.finditer(text[:MAX_TEXT]))
     return next((name for name in names if not name.isupper() or "." in name), None)
 
 
 def find_address(text: str) -> tuple[str, str, str] | None:
     """Street with number, postal code and city where they stand together in this order."""
-    match = _STREET_AND_CITY.search(text[:MOST_TEXT])
+    match = _STREET_AND_CITY.search(text[:MAX_TEXT])
     return (match["street"], match["code"], match["city"]) if match else None
 
 

@@ -21,7 +21,7 @@ from omni_pipeline.domain.products.model import TRUST, Evidence, Source
 from omni_pipeline.domain.products.schema_org import text_of, types_of
 from omni_pipeline.domain.web.urls import canonical_url, url_parts
 
-MOST_SOCIAL_LINKS = 20
+MAX_SOCIAL_LINKS = 20
 
 
 def _words(text: str) -> frozenset[str]:
@@ -59,8 +59,8 @@ _RIGHTS = re.compile(
     r"wszel|všechna|všetky|copyright",
     re.IGNORECASE,
 )
-_LEAST_ADDRESS = 10
-_MOST_ADDRESS = 300
+_MIN_ADDRESS = 10
+_MAX_ADDRESS = 300
 _OWN_PAGE_SHARE = 1.0
 _FOOTER_SHARE = 0.8
 
@@ -118,7 +118,7 @@ def merge_companies(companies: Iterable[Company]) -> Company:
         for name, found in company.evidence.items():
             if name not in evidence or found.confidence > evidence[name].confidence:
                 evidence[name], values[name] = found, getattr(company, name)
-    values["social_links"] = tuple(social)[:MOST_SOCIAL_LINKS]
+    values["social_links"] = tuple(social)[:MAX_SOCIAL_LINKS]
     return Company(evidence=evidence, **values)
 
 
@@ -235,7 +235,7 @@ class _Profile:
             for name, value in zip(("street", "postal_code", "city"), found, strict=True):
                 self._set(name, value, Source.RULES, share)
         node = self._page.tree.css_first("address,.adr,[itemprop=address]")
-        if node is not None and _LEAST_ADDRESS <= len(line := text_of_node(node)) <= _MOST_ADDRESS:
+        if node is not None and _MIN_ADDRESS <= len(line := text_of_node(node)) <= _MAX_ADDRESS:
             self._set("address", line, Source.RULES, share)
 
     def _social_links(self) -> Iterator[str]:
@@ -247,7 +247,7 @@ class _Profile:
             parts = url_parts(url)
             if _SOCIAL_HOSTS.search(parts.host) and not _SHARING.search(parts.target):
                 found[url] = None
-        yield from list(found)[:MOST_SOCIAL_LINKS]
+        yield from list(found)[:MAX_SOCIAL_LINKS]
 
 
 def _outer(value: Any) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from omni_pipeline.domain.html.parsing import parse_html
 from omni_pipeline.domain.web.urls import UrlParts, canonical_url, same_server, url_parts
 
-MOST_LINKS = 2_000
+MAX_LINKS = 2_000
 
 # What this crawler calls itself in robots.txt, in robots metadata and in its User-Agent.
 PRODUCT_TOKEN = "omni_pipeline"  # noqa: S105 - no secret
@@ -57,17 +57,17 @@ def page_links(html: str, url: str) -> PageLinks:
     """
     tree = parse_html(html)
     base = _base(tree, url)
-    wishes = _robots_wishes(tree)
-    nofollow = not wishes.isdisjoint({"nofollow", "none"})
+    directives = _robots_directives(tree)
+    nofollow = not directives.isdisjoint({"nofollow", "none"})
     return PageLinks(
         links=() if nofollow else _canonical_links(_references(tree), base),
         canonical=_own_url(tree, base),
         nofollow=nofollow,
-        noindex=not wishes.isdisjoint({"noindex", "none"}),
+        noindex=not directives.isdisjoint({"noindex", "none"}),
     )
 
 
-def robots_tag_wishes(header: str | None, agent: str) -> frozenset[str]:
+def robots_tag_directives(header: str | None, agent: str) -> frozenset[str]:
     """What X-Robots-Tag asks of this crawler: ``noindex``, ``nofollow``, ``none`` and the like.
 
     A name with a colon says whom the wishes after it concern, up to the end of the line.
@@ -77,17 +77,17 @@ def robots_tag_wishes(header: str | None, agent: str) -> frozenset[str]:
             that stand behind those for another crawler are taken for that crawler's.
         agent: This crawler's product token.
     """
-    wishes: set[str] = set()
+    directives: set[str] = set()
     for line in (header or "").lower().splitlines():
         is_ours = True
         for part in line.split(","):
             concerned = _CONCERNED.match(part)
             if concerned:
                 is_ours = concerned[1] in (agent.lower(), "*")
-            wish = part[concerned.end() if concerned else 0 :].strip()
-            if is_ours and wish and ":" not in wish:  # else a value, or a time
-                wishes.add(wish)
-    return frozenset(wishes)
+            directive = part[concerned.end() if concerned else 0 :].strip()
+            if is_ours and directive and ":" not in directive:  # else a value, or a time
+                directives.add(directive)
+    return frozenset(directives)
 
 
 def own_address(page: PageLinks, url: str, start_url: str) -> str | None:
@@ -126,7 +126,7 @@ def _base(tree: LexborHTMLParser, url: str) -> str:
     return (canonical_url(_attribute(node, "href"), url) if node else None) or url
 
 
-def _robots_wishes(tree: LexborHTMLParser) -> set[str]:
+def _robots_directives(tree: LexborHTMLParser) -> set[str]:
     names = f'meta[name="robots" i],meta[name="{PRODUCT_TOKEN}" i]'
     contents = (_attribute(node, "content") for node in tree.css(names))
     return {word for content in contents for word in re.split(r"[\s,]+", content.lower())}
@@ -159,7 +159,7 @@ def _canonical_links(references: Iterator[str], base: str) -> tuple[str, ...]:
         seen.add(bare)
         if link := canonical_url(bare, base):
             links[link] = None
-        if len(links) == MOST_LINKS:
+        if len(links) == MAX_LINKS:
             break
     return tuple(links)
 

@@ -23,8 +23,8 @@ _BARE_CHARACTERS = 200
 _NOTE = 40
 _SCANNED_CHARACTERS = 4 * 1024 * 1024
 
-_LEAST_GAIN = 200
-_LEAST_RATIO = 1.3
+_MIN_GAIN = 200
+_MIN_RATIO = 1.3
 
 # A comment's start, or a tag and the text behind it. Nothing is read twice: linear in any input.
 _NOT_SHOWN = "script|style|noscript|template|title|select|textarea|iframe|svg"
@@ -90,7 +90,7 @@ def gains_by_rendering(http_html: str, rendered_html: str) -> bool:
     Content is what would be indexed: a cookie banner or a menu that a script adds is no gain.
     """
     sent, rendered = _content_length(http_html), _content_length(rendered_html)
-    return rendered - sent >= _LEAST_GAIN and rendered >= _LEAST_RATIO * sent
+    return rendered - sent >= _MIN_GAIN and rendered >= _MIN_RATIO * sent
 
 
 def _content_length(html: str) -> int:

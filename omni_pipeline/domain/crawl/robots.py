@@ -15,14 +15,14 @@ from protego import Protego
 from omni_pipeline.domain.web.outcomes import Blocked, Fetched, Gone, Outcome, Unusable
 
 # RFC 9309, 2.5: a crawler reads at least this much.
-MOST_ROBOTS_BYTES = 500 * 1024
+MAX_ROBOTS_BYTES = 500 * 1024
 # RFC 9309, 2.3.1.2: at least this many; one more counts as unavailable.
-MOST_ROBOTS_REDIRECTS = 5
+MAX_ROBOTS_REDIRECTS = 5
 # A site that asks for more than this is not crawled at all (FAULTS D19): `asked_delay_seconds`.
-MOST_DELAY_SECONDS = 30.0
+MAX_DELAY_SECONDS = 30.0
 
 # What Google's parser reads of a line: eight times the longest URL of a browser that was.
-_MOST_LINE_CHARACTERS = 2083 * 8
+_MAX_LINE_CHARACTERS = 2083 * 8
 _LINE_END = re.compile(r"[\r\n]+")
 # Protego would end a line there.
 _OTHER_LINE_END = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
@@ -63,7 +63,7 @@ class RobotsRules:
     @property
     def delay_seconds(self) -> float:
         """The crawl-delay to keep, at most 30 s."""
-        return min(self.asked_delay_seconds or 0.0, MOST_DELAY_SECONDS)
+        return min(self.asked_delay_seconds or 0.0, MAX_DELAY_SECONDS)
 
 
 def rules_from(outcome: Outcome, user_agent: str) -> RobotsRules:
@@ -110,7 +110,7 @@ def have_same_rules(content: str, other: str, user_agent: str) -> bool:
 
 def robots_text(file: Fetched) -> str:
     """What counts of a robots.txt, as text that can be stored: its first 500 KiB, whole lines."""
-    body = file.body[:MOST_ROBOTS_BYTES]
+    body = file.body[:MAX_ROBOTS_BYTES]
     if len(body) < len(file.body) or file.truncated:
         # "Disallow: /private" cut short would forbid the whole site.
         body = body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
@@ -142,7 +142,7 @@ def _lines_for(content: str, agent: str) -> list[str]:
 
 def _records(content: str) -> Iterator[tuple[str, str]]:
     for raw in _LINE_END.split(content):
-        line = raw[:_MOST_LINE_CHARACTERS].partition("#")[0]
+        line = raw[:_MAX_LINE_CHARACTERS].partition("#")[0]
         name, _, value = line.partition(":")
         if name.strip().lower() not in _FIELDS:  # the colon is missing, or is the URL's
             name, value = (*line.split(maxsplit=1), "", "")[:2]

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart
+from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlSelection
 from omni_pipeline.domain.web.urls import Site, in_scope, url_parts
 
 # A site whose pages lie deeper than this is a trap or a mistake (FAULTS P8).
-MOST_DEPTH = 16
+MAX_DEPTH = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class CrawlScope:
     site: Site
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    part: CrawlPart = WHOLE_SITE
+    part: CrawlSelection = WHOLE_SITE
 
     def admits(self, url: str) -> bool:
         """Whether a canonical URL may be crawled; the start page always may."""

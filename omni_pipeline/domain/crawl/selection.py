@@ -26,7 +26,7 @@ class JobType(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrawlPart:
+class CrawlSelection:
     """The URLs that one refresh may ask for; of the others it says nothing.
 
     Attributes:
@@ -55,10 +55,10 @@ class CrawlPart:
         return self.is_whole or (bool(self.patterns) and self.matches(url))
 
 
-WHOLE_SITE = CrawlPart()
+WHOLE_SITE = CrawlSelection()
 
 
-def name_part(job_type: str | None, patterns: Sequence[str]) -> CrawlPart:
+def name_part(job_type: str | None, patterns: Sequence[str]) -> CrawlSelection:
     """The part that a person asked for; patterns without a type are of type ``category``.
 
     Raises:
@@ -75,7 +75,7 @@ def name_part(job_type: str | None, patterns: Sequence[str]) -> CrawlPart:
         raise SettingsError(
             "A full refresh is of the whole site: leave the patterns out, or the type."
         )
-    return CrawlPart(job_type=JobType(named), patterns=tuple(patterns))
+    return CrawlSelection(job_type=JobType(named), patterns=tuple(patterns))
 
 
 def _check_pattern(pattern: str) -> None:

@@ -21,13 +21,13 @@ from omni_pipeline.domain.web.inflate import (
 )
 
 # The limits of sitemaps.org for one file.
-MOST_URLS = 50_000
-MOST_SITEMAP_BYTES = 50 * 1024 * 1024
+MAX_URLS = 50_000
+MAX_SITEMAP_BYTES = 50 * 1024 * 1024
 
-_MOST_URL_CHARACTERS = 2048
-_MOST_TOKEN_BYTES = 256 * 1024
-_MOST_TAGS = 1_000_000  # 2 s of CPU
-_MOST_DEPTH = 32
+_MAX_URL_CHARACTERS = 2048
+_MAX_TOKEN_BYTES = 256 * 1024
+_MAX_TAGS = 1_000_000  # 2 s of CPU
+_MAX_DEPTH = 32
 _ENTRY_DEPTH = 2  # <urlset><url>: other vocabularies' <image:loc> stand one deeper than <loc>
 _DOCTYPE = b"<!doctype"
 # https://www.w3.org/TR/NOTE-datetime, and what sites make of it: a blank for T, no zone, no colon.
@@ -118,15 +118,15 @@ class _Listed:
             self.children.append(url)
 
     def _takes(self, url: str) -> bool:
-        if len(self.pages) + len(self.children) >= MOST_URLS:
-            raise _StopError(f"more than {MOST_URLS} URLs")
-        return 0 < len(url) <= _MOST_URL_CHARACTERS
+        if len(self.pages) + len(self.children) >= MAX_URLS:
+            raise _StopError(f"more than {MAX_URLS} URLs")
+        return 0 < len(url) <= _MAX_URL_CHARACTERS
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:
     """Cut the body into pieces, inflated where it is gzip, up to the limit of a sitemap."""
     coding = "gzip" if body.startswith(GZIP_MAGIC) else "identity"
-    inflater = Inflater(coding, most_bytes=MOST_SITEMAP_BYTES)
+    inflater = Inflater(coding, max_bytes=MAX_SITEMAP_BYTES)
     try:
         for start in range(0, len(body), PIECE_BYTES):
             yield from inflater.feed(body[start : start + PIECE_BYTES])
@@ -134,7 +134,7 @@ def _pieces(body: bytes) -> Iterator[bytes]:
     except InflateError as error:
         raise _StopError(str(error)) from error
     except TooMuchError as error:
-        raise _StopError(f"larger than {MOST_SITEMAP_BYTES} bytes") from error
+        raise _StopError(f"larger than {MAX_SITEMAP_BYTES} bytes") from error
 
 
 def _read(pieces: Iterator[bytes], listed: _Listed) -> None:
@@ -175,9 +175,9 @@ def _read_xml(pieces: Iterator[bytes], listed: _Listed) -> None:
                 before = piece[-2 * len(_DOCTYPE) :]
             reader.parser.Parse(piece)
             fed += len(piece)
-            if fed - reader.parser.CurrentByteIndex > _MOST_TOKEN_BYTES:
+            if fed - reader.parser.CurrentByteIndex > _MAX_TOKEN_BYTES:
                 # expat rescans an unfinished tag with every piece: quadratic (CVE-2023-52425).
-                raise _StopError(f"one tag or comment is longer than {_MOST_TOKEN_BYTES} bytes")
+                raise _StopError(f"one tag or comment is longer than {_MAX_TOKEN_BYTES} bytes")
         reader.parser.Parse(b"", True)  # noqa: FBT003 - expat takes no keywords
     except expat.ExpatError as error:
         raise _StopError(f"not valid XML in line {error.lineno}") from error
@@ -207,8 +207,8 @@ class _XmlReader:
     def _start(self, name: str, _attributes: object) -> None:
         self.depth += 1
         self._tags += 1
-        if self.depth > _MOST_DEPTH or self._tags > _MOST_TAGS:
-            raise _StopError(f"more than {_MOST_TAGS} tags, or {_MOST_DEPTH} inside each other")
+        if self.depth > _MAX_DEPTH or self._tags > _MAX_TAGS:
+            raise _StopError(f"more than {_MAX_TAGS} tags, or {_MAX_DEPTH} inside each other")
         if self.depth == _ENTRY_DEPTH:
             self._fields = {}
         self._field = _local(name) if self.depth == _ENTRY_DEPTH + 1 else None
@@ -216,7 +216,7 @@ class _XmlReader:
     def _text(self, text: str) -> None:
         if self._field in ("loc", "lastmod"):
             so_far = self._fields.get(self._field, "")
-            self._fields[self._field] = (so_far + text)[: _MOST_URL_CHARACTERS + 1]
+            self._fields[self._field] = (so_far + text)[: _MAX_URL_CHARACTERS + 1]
 
     def _end(self, name: str) -> None:
         self._field = None

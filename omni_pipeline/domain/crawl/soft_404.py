@@ -16,7 +16,7 @@ from omni_pipeline.domain.web.urls import canonical_url, url_parts
 from omni_pipeline.errors import PermanentError
 
 # The echo of a shorter piece of the URL could be any word of the page.
-_LEAST_ECHO = 4
+_MIN_ECHO = 4
 _NUMBER_OR_ID = re.compile(
     r"(?<![a-z\d])(?:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|[a-z]*\d[a-z\d]*)(?![a-z\d])"
 )
@@ -84,5 +84,5 @@ def _echoes(url: str) -> Iterator[str]:
         forms.append(_NO_LETTER.sub(" ", unquote(name)))
     for form in forms:
         for echo in (form, unquote(form)):
-            if len(echo) >= _LEAST_ECHO:
+            if len(echo) >= _MIN_ECHO:
                 yield echo.casefold()

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 Vectors = NDArray[np.float32]
 
 # Fewer say nothing of what is usual.
-FEWEST_STORED = 20
+MIN_STORED = 20
 
-MOST_LENGTH_SHIFT = 0.2
+MAX_LENGTH_SHIFT = 0.2
 
 # Around their centre vectors lie at all distances; the mean of a batch is another matter. Half as
 # close is far beyond what a new topic does, four times as close what a model does that is stuck.
-LEAST_SHARE_OF_CLOSENESS = 0.5
-LEAST_SHARE_OF_SPREAD = 0.25
+MIN_SHARE_OF_CLOSENESS = 0.5
+MIN_SHARE_OF_SPREAD = 0.25
 DEVIATIONS = 4.0
 
 
@@ -29,7 +29,7 @@ def describe_drift(fresh: Vectors, stored: Vectors) -> str | None:
         fresh: (n, dimensions), of any texts.
         stored: (m, dimensions), a sample of the same model's vectors.
     """
-    if len(stored) < FEWEST_STORED or not len(fresh):
+    if len(stored) < MIN_STORED or not len(fresh):
         return None
     return _describe_length(fresh, stored) or _describe_direction(fresh, stored)
 
@@ -37,7 +37,7 @@ def describe_drift(fresh: Vectors, stored: Vectors) -> str | None:
 def _describe_length(fresh: Vectors, stored: Vectors) -> str | None:
     now, usual = np.linalg.norm(fresh, axis=1), np.linalg.norm(stored, axis=1)
     median, before = float(np.median(now)), float(np.median(usual))
-    is_far = abs(median - before) > MOST_LENGTH_SHIFT * before
+    is_far = abs(median - before) > MAX_LENGTH_SHIFT * before
     if not is_far or usual.min() <= median <= usual.max():
         return None
     return f"{len(fresh)} new vectors have a median length of {median:.3g}, before {before:.3g}"
@@ -49,8 +49,8 @@ def _describe_direction(fresh: Vectors, stored: Vectors) -> str | None:
     now, usual = _units(fresh) @ centre, _units(stored) @ centre
     mean, before = float(now.mean()), float(usual.mean())
     is_rare = abs(mean - before) > DEVIATIONS * float(usual.std()) / np.sqrt(len(fresh))
-    is_far = mean < before * LEAST_SHARE_OF_CLOSENESS
-    is_stuck = len(fresh) > 1 and 1 - mean < (1 - before) * LEAST_SHARE_OF_SPREAD
+    is_far = mean < before * MIN_SHARE_OF_CLOSENESS
+    is_stuck = len(fresh) > 1 and 1 - mean < (1 - before) * MIN_SHARE_OF_SPREAD
     if not is_rare or not (is_far or is_stuck):
         return None
     return (

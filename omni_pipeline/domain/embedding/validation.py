@@ -29,14 +29,16 @@ class InputRefusedError(PermanentError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class EmbeddingResponse:
     """Vectors (n, dimensions) in the order of the texts; tokens as billed, None when not said."""
 
     vectors: Vectors
     tokens: int | None
 
 
-def read_answer(document: object, texts: Sequence[str], *, model: str, dimensions: int) -> Answer:
+def read_answer(
+    document: object, texts: Sequence[str], *, model: str, dimensions: int
+) -> EmbeddingResponse:
     """Check the JSON ``document`` that came back for ``texts``.
 
     Raises:
@@ -53,7 +55,7 @@ def read_answer(document: object, texts: Sequence[str], *, model: str, dimension
     rows = _in_order(document["data"], count=len(texts))
     vectors = np.stack([_read_vector(row, dimensions=dimensions) for row in rows])
     _check_vectors(vectors, texts)
-    return Answer(vectors=vectors, tokens=_read_tokens(document.get("usage")))
+    return EmbeddingResponse(vectors=vectors, tokens=_read_tokens(document.get("usage")))
 
 
 def _check_model(answered: object, *, asked: str) -> None:

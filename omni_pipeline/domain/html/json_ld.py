@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-MOST_CHARACTERS = 1024 * 1024
-MOST_DEPTH = 64
+MAX_CHARACTERS = 1024 * 1024
+MAX_DEPTH = 64
 
 # Numbers stay text: 19.90 must not become 19.9, and a row of 5,000 digits must not be a number.
 _DECODER = json.JSONDecoder(strict=False, parse_float=str, parse_int=str, parse_constant=str)
@@ -19,7 +19,7 @@ _WRAPPING = re.compile(
     r"\s*+(?:\ufeff|<!--|//\s*<!\[CDATA\[|<!\[CDATA\[|/\*\s*<!\[CDATA\[\s*\*/|//[^\n]*\n)"
 )
 _WRAPPED_END = re.compile(r"(?:-->|//\s*\]\]>|\]\]>|/\*\s*\]\]>\s*\*/|//\s*-->|;)\s*\Z")
-_MOST_WRAPPINGS = 4
+_MAX_WRAPPINGS = 4
 _LONGEST_END = 40
 _BETWEEN = " \t\r\n;,"
 
@@ -38,7 +38,7 @@ def read_blocks(texts: Iterable[str]) -> Iterator[Any]:
 
     At most 1 MiB a page is looked at (FAULTS S52).
     """
-    left = MOST_CHARACTERS
+    left = MAX_CHARACTERS
     for text in texts:
         if len(text) <= left:
             left -= len(text)
@@ -70,7 +70,7 @@ def read_value(text: str, start: int) -> Any:
 
 def _unwrap(text: str) -> str:
     text = text.strip()
-    for _ in range(_MOST_WRAPPINGS):
+    for _ in range(_MAX_WRAPPINGS):
         if start := _WRAPPING.match(text):
             text = text[start.end() :].lstrip()
         if end := _WRAPPED_END.search(text, max(0, len(text) - _LONGEST_END)):
@@ -109,10 +109,10 @@ def _unescape_and_repair(text: str) -> str:
     return _repair(html.unescape(text))
 
 
-def walk(value: Any, *, most_depth: int = MOST_DEPTH) -> Iterator[dict[str, Any]]:
+def walk(value: Any, *, max_depth: int = MAX_DEPTH) -> Iterator[dict[str, Any]]:
     """Every object within a decoded value, outermost first, without recursion."""
     level = [value]
-    for _ in range(most_depth):
+    for _ in range(max_depth):
         deeper: list[Any] = []
         for item in level:
             if isinstance(item, dict):

@@ -15,10 +15,10 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.web.urls import canonical_url
 
-MOST_TITLE_LENGTH = 300
-MOST_DESCRIPTION_LENGTH = 1000
-MOST_BREADCRUMBS = 12
-MOST_BREADCRUMB_LENGTH = 100
+MAX_TITLE_LENGTH = 300
+MAX_DESCRIPTION_LENGTH = 1000
+MAX_BREADCRUMBS = 12
+MAX_BREADCRUMB_LENGTH = 100
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}")
 # Dashes, dots, arrows; and what needs no space: wide bars and colons, underscores in Chinese.
@@ -28,7 +28,7 @@ _TITLE_SEPARATOR = re.compile(
 
 _LINKED_DATA = "script[type='application/ld+json' i]"
 # Larger blocks are catalogues. The parser's recursion is limited by the interpreter.
-_MOST_LINKED_DATA_LENGTH = 200_000
+_MAX_LINKED_DATA_LENGTH = 200_000
 _DAY = re.compile(r"\s*(\d{4})-(\d{2})-(\d{2})(?!\d)")
 _EARLIEST_YEAR = 1990
 _PUBLISHED = (
@@ -70,7 +70,7 @@ def read_facts(tree: LexborHTMLParser, url: str) -> PageFacts:
     linked = list(_linked_data(tree))
     description = _meta(tree, "[name=description i]") or _meta(tree, "[property='og:description']")
     return PageFacts(
-        description=one_line(description, MOST_DESCRIPTION_LENGTH) or None,
+        description=one_line(description, MAX_DESCRIPTION_LENGTH) or None,
         language=_language(tree),
         canonical_url=_canonical_url(tree, url),
         published_on=_day(tree, _PUBLISHED, linked, "datePublished"),
@@ -81,9 +81,9 @@ def read_facts(tree: LexborHTMLParser, url: str) -> PageFacts:
 
 def read_title(tree: LexborHTMLParser) -> str:
     """The title without the name of the site, where that can be told; of a pruned page."""
-    whole = one_line(visible_text(tree.css_first("head title")), MOST_TITLE_LENGTH)
-    heading = one_line(visible_text(tree.css_first("h1")), MOST_TITLE_LENGTH)
-    shared = one_line(_meta(tree, "[property='og:title']"), MOST_TITLE_LENGTH)
+    whole = one_line(visible_text(tree.css_first("head title")), MAX_TITLE_LENGTH)
+    heading = one_line(visible_text(tree.css_first("h1")), MAX_TITLE_LENGTH)
+    shared = one_line(_meta(tree, "[property='og:title']"), MAX_TITLE_LENGTH)
     for name in (heading, shared):
         if name and whole.startswith(name) and _TITLE_SEPARATOR.match(whole, len(name)):
             return name
@@ -95,9 +95,9 @@ def visible_text(node: LexborNode | None) -> str:
     return "" if node is None else " ".join(node.text().split())
 
 
-def one_line(text: str, most_length: int) -> str:
+def one_line(text: str, max_length: int) -> str:
     """Storable text on one line, cut to a length."""
-    return storable(" ".join(text.split()))[:most_length].strip()
+    return storable(" ".join(text.split()))[:max_length].strip()
 
 
 def _language(tree: LexborHTMLParser) -> str | None:
@@ -144,7 +144,7 @@ def _linked_data(tree: LexborHTMLParser) -> Iterator[dict[str, Any]]:
     """The objects of JSON-LD on the first two levels; blocks that are not JSON are skipped."""
     for script in tree.css(_LINKED_DATA):
         text = script.text()
-        if len(text) > _MOST_LINKED_DATA_LENGTH:
+        if len(text) > _MAX_LINKED_DATA_LENGTH:
             continue
         try:
             value = json.loads(text, strict=False)
@@ -195,6 +195,6 @@ def _shown_breadcrumbs(tree: LexborHTMLParser) -> tuple[str, ...]:
 
 
 def _crumbs(names: Iterator[str]) -> tuple[str, ...]:
-    lines = [one_line(name, MOST_BREADCRUMB_LENGTH) for name in names]
+    lines = [one_line(name, MAX_BREADCRUMB_LENGTH) for name in names]
     kept = [line for line in lines if line and not _CRUMB_SEPARATOR.fullmatch(line)]
-    return tuple(kept[:MOST_BREADCRUMBS])
+    return tuple(kept[:MAX_BREADCRUMBS])

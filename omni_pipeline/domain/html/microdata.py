@@ -8,8 +8,8 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-MOST_ELEMENTS = 10_000
-MOST_TEXT_LENGTH = 2_000
+MAX_ELEMENTS = 10_000
+MAX_TEXT_LENGTH = 2_000
 
 _BY_ATTRIBUTE = {
     "a": "href", "area": "href", "audio": "src", "data": "value", "embed": "src", "img": "src",
@@ -29,13 +29,13 @@ def read_microdata(tree: LexborHTMLParser) -> tuple[list[Item], Item]:
     Properties of the second kind are the mark of templates that forgot the ``itemscope``; they
     come as one item without a type.
     """
-    reader = _Reader()
-    for element in tree.css("[itemscope],[itemprop]")[:MOST_ELEMENTS]:
+    reader = _MicrodataReader()
+    for element in tree.css("[itemscope],[itemprop]")[:MAX_ELEMENTS]:
         reader.add(element)
     return reader.outermost, reader.orphans
 
 
-class _Reader:
+class _MicrodataReader:
     def __init__(self) -> None:
         self.outermost: list[Item] = []
         self.orphans: Item = {}
@@ -83,4 +83,4 @@ def _value(element: LexborNode, attributes: dict[str, str | None]) -> str:
     found = attributes.get("content") or attributes.get(name)
     if not found:
         found = " ".join((element.text(separator=" ") or "").split())
-    return found.strip()[:MOST_TEXT_LENGTH]
+    return found.strip()[:MAX_TEXT_LENGTH]

@@ -17,11 +17,11 @@ _NAMED_NUMBER = re.compile(
 _NUMBER_IN_PATH = re.compile(
     r"(?<![A-Za-z0-9])(?:[a-z]{0,3}(\d{5,14})|([A-Z]{1,4}(?=[A-Z0-9]*\d{2})[A-Z0-9]{5,14}))(?![A-Za-z0-9])"
 )
-_LEAST_REPEATS = 3
+_MIN_REPEATS = 3
 _MAYBE_HEADING = "h2,h3,[itemprop=name],[class*=title i],[class*=name i],[class*=heading i]"
-_LEAST_TITLE_LIKENESS = 0.5
-_LEAST_TITLE = 6
-_MOST_TITLE = 200
+_MIN_TITLE_LIKENESS = 0.5
+_MIN_TITLE = 6
+_MAX_TITLE = 200
 
 _WORD = re.compile(r"\w+")
 
@@ -95,7 +95,7 @@ class ParsedPage:
         """What names the product: the ``h1`` most like the title, or what else repeats it."""
         headings = [node for node in self.tree.css("h1")[:20] if text_of_node(node)]
         best = max(headings, key=self._likeness_to_title, default=None)
-        if best is not None and self._likeness_to_title(best) >= _LEAST_TITLE_LIKENESS:
+        if best is not None and self._likeness_to_title(best) >= _MIN_TITLE_LIKENESS:
             return best
         return self._repeated_title() or best
 
@@ -108,7 +108,7 @@ class ParsedPage:
         for node in self.tree.css(_MAYBE_HEADING)[:500]:
             text = text_of_node(node).lower()
             if (
-                _LEAST_TITLE <= len(text) <= _MOST_TITLE
+                _MIN_TITLE <= len(text) <= _MAX_TITLE
                 and text in title
                 and (found is None or len(text) > found[0])
             ):
@@ -130,7 +130,7 @@ class ParsedPage:
             digits or code for digits, code in _NUMBER_IN_PATH.findall(path.partition("//")[2])
         ]
         for token in [*named, *reversed(in_path)]:
-            if self._html.count(token) >= _LEAST_REPEATS:
+            if self._html.count(token) >= _MIN_REPEATS:
                 return str(token)
         return None
 

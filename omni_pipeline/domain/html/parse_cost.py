@@ -11,21 +11,21 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 # Browsers flatten below 512; html-to-markdown silently returns nothing below 1,024.
-MOST_DEPTH = 500
+MAX_DEPTH = 500
 # Elements, comments and attributes; 0.8 kB for an element with text. The largest page of Python's
 # documentation has 238,000.
-MOST_NODES = 400_000
+MAX_NODES = 400_000
 # Characters times their depth: the converter copies text at every level of some elements. The
 # largest page of Python's documentation has 40 million.
-MOST_CHARACTER_LEVELS = 200_000_000
+MAX_CHARACTER_LEVELS = 200_000_000
 # In 60 nested quotes 1 MB of text took 467 MB to convert; 240 nested tables took 7 s.
-MOST_NESTED_QUOTES = 20
-MOST_NESTED_TABLES = 50
+MAX_NESTED_QUOTES = 20
+MAX_NESTED_TABLES = 50
 # Quadratic in lexbor: 20,000 options took 1.4 s, 20,000 attributes of one tag 0.6 s.
-MOST_OPTIONS = 10_000
-MOST_ATTRIBUTES = 5_000
+MAX_OPTIONS = 10_000
+MAX_ATTRIBUTES = 5_000
 # List items end each other, unless a definition stands between: alternating nests without end.
-MOST_ALTERNATIONS = 10_000
+MAX_ALTERNATIONS = 10_000
 
 # White space is HTML's own, as the parser has it: to Python's \s a non-breaking space is some, too,
 # and <script&nbsp;> would hide from the scan what the parser builds.
@@ -74,7 +74,7 @@ _ANY_NAME = (
     rf"|(?!(?ai:{_RAW_NAME}){_NAME_END})[a-zA-Z]{_REST}"
 )
 _PLAIN_ATTRIBUTES = r'(?: [a-zA-Z-]++="[^"]*+"){0,50}+(?=>)'
-_FEW_ATTRIBUTES = _ATTRIBUTES.replace(")*+", f"){{0,{MOST_ATTRIBUTES}}}+")
+_FEW_ATTRIBUTES = _ATTRIBUTES.replace(")*+", f"){{0,{MAX_ATTRIBUTES}}}+")
 _RAW_ELEMENT = "|".join(
     rf"(?ai:{name}){_NAME_END}{_ATTRIBUTES}{_raw_text(name)}" for name in _RAW_TEXT_NAMES
 )
@@ -131,14 +131,14 @@ def is_surely_safe(html: str) -> bool:
         counted[_kind(name)] += count
     depth = _depth_at_most(names)
     # An attribute has two characters at least.
-    most_reopened = (MOST_NODES - len(html) // 2) // len(names) - 1
+    max_reopened = (MAX_NODES - len(html) // 2) // len(names) - 1
     return (
-        depth <= MOST_DEPTH
-        and depth * len(html) <= MOST_CHARACTER_LEVELS
-        and (depth <= most_reopened or _reopened_at_most(names) <= most_reopened)
-        and counted["blockquote"] <= MOST_NESTED_QUOTES
-        and counted["table"] <= MOST_NESTED_TABLES
-        and sum(counted[name] for name in _ALTERNATING) <= min(MOST_OPTIONS, MOST_ALTERNATIONS)
+        depth <= MAX_DEPTH
+        and depth * len(html) <= MAX_CHARACTER_LEVELS
+        and (depth <= max_reopened or _reopened_at_most(names) <= max_reopened)
+        and counted["blockquote"] <= MAX_NESTED_QUOTES
+        and counted["table"] <= MAX_NESTED_TABLES
+        and sum(counted[name] for name in _ALTERNATING) <= min(MAX_OPTIONS, MAX_ALTERNATIONS)
     )
 
 
@@ -162,7 +162,7 @@ def _depth_at_most(names: list[str]) -> int:
     kinds = {name: _kind(name) for name in {*names}}
     ends = {name: kind[1:] for name, kind in kinds.items() if kind.startswith("/")}
     opened = dict.fromkeys([*kinds.values(), *ends.values(), "svg", "math"], 0)
-    depth = most_depth = 0
+    depth = max_depth = 0
     for name in names:
         if ended := ends.get(name):
             if opened[ended]:
@@ -174,45 +174,45 @@ def _depth_at_most(names: list[str]) -> int:
             if not opened["svg"] and not opened["math"]:
                 continue
             if not kind:
-                return MOST_DEPTH + 1
+                return MAX_DEPTH + 1
         opened[kind] += 1
         depth += 1
-        if depth > most_depth:  # noqa: PLR1730 - max() would take a fifth of the time
-            most_depth = depth
-    return most_depth
+        if depth > max_depth:  # noqa: PLR1730 - max() would take a fifth of the time
+            max_depth = depth
+    return max_depth
 
 
 class _Census:
     """What the parser would build at most. Written for speed: it sees every tag of every page."""
 
     def __init__(self, html: str) -> None:
-        self.nodes = self.options = self.most_attributes = self.alternations = 0
-        self.depth = self.most_depth = self.character_levels = 0
-        self.most_nested = {"blockquote": 0, "table": 0}
+        self.nodes = self.options = self.max_attributes = self.alternations = 0
+        self.depth = self.max_depth = self.character_levels = 0
+        self.max_nested = {"blockquote": 0, "table": 0}
         self._open: defaultdict[str, int] = defaultdict(int)
         self._open_formatting = 0
         self._open_foreign = 0
         self._last_alternating = ""
         # An attribute has two characters: where too many have no room they need no counting.
-        self._uncounted_length = 0 if len(html) > 2 * MOST_NODES else 2 * MOST_ATTRIBUTES
+        self._uncounted_length = 0 if len(html) > 2 * MAX_NODES else 2 * MAX_ATTRIBUTES
         self._scan(html)
 
     def excess(self) -> Excess | None:
         deep, complex_ = "permanent.too_deep", "permanent.too_complex"
-        for count, most, kind, what in (
-            (self.most_depth, MOST_DEPTH, deep, "elements inside each other"),
-            (self.alternations, MOST_ALTERNATIONS, deep, "changes between kinds of list items"),
-            (self.character_levels, MOST_CHARACTER_LEVELS, deep, "characters times depth"),
-            (self.most_nested["blockquote"], MOST_NESTED_QUOTES, deep, "nested quotes"),
-            (self.most_nested["table"], MOST_NESTED_TABLES, deep, "nested tables"),
-            (self.nodes, MOST_NODES, complex_, "elements and attributes"),
-            (self.options, MOST_OPTIONS, complex_, "options to choose from"),
-            (self.most_attributes, MOST_ATTRIBUTES, complex_, "attributes in one tag"),
+        for count, limit, kind, what in (
+            (self.max_depth, MAX_DEPTH, deep, "elements inside each other"),
+            (self.alternations, MAX_ALTERNATIONS, deep, "changes between kinds of list items"),
+            (self.character_levels, MAX_CHARACTER_LEVELS, deep, "characters times depth"),
+            (self.max_nested["blockquote"], MAX_NESTED_QUOTES, deep, "nested quotes"),
+            (self.max_nested["table"], MAX_NESTED_TABLES, deep, "nested tables"),
+            (self.nodes, MAX_NODES, complex_, "elements and attributes"),
+            (self.options, MAX_OPTIONS, complex_, "options to choose from"),
+            (self.max_attributes, MAX_ATTRIBUTES, complex_, "attributes in one tag"),
         ):
-            if count > most:
+            if count > limit:
                 return Excess(
                     kind=kind,
-                    reason=f"the page has at least {count:,} {what}; above {most:,} "
+                    reason=f"the page has at least {count:,} {what}; above {limit:,} "
                     "parsing it is not safe",
                 )
         return None
@@ -221,7 +221,7 @@ class _Census:
         """See every tag once. Calls for the plainest of them took a third of the time."""
         position = 0
         opened, search = self._open, _TAG.search
-        while (tag := search(html, position)) and self.nodes <= MOST_NODES:
+        while (tag := search(html, position)) and self.nodes <= MAX_NODES:
             start, position = position, tag.end()
             self.character_levels += self.depth * (position - start)
             # Any tag, a comment or </p> too, may build a node and reopen all open formatting.
@@ -240,7 +240,7 @@ class _Census:
             else:
                 opened[name] += 1
                 self.depth += 1
-                self.most_depth = max(self.most_depth, self.depth)
+                self.max_depth = max(self.max_depth, self.depth)
         self.character_levels += self.depth * (len(html) - position)
 
     def _start(self, name: str, attributes: str) -> None:
@@ -255,11 +255,11 @@ class _Census:
             self._end(name)  # a link ends the one before
         self._open[name] += 1
         self.depth += 1
-        self.most_depth = max(self.most_depth, self.depth)
+        self.max_depth = max(self.max_depth, self.depth)
         if name in _FORMATTING:
             self._open_formatting += 1
-        elif name in self.most_nested:
-            self.most_nested[name] = max(self.most_nested[name], self._open[name])
+        elif name in self.max_nested:
+            self.max_nested[name] = max(self.max_nested[name], self._open[name])
         elif name in _FOREIGN:
             self._open_foreign += 1
 
@@ -276,7 +276,7 @@ class _Census:
     def _count_attributes(self, attributes: str) -> None:
         count = len(_ONE_ATTRIBUTE.findall(attributes))
         self.nodes += count
-        self.most_attributes = max(self.most_attributes, count)
+        self.max_attributes = max(self.max_attributes, count)
 
     def _alternate(self, name: str) -> None:
         self.options += name == "option"

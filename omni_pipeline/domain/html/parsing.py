@@ -11,7 +11,7 @@ from omni_pipeline.errors import PermanentError
 # The worst page as short as this costs the parser less than a second; most pages are not longer.
 _HARMLESS_CHARACTERS = 32 * 1024
 # Parsed, HTML takes some 30 bytes a character when it is nothing but tags (FAULTS S50).
-_MOST_HTML_CHARACTERS = 4 * 1024 * 1024
+_MAX_HTML_CHARACTERS = 4 * 1024 * 1024
 
 # Menus, dialogs and what is not shown. Banners about cookies too, but not what is called after one
 # because the banner lies over it.
@@ -46,7 +46,7 @@ def parse_html(html: str) -> LexborHTMLParser:
         PermanentError: ``permanent.too_deep`` or ``permanent.too_complex``: no parser should be
             given this page.
     """
-    html = html[:_MOST_HTML_CHARACTERS]
+    html = html[:_MAX_HTML_CHARACTERS]
     if len(html) > _HARMLESS_CHARACTERS and (excess := find_excess(html)):
         raise PermanentError(excess.reason, kind=excess.kind)
     return LexborHTMLParser(html)

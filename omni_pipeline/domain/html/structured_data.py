@@ -9,7 +9,7 @@ from omni_pipeline.domain.html.json_ld import read_blocks, walk
 from omni_pipeline.domain.html.parsing import parse_html
 from omni_pipeline.errors import PermanentError
 
-MOST_TYPES = 20
+MAX_TYPES = 20
 
 _JSON_LD = 'script[type="application/ld+json" i]'
 # "Product", "https://schema.org/Product" and "schema:Product" are one type.
@@ -26,7 +26,7 @@ def declared_types(html: str) -> tuple[str, ...]:
     except PermanentError:
         return ()
     found = dict.fromkeys((*_json_ld(tree), *_microdata(tree), *_open_graph(tree)))
-    return tuple(found)[:MOST_TYPES]
+    return tuple(found)[:MAX_TYPES]
 
 
 def _json_ld(tree: LexborHTMLParser) -> Iterator[str]:

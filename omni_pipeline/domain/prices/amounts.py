@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from omni_pipeline.domain.prices.currencies import WITH_THOUSANDTHS, WITHOUT_CENTS
 
 # Above it, a number in a shop is an identifier. Rupiah and dong need ten digits.
-MOST_AMOUNT = Decimal(10) ** 12
+MAX_AMOUNT = Decimal(10) ** 12
 
 # Digits with single separators inside; a space separates only groups of three.
 NUMBER_PATTERN = r"\d++(?:(?:[.,'’`´]|[ \u00a0\u2009\u202f](?=\d{3}(?!\d)))\d++)*+"
@@ -97,7 +97,7 @@ def _plain(digits: str) -> Decimal | None:
         amount = Decimal(digits)
     except InvalidOperation:
         return None
-    if amount >= MOST_AMOUNT:
+    if amount >= MAX_AMOUNT:
         return None
     cents = amount.quantize(Decimal("0.01"))
     return cents if cents == amount and "." in digits else amount

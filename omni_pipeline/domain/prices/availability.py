@@ -22,7 +22,7 @@ class Availability(StrEnum):
     RESERVED = "reserved"
 
     @property
-    def can_be_bought(self) -> bool:
+    def can_be_embedded(self) -> bool:
         return self not in _NOT_FOR_SALE
 
 
@@ -49,7 +49,7 @@ _BY_KEY = {member.value.replace("_", ""): member for member in Availability} | {
 _VOCABULARY = re.compile(r".*[/:#]")
 _NOT_A_LETTER = re.compile(r"[^a-z]+")
 
-MOST_AVAILABILITY_LENGTH = 200
+MAX_AVAILABILITY_LENGTH = 200
 
 
 def _any_of(phrases: str) -> re.Pattern[str]:
@@ -183,14 +183,14 @@ def read_availability(value: str | None) -> Availability | None:
     """Read a value of markup: ``https://schema.org/InStock``, ``in stock``, ``instock``."""
     if not value:
         return None
-    text = value.strip()[:MOST_AVAILABILITY_LENGTH]
+    text = value.strip()[:MAX_AVAILABILITY_LENGTH]
     key = _NOT_A_LETTER.sub("", _VOCABULARY.sub("", text.rstrip("/")).lower())
     return _BY_KEY.get(key) or availability_in_text(text)
 
 
 def availability_in_text(text: str) -> Availability | None:
     """Read what a page tells people, in the languages of the tables above."""
-    line = " ".join(text[: 2 * MOST_AVAILABILITY_LENGTH].split())[:MOST_AVAILABILITY_LENGTH]
+    line = " ".join(text[: 2 * MAX_AVAILABILITY_LENGTH].split())[:MAX_AVAILABILITY_LENGTH]
     for availability, pattern in _TEXT_RULES:
         if pattern.search(line):
             return availability

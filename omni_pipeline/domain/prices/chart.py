@@ -9,7 +9,7 @@ _WIDTH, _HEIGHT = 720, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 16, 30
 _COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#9b2c2c", "#6b46c1", "#4a5568")
 
-MOST_LINES = len(_COLOURS)
+MAX_LINES = len(_COLOURS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ def _lines(points: Sequence[PricePoint]) -> dict[int, list[tuple[float, float]]]
         percent = float(point.price_amount / base * 100)
         moment = point.observed_at.timestamp()
         lines.setdefault(point.product_id, []).append((moment, percent))
-    return dict(list(lines.items())[:MOST_LINES])
+    return dict(list(lines.items())[:MAX_LINES])
 
 
 def _axes(scale: _Scale) -> str:

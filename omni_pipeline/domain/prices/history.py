@@ -8,7 +8,7 @@ from omni_pipeline.domain.prices.availability import Availability
 from omni_pipeline.domain.prices.money import PriceKind
 
 # A price that moves further than this share at once is believed when it is seen twice (S68).
-MOST_MOVE_SHARE = Decimal("0.7")
+MAX_MOVE_SHARE = Decimal("0.7")
 
 
 class Verdict(StrEnum):
@@ -57,7 +57,7 @@ def judge(
         return Verdict.CHANGED if seen.says_price or seen.availability else Verdict.SAME
     is_new_stock = seen.availability not in (None, newest.availability)
     if not seen.says_price:
-        is_out = seen.availability is not None and not seen.availability.can_be_bought
+        is_out = seen.availability is not None and not seen.availability.can_be_embedded
         return Verdict.CHANGED if is_new_stock and is_out else Verdict.SAME
     if _is_same_price(seen, newest):
         return Verdict.CHANGED if is_new_stock else Verdict.SAME
@@ -77,4 +77,4 @@ def _is_far(seen: SeenPrice, before: SeenPrice) -> bool:
         return False
     currencies = {seen.price_currency, before.price_currency} - {None}
     move = abs(seen.price_amount - before.price_amount)
-    return len(currencies) > 1 or move > MOST_MOVE_SHARE * before.price_amount
+    return len(currencies) > 1 or move > MAX_MOVE_SHARE * before.price_amount

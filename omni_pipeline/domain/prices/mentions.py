@@ -11,7 +11,7 @@ from omni_pipeline.domain.prices import vocabulary as words
 from omni_pipeline.domain.prices.amounts import NUMBER_PATTERN, ascii_digits, read_amount
 from omni_pipeline.domain.prices.currencies import CENTS_PATTERN, CURRENCY_PATTERN, currency_of
 
-MOST_PRICE_LENGTH = 300
+MAX_PRICE_LENGTH = 300
 
 
 @dataclass(kw_only=True)
@@ -75,7 +75,7 @@ _SIGN = re.compile(r"(?:^|[\s(])[-−–]$|\+\s?$")
 _APART = re.compile(r"(?<=\d)\s?([.,])\s?(?=\d{2}(?!\d))")
 _COLON = re.compile(r"(?<=\d):(?=\d\d\s?(?:kr|SEK|:-))")
 _SIDE_LENGTH = 40
-_MOST_GAP = 3
+_MAX_GAP = 3
 
 
 def find_mentions(
@@ -87,7 +87,7 @@ def find_mentions(
 
 def price_line(text: str) -> str:
     """The text on one line of at most 300 characters, in ASCII digits, pieces of amounts joined."""
-    line = ascii_digits(" ".join(text[: 2 * MOST_PRICE_LENGTH].split())[:MOST_PRICE_LENGTH])
+    line = ascii_digits(" ".join(text[: 2 * MAX_PRICE_LENGTH].split())[:MAX_PRICE_LENGTH])
     return _with_cents(_COLON.sub(".", _APART.sub(r"\1", line)))
 
 
@@ -165,7 +165,7 @@ class _Reader:
     def _touches(self, one: _Token, other: _Token) -> bool:
         first, second = sorted((one, other), key=lambda token: token.start)
         gap = self._line[first.end : second.start]
-        return not gap.strip(" .:*") and len(gap) <= _MOST_GAP and (";" not in gap)
+        return not gap.strip(" .:*") and len(gap) <= _MAX_GAP and (";" not in gap)
 
     def _mention(self, index: int, marks: dict[int, _Token | None]) -> Mention | None:
         token = self._tokens[index]

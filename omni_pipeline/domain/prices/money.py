@@ -41,7 +41,7 @@ class Price:
     amount: Decimal | None
     currency: str | None
     text: str
-    most_amount: Decimal | None = None
+    max_amount: Decimal | None = None
     regular_amount: Decimal | None = None
     unit: str | None = None
     includes_tax: bool | None = None
@@ -97,13 +97,13 @@ def _price(line: str, mentions: list[Mention]) -> Price | None:
     if not current:
         return None
     chosen = current[0]
-    kind, most = _kind(line, current)
+    kind, highest = _kind(line, current)
     return Price(
         kind=kind,
         amount=chosen.amount,
         currency=chosen.currency,
         text=line,
-        most_amount=most,
+        max_amount=highest,
         regular_amount=regular if regular and regular > chosen.amount else None,
         unit=chosen.unit if kind is PriceKind.PER_UNIT else None,
         includes_tax=_includes_tax(chosen),
@@ -146,8 +146,8 @@ def _choose(line: str, current: list[Mention]) -> tuple[list[Mention], Decimal |
 def _kind(line: str, current: list[Mention]) -> tuple[PriceKind, Decimal | None]:
     first = current[0]
     if len(current) > 1:
-        most = current[1].amount
-        return (PriceKind.RANGE, most) if most > first.amount else (PriceKind.EXACT, None)
+        highest = current[1].amount
+        return (PriceKind.RANGE, highest) if highest > first.amount else (PriceKind.EXACT, None)
     if first.unit and not words.PIECE.fullmatch(first.unit):
         return PriceKind.PER_UNIT, None
     if words.FROM_BEFORE.search(first.before) or words.FROM_AFTER.match(line, first.end):

@@ -26,13 +26,13 @@ from omni_pipeline.domain.products.visible_page import SURE_POINTS, ShownPrice, 
 
 _VOTES = {Source.JSON_LD: 3.0, Source.MICRODATA: 2.8, Source.META: 2.0, Source.EMBEDDED_STATE: 1.5}
 _POINTS_OF_A_VOTE = 3.0
-_MOST_SHOWN_VOTE = 2.5
-_LEAST_GTIN = 12
-_LEAST_SIGNS = 2
-_MOST_RIVALS = 2
+_MAX_SHOWN_VOTE = 2.5
+_MIN_GTIN = 12
+_MIN_SIGNS = 2
+_MAX_RIVALS = 2
 _HAS_DIGIT = re.compile(r"\d")
 _PLACEHOLDER = re.compile(r"[${<|]|^\W*$")
-_MOST_BRAND = 80
+_MAX_BRAND = 80
 _LONG_WORD = re.compile(r"(?<!\S)[^\W\d_]{4,}(?!\S)")
 
 
@@ -134,7 +134,7 @@ class _Detail:
 
     def _gtin(self, claim: Claim) -> str | None:
         numbers = [claim.gtin, *(offer.gtin for offer in claim.offers)]
-        if claim.sku and len(claim.sku) >= _LEAST_GTIN:  # shops of books use the EAN as SKU
+        if claim.sku and len(claim.sku) >= _MIN_GTIN:  # shops of books use the EAN as SKU
             numbers.append(claim.sku)
         found = {gtin for number in numbers if (gtin := normalize_gtin(number))}
         return found.pop() if len(found) == 1 else None
@@ -149,7 +149,7 @@ class _Detail:
         """Take what markup says, else what the page shows; returns what it shows."""
         known = [offer.availability for offer in offers if offer.availability]
         if known:
-            best = next((one for one in known if one.can_be_bought), known[0])
+            best = next((one for one in known if one.can_be_embedded), known[0])
             self._set("availability", best, self._claims[0].source)
         for claim in self._claims:
             for offer in claim.offers:
@@ -186,7 +186,7 @@ class _Detail:
         """Around what is sold out stand the prices of what is not."""
         if shown is None:
             return False
-        sold_out = stock is not None and not stock.can_be_bought
+        sold_out = stock is not None and not stock.can_be_embedded
         return shown.points >= SURE_POINTS or not sold_out
 
     def _decide_price(self, offers: tuple[Offer, ...], shown: ShownPrice | None) -> None:
@@ -196,7 +196,7 @@ class _Detail:
             if price.amount:
                 votes[price.amount] = votes.get(price.amount, 0.0) + _VOTES[source]
         if shown and shown.price.amount:
-            vote = min(_MOST_SHOWN_VOTE, shown.points / _POINTS_OF_A_VOTE)
+            vote = min(_MAX_SHOWN_VOTE, shown.points / _POINTS_OF_A_VOTE)
             votes[shown.price.amount] = votes.get(shown.price.amount, 0.0) + vote
         winner = max(votes, key=lambda amount: votes[amount], default=None)
         total = sum(votes.values())
@@ -263,16 +263,16 @@ class _Detail:
         """Markup says so, or the page can be bought from; a price in an article is none."""
         if self._own or is_product_page(self._page) or self._claims:
             return True
-        if shown is not None and shown.rivals >= _MOST_RIVALS:
+        if shown is not None and shown.rivals >= _MAX_RIVALS:
             return False
         signs = (self._shown.buy_place, shown, self._values.get("availability"), self._labelled)
-        if sum(sign is not None for sign in signs) >= _LEAST_SIGNS:
+        if sum(sign is not None for sign in signs) >= _MIN_SIGNS:
             return True
         return shown is not None and shown.points >= SURE_POINTS
 
 
 def _brand(text: str | None) -> str | None:
     """The brand without the words before a colon; templates leave their variables in it, too."""
-    if not text or len(text) > _MOST_BRAND or _PLACEHOLDER.search(text):
+    if not text or len(text) > _MAX_BRAND or _PLACEHOLDER.search(text):
         return None
     return storable(text.rpartition(":")[2].strip()) or None

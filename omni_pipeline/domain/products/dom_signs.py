@@ -72,13 +72,13 @@ BUTTONS = (
     "a[class*=button i],[class*=cart i],[id*=cart i],[class*=buy i],[id*=buy i],[class*=basket i]"
 )
 LEVELS_ABOVE = 14
-_MOST_BUTTON_TEXT = 200
-MOST_NAME = 200
+_MAX_BUTTON_TEXT = 200
+MAX_NAME = 200
 
 
 def name_of(node: LexborNode) -> str:
     attributes = node.attributes
-    return f"{attributes.get('class') or ''} {attributes.get('id') or ''}".strip()[:MOST_NAME]
+    return f"{attributes.get('class') or ''} {attributes.get('id') or ''}".strip()[:MAX_NAME]
 
 
 # The same few hundred names come again and again; each is asked several expensive questions.
@@ -127,4 +127,4 @@ def is_buy_button(node: LexborNode) -> bool:
     if _BUY.search(named[:300]):
         return True
     text = node.text() or ""
-    return len(text) < _MOST_BUTTON_TEXT and bool(_BUY.search(text))
+    return len(text) < _MAX_BUTTON_TEXT and bool(_BUY.search(text))

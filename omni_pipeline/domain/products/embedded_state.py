@@ -16,12 +16,12 @@ from omni_pipeline.domain.products.claims import Claim, OfferClaim
 from omni_pipeline.domain.products.model import Source
 from omni_pipeline.domain.products.schema_org import text_of
 
-MOST_CHARACTERS = 1024 * 1024
+MAX_CHARACTERS = 1024 * 1024
 # Tried in one script: each failure costs a read up to where it stops being JSON.
-MOST_OBJECTS = 20
-MOST_PAIRS = 50
-MOST_VARIANTS = 200
-_LEAST_LIKENESS = 0.8
+MAX_OBJECTS = 20
+MAX_PAIRS = 50
+MAX_VARIANTS = 200
+_MIN_LIKENESS = 0.8
 
 _JSON_TYPES = ("application/json", "text/x-magento-init", "application/hal+json")
 # What Shopify's products have, and no others: theirs are counted in cents.
@@ -56,7 +56,7 @@ def state_claims(page: ParsedPage) -> list[Claim]:
     return [
         claim
         for item in _objects(_scripts(page))
-        if (claim := _claim(item)) and likeness(claim.name or "", names) >= _LEAST_LIKENESS
+        if (claim := _claim(item)) and likeness(claim.name or "", names) >= _MIN_LIKENESS
     ][:50]
 
 
@@ -66,14 +66,14 @@ def state_prices(page: ParsedPage) -> set[str]:
         pair["price"]
         for _, text in _scripts(page)
         if "rice" in text or "value" in text
-        for pair in islice(_PAIR.finditer(text), MOST_PAIRS)
+        for pair in islice(_PAIR.finditer(text), MAX_PAIRS)
     }
 
 
 def _scripts(page: ParsedPage) -> list[tuple[bool, str]]:
     """The scripts of the page without JSON-LD, and whether each is nothing but JSON."""
     scripts: list[tuple[bool, str]] = []
-    left = MOST_CHARACTERS
+    left = MAX_CHARACTERS
     for kind, text in page.scripts:
         if "ld+json" in kind or len(text) > left:
             continue
@@ -93,7 +93,7 @@ def _objects(scripts: Iterable[tuple[bool, str]]) -> Iterator[dict[str, Any]]:
 
 
 def _starts(text: str) -> Iterator[int]:
-    for match in islice(_ASSIGNED.finditer(text), MOST_OBJECTS):
+    for match in islice(_ASSIGNED.finditer(text), MAX_OBJECTS):
         yield match.end()
 
 
@@ -112,7 +112,7 @@ def _claim(item: dict[str, Any]) -> Claim | None:
         gtin=text_of(item, "gtin", "gtin13", "ean", "barcode"),
         brand=text_of(item, "brand", "vendor", "manufacturer"),
         offers=tuple(
-            _offer(one, item, in_cents=in_cents) for one in variants[:MOST_VARIANTS] or [item]
+            _offer(one, item, in_cents=in_cents) for one in variants[:MAX_VARIANTS] or [item]
         ),
     )
 

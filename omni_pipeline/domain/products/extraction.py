@@ -12,8 +12,8 @@ from omni_pipeline.domain.products.schema_org import product_claims
 # Stored with what is extracted. Raise it with every change of the rules: pages are read again.
 EXTRACTOR_VERSION = 1
 
-_LEAST_LIKENESS = 0.6
-_LEAST_LISTED = 3
+_MIN_LIKENESS = 0.6
+_MIN_LISTED = 3
 
 
 def extract_products(
@@ -33,7 +33,7 @@ def extract_products(
     page = ParsedPage(html, url=url, language=language)
     claims = _structured_claims(page)
     own = _own_claims(page, claims)
-    if not own and len({claim.name for claim in claims}) >= _LEAST_LISTED:
+    if not own and len({claim.name for claim in claims}) >= _MIN_LISTED:
         return listed_products(page, claims, default_currency=default_currency)
     product = detail_product(page, own, default_currency=default_currency)
     return (product,) if product else shown_list(page, default_currency=default_currency)
@@ -58,4 +58,4 @@ def _is_own(page: ParsedPage, claim: Claim) -> bool:
     if claim.url and claim.offers and page.absolute(claim.url) in (page.own_url, page.url):
         return True
     names = page.title_words | words_of(page.heading_text)
-    return bool(claim.name) and likeness(claim.name or "", names) >= _LEAST_LIKENESS
+    return bool(claim.name) and likeness(claim.name or "", names) >= _MIN_LIKENESS

@@ -5,7 +5,7 @@ import re
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.domain.products.model import Product
 
-MOST_IDENTITY_LENGTH = 512
+MAX_IDENTITY_LENGTH = 512
 _NOT_IN_NUMBERS = re.compile(r"[\W_]+")
 
 
@@ -46,6 +46,6 @@ def _folded(text: str) -> str:
 
 def _bounded(key: str) -> str:
     """Longer keys would not fit an index row (FAULTS D38); the hash keeps them apart."""
-    if len(key) <= MOST_IDENTITY_LENGTH:
+    if len(key) <= MAX_IDENTITY_LENGTH:
         return key
-    return f"{key[: MOST_IDENTITY_LENGTH - 65]}:{text_hash(key).hex()}"
+    return f"{key[: MAX_IDENTITY_LENGTH - 65]}:{text_hash(key).hex()}"

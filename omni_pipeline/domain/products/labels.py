@@ -7,8 +7,8 @@ from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-MOST_TEXT = 100_000
-MOST_LABELS = 50
+MAX_TEXT = 100_000
+MAX_LABELS = 50
 
 _SKU_LABELS = (
     r"sku|asin|art(?:ikel|icle)?\s?[.\-]{0,2}\s?(?:nr|no|num(?:mer|ber|éro)?|number|code)|art\.|"
@@ -49,8 +49,8 @@ _BRAND_LABELS = (
 
 _BRAND = re.compile(rf"(?:{_BRAND_LABELS})\s?[:：]?", re.IGNORECASE)
 _LABEL_ELEMENTS = "th,dt,td,strong,b,label,span"
-MOST_LABEL_ELEMENTS = 3_000
-_MOST_LABEL = 24
+MAX_LABEL_ELEMENTS = 3_000
+_MAX_LABEL = 24
 
 _BETWEEN = r"(?:\s?(?:no|nr|number|#|n°|nº)?\.?\s{0,2}[:：#=]\s{0,2}|\.?\s{1,2}#?\s?)"
 _CODE = r"[A-Za-z0-9](?:[A-Za-z0-9./_\-]{0,38}[A-Za-z0-9])?"
@@ -87,7 +87,7 @@ def read_labels(text: str, *, known: str = "") -> Labels:
         known: Other text that names the product, such as its URL: of several labelled numbers
             the one that stands in it is meant, else the first.
     """
-    text = text[:MOST_TEXT]
+    text = text[:MAX_TEXT]
     gtin = _GTIN.search(text)
     skus = _codes(_SKU, text)
     return Labels(
@@ -99,9 +99,9 @@ def read_labels(text: str, *, known: str = "") -> Labels:
 
 def read_brand(tree: LexborHTMLParser) -> str | None:
     """The text beside an element that says "Brand", in the first place that has it."""
-    for node in tree.css(_LABEL_ELEMENTS)[:MOST_LABEL_ELEMENTS]:
+    for node in tree.css(_LABEL_ELEMENTS)[:MAX_LABEL_ELEMENTS]:
         label = (node.text() or "").strip()
-        if len(label) <= _MOST_LABEL and _BRAND.fullmatch(label):
+        if len(label) <= _MAX_LABEL and _BRAND.fullmatch(label):
             value = _text_beside(node)
             if value:
                 return value
@@ -121,7 +121,7 @@ def _text_beside(node: LexborNode) -> str:
 
 
 def _codes(pattern: re.Pattern[str], text: str) -> list[str]:
-    values = (match["value"] for match in islice(pattern.finditer(text), MOST_LABELS))
+    values = (match["value"] for match in islice(pattern.finditer(text), MAX_LABELS))
     return [
         value for value in values if _HAS_DIGIT.search(value) and not _NOT_A_CODE.fullmatch(value)
     ]

@@ -14,7 +14,7 @@ from omni_pipeline.domain.html.page import ParsedPage, text_of_node
 from omni_pipeline.domain.products.claims import Claim
 from omni_pipeline.domain.products.gtins import normalize_gtin
 from omni_pipeline.domain.products.model import (
-    MOST_PRODUCTS,
+    MAX_PRODUCTS,
     TRUST,
     Evidence,
     PageKind,
@@ -24,10 +24,10 @@ from omni_pipeline.domain.products.model import (
 from omni_pipeline.domain.products.offers import claimed_price, merge_offers, read_offer
 from omni_pipeline.domain.products.visible_page import PricedElement, ShownProduct
 
-LEAST_CARDS = 3
+MIN_CARDS = 3
 _LEVELS_OF_A_CARD = 8
-_LEAST_NAME = 3
-_MOST_NAME = 300
+_MIN_NAME = 3
+_MAX_NAME = 300
 _NAMES = "h2,h3,h4,h5,[itemprop=name],[class*=name i],[class*=title i]"
 # What is no value of the product itself.
 _NOT_EVIDENT = frozenset({"url", "page_kind", "offers", "evidence"})
@@ -42,7 +42,7 @@ def listed_products(
         product = _from_claim(page, claim, default_currency)
         if product is not None:
             found.setdefault((product.gtin, product.sku, product.url, product.name), product)
-    return tuple(found.values())[:MOST_PRODUCTS]
+    return tuple(found.values())[:MAX_PRODUCTS]
 
 
 def shown_list(page: ParsedPage, *, default_currency: str | None) -> tuple[Product, ...]:
@@ -53,7 +53,7 @@ def shown_list(page: ParsedPage, *, default_currency: str | None) -> tuple[Produ
         product = _from_card(page, priced, card)
         if product is not None:
             found.setdefault(product.url, product)
-    return tuple(found.values())[:MOST_PRODUCTS] if len(found) >= LEAST_CARDS else ()
+    return tuple(found.values())[:MAX_PRODUCTS] if len(found) >= MIN_CARDS else ()
 
 
 def _from_claim(page: ParsedPage, claim: Claim, default: str | None) -> Product | None:
@@ -109,10 +109,10 @@ def _from_card(page: ParsedPage, priced: PricedElement, card: LexborNode) -> Pro
 
 def _card_name(card: LexborNode, links: list[tuple[str, LexborNode]]) -> str | None:
     for node in card.css(_NAMES):
-        if _LEAST_NAME <= len(text := text_of_node(node)) <= _MOST_NAME:
+        if _MIN_NAME <= len(text := text_of_node(node)) <= _MAX_NAME:
             return text
     texts = [text_of_node(node) or (node.attributes.get("title") or "") for _, node in links]
-    return max((text for text in texts if len(text) <= _MOST_NAME), key=len, default="") or None
+    return max((text for text in texts if len(text) <= _MAX_NAME), key=len, default="") or None
 
 
 def _cards(
@@ -124,7 +124,7 @@ def _cards(
         if not element.is_old:
             groups[element.node.tag, element.name].append(element)
     group = max(groups.values(), key=len, default=[])
-    if len(group) < LEAST_CARDS:
+    if len(group) < MIN_CARDS:
         return []
     within = Counter(box.mem_id for element in group for box in _boxes(element.node))
     cards: list[tuple[PricedElement, LexborNode]] = []

@@ -24,9 +24,9 @@ from omni_pipeline.domain.text.pruning import drop_hidden
 # Part of what an answer is kept under: raise it with every change of the question.
 QUESTION_VERSION = 1
 
-MOST_TEXT = 12_000
-MOST_VALUE = 300
-MOST_ANSWER_TOKENS = 400
+MAX_TEXT = 12_000
+MAX_VALUE = 300
+MAX_ANSWER_TOKENS = 400
 
 INSTRUCTIONS = (
     "You read one page of a web shop and say which single product it sells. The user message is a "
@@ -135,7 +135,7 @@ def _lacks_something(found: Sequence[Product]) -> bool:
     product = found[0]
     if len(found) > 1 or product.page_kind is not PageKind.DETAIL:
         return False
-    is_sold = product.availability is None or product.availability.can_be_bought
+    is_sold = product.availability is None or product.availability.can_be_embedded
     return product.name is None or (product.price_kind is None and is_sold)
 
 
@@ -154,7 +154,7 @@ def _visible_text(page: ParsedPage) -> str:
         if node.css_first("h1") is None:
             node.decompose()
     lines = (" ".join(line.split()) for line in body.text(separator="\n").splitlines())
-    return storable("\n".join(line for line in lines if line))[:MOST_TEXT]
+    return storable("\n".join(line for line in lines if line))[:MAX_TEXT]
 
 
 def read_answer(content: str) -> dict[str, str | None] | None:
@@ -230,7 +230,7 @@ def _stands(value: str, question: Question) -> bool:
 
     White space is no letter: cents in an element of their own stand on a line of their own.
     """
-    if len(value) > MOST_VALUE:
+    if len(value) > MAX_VALUE:
         return False
     letters = r"\s*".join(map(re.escape, "".join(value.split())))
     whole = rf"(?<![A-Za-z0-9])(?<!\d[.,]){letters}(?![A-Za-z0-9])(?![.,]\d)"

@@ -9,7 +9,7 @@ from omni_pipeline.domain.prices.availability import Availability
 from omni_pipeline.domain.prices.money import PriceKind
 
 # A page that claims more is made to cost memory (FAULTS S52).
-MOST_PRODUCTS = 1_000
+MAX_PRODUCTS = 1_000
 
 
 class Source(StrEnum):

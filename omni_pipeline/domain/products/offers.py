@@ -75,7 +75,7 @@ def claimed_price(offers: tuple[Offer, ...]) -> Price | None:
     priced = [offer for offer in offers if offer.price_amount]
     if not priced:
         return None
-    buyable = [o for o in priced if o.availability is None or o.availability.can_be_bought]
+    buyable = [o for o in priced if o.availability is None or o.availability.can_be_embedded]
     chosen = min(buyable or priced, key=lambda offer: offer.price_amount or Decimal(0))
     amounts = {offer.price_amount for offer in buyable or priced}
     kind = PriceKind.FROM if len(amounts) > 1 else chosen.price_kind or PriceKind.EXACT

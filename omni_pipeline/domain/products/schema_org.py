@@ -7,9 +7,9 @@ from typing import Any
 
 from omni_pipeline.domain.html.json_ld import walk
 from omni_pipeline.domain.products.claims import Claim, OfferClaim
-from omni_pipeline.domain.products.model import MOST_PRODUCTS, Source
+from omni_pipeline.domain.products.model import MAX_PRODUCTS, Source
 
-Item = dict[str, Any]
+Thing = dict[str, Any]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -48,8 +48,8 @@ _OLD_PRICE_TYPES = (
     "suggestedretailprice",
 )
 _VOCABULARY = re.compile(r".*[/#:]", re.DOTALL)
-MOST_VALUE_LENGTH = 500
-MOST_OFFERS = 200
+MAX_VALUE_LENGTH = 500
+MAX_OFFERS = 200
 
 
 def product_claims(items: Iterable[Any], source: Source) -> list[Claim]:
@@ -63,19 +63,19 @@ def product_claims(items: Iterable[Any], source: Source) -> list[Claim]:
                 continue
             seen.update(id(variant) for variant in _objects(node, "hasVariant", "model"))
             claims.append(_claim(node, source, listed=id(node) in listed))
-            if len(claims) >= MOST_PRODUCTS:
+            if len(claims) >= MAX_PRODUCTS:
                 return claims
     return claims
 
 
-def types_of(item: Item) -> set[str]:
+def types_of(item: Thing) -> set[str]:
     """The types of an item in lower case, without their vocabulary."""
     found = item.get("@type") or item.get("type") or ()
     names = found if isinstance(found, list) else [found]
     return {_VOCABULARY.sub("", str(name)).lower() for name in names}
 
 
-def text_of(item: Item, *keys: str) -> str | None:
+def text_of(item: Thing, *keys: str) -> str | None:
     """The first value with text under one of the keys; of an object its name, value or URL."""
     for key in keys:
         for value in _values(item.get(key)):
@@ -85,7 +85,7 @@ def text_of(item: Item, *keys: str) -> str | None:
     return None
 
 
-def _naming_text(item: Item) -> str | None:
+def _naming_text(item: Thing) -> str | None:
     """One level only: objects within objects may be nested as deep as somebody likes (S52)."""
     values = (value for key in _NAMING_KEYS for value in _values(item.get(key)))
     return next((value for value in values if isinstance(value, str) and value.strip()), None)
@@ -94,22 +94,22 @@ def _naming_text(item: Item) -> str | None:
 def _clean(value: object) -> str | None:
     if not isinstance(value, str):
         return None
-    text = " ".join(html.unescape(value[: 4 * MOST_VALUE_LENGTH]).split())
-    return text[:MOST_VALUE_LENGTH] or None
+    text = " ".join(html.unescape(value[: 4 * MAX_VALUE_LENGTH]).split())
+    return text[:MAX_VALUE_LENGTH] or None
 
 
 def _values(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _objects(item: Item, *keys: str) -> Iterator[Item]:
+def _objects(item: Thing, *keys: str) -> Iterator[Thing]:
     for key in keys:
         for value in _values(item.get(key)):
             if isinstance(value, dict):
                 yield value
 
 
-def _is_product(item: Item) -> bool:
+def _is_product(item: Thing) -> bool:
     types = types_of(item)
     if types & _ONLY_WITH_OFFERS:
         return "offers" in item
@@ -122,12 +122,12 @@ def _listed(root: Any) -> set[int]:
     """Products that stand below another item: related ones, and entries of lists."""
     found: set[int] = set()
     for item in walk(root):
-        for holder in _objects(item, *_LISTING_KEYS):
-            found.update(id(node) for node in walk(holder))
+        for current_job in _objects(item, *_LISTING_KEYS):
+            found.update(id(node) for node in walk(current_job))
     return found
 
 
-def _claim(item: Item, source: Source, *, listed: bool) -> Claim:
+def _claim(item: Thing, source: Source, *, listed: bool) -> Claim:
     return Claim(
         source=source,
         name=text_of(item, "name", "title"),
@@ -137,12 +137,12 @@ def _claim(item: Item, source: Source, *, listed: bool) -> Claim:
         brand=text_of(item, "brand", "manufacturer"),
         image=text_of(item, "image"),
         url=text_of(item, "url", "@id"),
-        offers=tuple(_offers(item))[:MOST_OFFERS],
+        offers=tuple(_offers(item))[:MAX_OFFERS],
         listed=listed,
     )
 
 
-def _gtin(item: Item) -> str | None:
+def _gtin(item: Thing) -> str | None:
     found = text_of(item, *_GTIN_KEYS)
     if found is None and (product_id := text_of(item, "productID")):
         scheme, _, number = product_id.rpartition(":")
@@ -150,7 +150,7 @@ def _gtin(item: Item) -> str | None:
     return found
 
 
-def _offers(item: Item) -> Iterator[OfferClaim]:
+def _offers(item: Thing) -> Iterator[OfferClaim]:
     for offer in _objects(item, "offers"):
         nested = [claim for one in _objects(offer, "offers") if (claim := _offer(one)).price]
         yield from nested or [_offer(offer)]
@@ -161,7 +161,7 @@ def _offers(item: Item) -> Iterator[OfferClaim]:
             yield _offer(offer, variant)
 
 
-def _offer(offer: Item, variant: Item | None = None) -> OfferClaim:
+def _offer(offer: Thing, variant: Thing | None = None) -> OfferClaim:
     offered = variant or next(_objects(offer, "itemOffered"), offer)
     specification, regular = _specifications(offer)
     return OfferClaim(
@@ -178,7 +178,7 @@ def _offer(offer: Item, variant: Item | None = None) -> OfferClaim:
     )
 
 
-def _price_text(offer: Item, specification: Item) -> str | None:
+def _price_text(offer: Thing, specification: Thing) -> str | None:
     for item, keys in ((offer, ("price", "lowPrice")), (specification, ("price", "minPrice"))):
         text = text_of(item, *keys)
         if text and any(character.isdigit() for character in text):
@@ -186,9 +186,9 @@ def _price_text(offer: Item, specification: Item) -> str | None:
     return None
 
 
-def _specifications(offer: Item) -> tuple[Item, str | None]:
+def _specifications(offer: Thing) -> tuple[Thing, str | None]:
     """The specification of the price to pay, and the price before."""
-    current: Item = {}
+    current: Thing = {}
     regular: str | None = None
     for specification in _objects(offer, "priceSpecification"):
         kind = (text_of(specification, "priceType") or "").rsplit("/", 1)[-1].lower()

@@ -34,18 +34,18 @@ from omni_pipeline.domain.products.dom_signs import (
     name_of,
 )
 
-MOST_CANDIDATES = 400
-MOST_BUTTONS = 600
-MOST_PRICE_TEXT = 160
-LEAST_POINTS = 3.0
+MAX_CANDIDATES = 400
+MAX_BUTTONS = 600
+MAX_PRICE_TEXT = 160
+MIN_POINTS = 3.0
 SURE_POINTS = 5.0
 _CONFIRMED = 2.0
 _RIVAL_POINTS = 1.5
-_MOST_STOCK_TEXT = 200
+_MAX_STOCK_TEXT = 200
 _SHORT_STOCK_TEXT = 60
 _SHORT_STOCK_BONUS = 0.2
 _STOCK_REACH = 300
-_LEAST_STOCK_POINTS = 0.15
+_MIN_STOCK_POINTS = 0.15
 _NAMED_LEVELS = 3
 _FEW_ALIKE = 3
 _REGULAR_REACH = 40
@@ -90,9 +90,7 @@ class ShownProduct:
         self._texts: dict[str, Price | None] = {}
         self._heading = page.place(page.heading) if page.heading else None
         self._buttons = [
-            page.place(node)
-            for node in page.tree.css(BUTTONS)[:MOST_BUTTONS]
-            if is_buy_button(node)
+            page.place(node) for node in page.tree.css(BUTTONS)[:MAX_BUTTONS] if is_buy_button(node)
         ]
         self.buy_place = self._first_button()
 
@@ -102,11 +100,11 @@ class ShownProduct:
         for elements in (self._named_elements, self._money_elements):
             for node in elements():
                 self._add(node, found)
-            candidates = list(found.values())[:MOST_CANDIDATES]
+            candidates = list(found.values())[:MAX_CANDIDATES]
             best = self._best(candidates, known)
             if best is not None and best.points >= SURE_POINTS:
                 break  # without a look at every text of the page
-        if best is None or best.points < LEAST_POINTS:
+        if best is None or best.points < MIN_POINTS:
             return None
         return ShownPrice(
             price=best.price,
@@ -140,16 +138,16 @@ class ShownProduct:
         start = self._heading or 0
         near = (start, start if self.buy_place is None else self.buy_place)
         best: tuple[float, Availability] | None = None
-        for node in self._page.tree.css(STOCKED)[:MOST_CANDIDATES]:
+        for node in self._page.tree.css(STOCKED)[:MAX_CANDIDATES]:
             place, text = self._page.place(node), text_of_node(node)
-            if place < start or not 0 < len(text) <= _MOST_STOCK_TEXT or is_elsewhere(node):
+            if place < start or not 0 < len(text) <= _MAX_STOCK_TEXT or is_elsewhere(node):
                 continue
             found = availability_in_text(text)
             points = exp(-min(abs(place - p) for p in near) / _STOCK_REACH)
             points += _SHORT_STOCK_BONUS * (len(text) <= _SHORT_STOCK_TEXT)
             if found is not None and (best is None or points > best[0]):
                 best = points, found
-        return best[1] if best and best[0] > _LEAST_STOCK_POINTS else None
+        return best[1] if best and best[0] > _MIN_STOCK_POINTS else None
 
     def _first_button(self) -> int | None:
         start = self._heading or 0
@@ -158,7 +156,7 @@ class ShownProduct:
 
     def _named_elements(self) -> list[LexborNode]:
         """Elements that are called a price."""
-        return self._page.tree.css(PRICED)[: 3 * MOST_CANDIDATES]
+        return self._page.tree.css(PRICED)[: 3 * MAX_CANDIDATES]
 
     def _money_elements(self) -> list[LexborNode]:
         """Elements whose own text holds the sign of a currency: without a telling name."""
@@ -173,7 +171,7 @@ class ShownProduct:
                     elements.append(parent)
                     if parent.parent is not None and not DIGIT.search(text_of_node(parent)):
                         elements.append(parent.parent)
-            if len(elements) > MOST_CANDIDATES:
+            if len(elements) > MAX_CANDIDATES:
                 break
         return elements
 
@@ -181,7 +179,7 @@ class ShownProduct:
         if node.mem_id in found or node.tag in ("body", "html", "select", "form", "input"):
             return
         text = text_of_node(node)
-        if not text or len(text) > MOST_PRICE_TEXT or not DIGIT.search(text):
+        if not text or len(text) > MAX_PRICE_TEXT or not DIGIT.search(text):
             return
         price = self._read(text)
         if price is None or not price.amount:

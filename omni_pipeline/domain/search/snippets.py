@@ -48,14 +48,14 @@ def _first_words(text: str) -> str:
     return " ".join(words)[:_FRAGMENT_CHARACTERS].rstrip(".,;:")
 
 
-def snippet(text: str, question: str, *, most_characters: int = SNIPPET_CHARACTERS) -> str:
+def snippet(text: str, question: str, *, max_characters: int = SNIPPET_CHARACTERS) -> str:
     """The part of a chunk with most words of the question, on one line, without Markdown's marks.
 
     The text of a site, in no way made harmless: escape it where it is shown.
     """
     flat = " ".join(line for line, _ in _lines(text))
-    start = _best_start(flat, question, most_characters)
-    end = start + most_characters
+    start = _best_start(flat, question, max_characters)
+    end = start + max_characters
     if end < len(flat):
         end = flat.rfind(" ", start + 1, end - 1) + 1 or end - 1
     before, after = "… " if start else "", " …" if end < len(flat) else ""

@@ -22,14 +22,14 @@ _LINKED_ARTICLE = re.compile(
 )
 
 _MARKED = "[itemprop~=articleBody]"
-_LEAST_MARKED_LENGTH = 200
+_MIN_MARKED_LENGTH = 200
 # A body in several parts is searched for like one without a mark.
-_LEAST_MARKED_SHARE = 0.8
+_MIN_MARKED_SHARE = 0.8
 
 _WITH_PROSE = "p,div,td,li,blockquote,pre,section,article,font,span,dd,center,em,strong,b,i"
 _BLOCKS = frozenset(("div", "td", "section", "article", "main", "body"))
 # Shorter stretches of text outside of links are labels and buttons.
-_LEAST_STRETCH = 30
+_MIN_STRETCH = 30
 
 _CAMEL = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})")
 
@@ -43,7 +43,7 @@ _OTHERS = _words(
     *("comments?", "commentlist", "disqus\\w*", "respond", "related\\w*", "recommend\\w*"),
     *("newsletters?", "outbrain", "taboola", "trending", "teasers?", "sidebar", "paywall"),
 )
-_MOST_OTHERS_SHARE = 0.7
+_MAX_OTHERS_SHARE = 0.7
 _FURNITURE = _words(
     *("shar(?:ing|ed|er)", "share\\w*", "social\\w*", "promos?", "byline\\w*", "authors?", "bio"),
     *("tags?", "taglist", "captions?", "credits?", "breadcrumbs?", "most", "popular", "more"),
@@ -54,7 +54,7 @@ _FURNITURE = _words(
     *("addthis", "copyright", "disclaimer", "cta", "images?", "photos?", "img", "masthead"),
     *("syndication", "meta", "media"),
 )
-_MOST_FURNITURE_SHARE = 0.3
+_MAX_FURNITURE_SHARE = 0.3
 _NAMED = (
     ":is(div,section,aside,ul,ol,header,figure,figcaption,p,span,table,dl,time,a,h2,h3,h4,h5)"
     ":is([class],[id])"
@@ -62,12 +62,12 @@ _NAMED = (
 _NEVER_FURNITURE = f"pre,blockquote,h1,{_MARKED}"
 
 _LINK_LISTS = "ul,ol,div,section,table,dl"
-_LEAST_LINKED_SHARE = 0.6
+_MIN_LINKED_SHARE = 0.6
 _WHOLLY_LINKED_SHARE = 0.85
 
 _LINES = "p,h2,h3,h4,h5,h6,li,td"
-_MOST_LINE_LENGTH = 200
-_MOST_LABEL_LENGTH = 30
+_MAX_LINE_LENGTH = 200
+_MAX_LABEL_LENGTH = 30
 _LEADS_AWAY = re.compile(
     r"\W*(?:read (?:more|also|next|the full)|related|see (?:also|more)|also read|more[: ]on|more:"
     r"|more (?:from|stories)|watch|click here|recommended|advertisement|sign up|subscribe|follow"
@@ -90,10 +90,10 @@ def is_article(tree: LexborHTMLParser) -> bool:
 
 def find_article(body: LexborNode) -> LexborNode:
     """Prune what is not the article, in place; return the element that holds it."""
-    _drop_named(body, _OTHERS, _MOST_OTHERS_SHARE)
+    _drop_named(body, _OTHERS, _MAX_OTHERS_SHARE)
     marked = _marked(body)
     root = marked or find_prose(body, 0.85)
-    _drop_named(root, _FURNITURE, _MOST_FURNITURE_SHARE)
+    _drop_named(root, _FURNITURE, _MAX_FURNITURE_SHARE)
     _drop_link_lists(root)
     if marked is None:
         root = find_prose(root, 0.85)
@@ -110,11 +110,11 @@ def find_prose(root: LexborNode, share: float) -> LexborNode:
     nodes: dict[int, LexborNode] = {}
     for node in root.css(_WITH_PROSE):
         length = len(node.text(deep=False).strip())
-        holder = node if node.tag in _BLOCKS else node.parent
-        if length >= _LEAST_STRETCH and holder is not None:
+        current_job = node if node.tag in _BLOCKS else node.parent
+        if length >= _MIN_STRETCH and current_job is not None:
             total += length
-            stretches[holder.mem_id] += length
-            nodes[holder.mem_id] = holder
+            stretches[current_job.mem_id] += length
+            nodes[current_job.mem_id] = current_job
     innermost, depth = root, 0
     sums: dict[int, int] = defaultdict(int)
     for identity, length in stretches.items():
@@ -148,17 +148,17 @@ def _marked(body: LexborNode) -> LexborNode | None:
         for node, length in zip(marked, lengths, strict=True)
         if not node.css_matches(f"{_MARKED} *")
     }
-    if longest < max(_LEAST_MARKED_LENGTH, _LEAST_MARKED_SHARE * sum(outer)):
+    if longest < max(_MIN_MARKED_LENGTH, _MIN_MARKED_SHARE * sum(outer)):
         return None
     return marked[lengths.index(longest)]
 
 
-def _drop_named(root: LexborNode, names: re.Pattern[str], most_share: float) -> None:
-    most = most_share * _length(root)
+def _drop_named(root: LexborNode, names: re.Pattern[str], max_share: float) -> None:
+    limit = max_share * _length(root)
     found = [
         node
         for node in root.css(_NAMED)
-        if names.search(_names(node)) and node.mem_id != root.mem_id and _length(node) <= most
+        if names.search(_names(node)) and node.mem_id != root.mem_id and _length(node) <= limit
     ]
     for node in found:
         is_kept = node.css_matches(_NEVER_FURNITURE) or node.css_first(_NEVER_FURNITURE)
@@ -174,7 +174,7 @@ def _names(node: LexborNode) -> str:
 
 def _drop_link_lists(root: LexborNode) -> None:
     for node in root.css(_LINK_LISTS):
-        if node.mem_id != root.mem_id and _linked_share(node) > _LEAST_LINKED_SHARE:
+        if node.mem_id != root.mem_id and _linked_share(node) > _MIN_LINKED_SHARE:
             node.decompose()
 
 
@@ -188,14 +188,14 @@ def _drop_lines_that_lead_away(root: LexborNode) -> None:
     """Drop "Read more: ..." and what newspapers print in capitals between two paragraphs."""
     for node in root.css(_LINES):
         text = node.text(strip=True)
-        if 0 < len(text) <= _MOST_LINE_LENGTH and _leads_away(node, text):
+        if 0 < len(text) <= _MAX_LINE_LENGTH and _leads_away(node, text):
             node.decompose()
 
 
 def _leads_away(node: LexborNode, text: str) -> bool:
-    is_short = len(text) < _MOST_LABEL_LENGTH
+    is_short = len(text) < _MAX_LABEL_LENGTH
     if _LEADS_AWAY.match(text) is not None:
-        return (is_short and node.tag != "li") or _linked_share(node) > _LEAST_LINKED_SHARE
+        return (is_short and node.tag != "li") or _linked_share(node) > _MIN_LINKED_SHARE
     return text.isupper() and not is_short and _linked_share(node) > _WHOLLY_LINKED_SHARE
 
 
@@ -205,7 +205,7 @@ def _drop_trailing_lines(root: LexborNode) -> None:
         text = node.text(strip=True)
         if not text:
             continue
-        if len(text) > _MOST_LINE_LENGTH or not _ends_nothing(node, text):
+        if len(text) > _MAX_LINE_LENGTH or not _ends_nothing(node, text):
             return
         node.decompose()
 

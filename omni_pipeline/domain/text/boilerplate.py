@@ -20,22 +20,22 @@ from omni_pipeline.domain.text.cleaning import CleanedPage, content_hash
 from omni_pipeline.domain.text.outline import find_blocks
 
 # Blocks of one page that are remembered, from the top and from the bottom: menus stand at the ends.
-MOST_BLOCKS_AT_AN_END = 128
+MAX_BLOCKS_AT_AN_END = 128
 
-FEWEST_PAGES = 5
+MIN_PAGES = 5
 # A block becomes boilerplate on this share of the pages, and stops to be on half of it. Sentences
 # need more: a shop says of a third of its lamps the same, and that is what the lamps are.
-LEAST_SHARE = 0.3
-LEAST_SHARE_OF_SENTENCES = 0.5
+MIN_SHARE = 0.3
+MIN_SHARE_OF_SENTENCES = 0.5
 STAYS_ON = 0.5
 
 # Alone between content only longer blocks are left out: "Example:" and "See also" repeat with a
 # reason. Shorter ones are entries of a menu where they stand together.
-_LEAST_LENGTH_ALONE = 60
-_FEWEST_TOGETHER = 4
-_LEAST_DENSITY = 0.6
+_MIN_LENGTH_ALONE = 60
+_MIN_TOGETHER = 4
+_MIN_DENSITY = 0.6
 # A page of which less is left was nothing but repeated text, and is left alone.
-_LEAST_SHARE_LEFT = 0.1
+_MIN_SHARE_LEFT = 0.1
 
 _ITEM = re.compile(r"\n(?=[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t])")
 # Code, tables and rules repeat with a reason, or say nothing.
@@ -51,8 +51,8 @@ def fingerprint(markdown: str) -> bytes:
     """The hashes of a page's blocks: of the page as cleaned, before anything was left out."""
     keys = (key for _, _, key in _blocks(markdown) if key and not _NEVER.match(key))
     hashes = list(dict.fromkeys(map(_hash, keys)))
-    if len(hashes) > 2 * MOST_BLOCKS_AT_AN_END:
-        hashes = hashes[:MOST_BLOCKS_AT_AN_END] + hashes[-MOST_BLOCKS_AT_AN_END:]
+    if len(hashes) > 2 * MAX_BLOCKS_AT_AN_END:
+        hashes = hashes[:MAX_BLOCKS_AT_AN_END] + hashes[-MAX_BLOCKS_AT_AN_END:]
     return pack(hashes)
 
 
@@ -73,7 +73,7 @@ def decide(fingerprints: Iterable[bytes], before: frozenset[int] = frozenset()) 
     return frozenset(
         block
         for block, pages in counts.items()
-        if pages >= _fewest(block, len(distinct)) * (STAYS_ON if block in before else 1)
+        if pages >= _minimum(block, len(distinct)) * (STAYS_ON if block in before else 1)
     )
 
 
@@ -87,9 +87,9 @@ def unpack(data: bytes) -> frozenset[int]:
     return frozenset(int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8))
 
 
-def _fewest(block: int, pages: int) -> float:
-    share = LEAST_SHARE_OF_SENTENCES if _is_sentence_hash(block) else LEAST_SHARE
-    return max(FEWEST_PAGES, share * pages)
+def _minimum(block: int, pages: int) -> float:
+    share = MIN_SHARE_OF_SENTENCES if _is_sentence_hash(block) else MIN_SHARE
+    return max(MIN_PAGES, share * pages)
 
 
 def leave_out(page: CleanedPage, boilerplate: frozenset[int]) -> CleanedPage:
@@ -116,14 +116,14 @@ def strip_markdown(markdown: str, boilerplate: frozenset[int]) -> str:
         if not any(blocks[index][2] for index in repeated):
             continue
         is_at_an_end = cluster.start == 0 or cluster.stop == len(blocks)
-        is_dense = len(repeated) >= _LEAST_DENSITY * len(cluster)
-        if is_dense and (is_at_an_end or len(repeated) >= _FEWEST_TOGETHER):
+        is_dense = len(repeated) >= _MIN_DENSITY * len(cluster)
+        if is_dense and (is_at_an_end or len(repeated) >= _MIN_TOGETHER):
             dropped |= {index for index in cluster if _belongs(blocks[index], boilerplate)}
         else:
-            dropped |= {index for index in repeated if len(blocks[index][2]) >= _LEAST_LENGTH_ALONE}
+            dropped |= {index for index in repeated if len(blocks[index][2]) >= _MIN_LENGTH_ALONE}
     kept = [block for index, block in enumerate(blocks) if index not in dropped]
     text = "".join(markdown[start:end] for start, end, _ in kept).strip()
-    enough = _LEAST_SHARE_LEFT * _count_letters(markdown)
+    enough = _MIN_SHARE_LEFT * _count_letters(markdown)
     return text if _count_letters(text) > enough else markdown
 
 
@@ -153,7 +153,7 @@ def _is_in(block: _Block, boilerplate: frozenset[int]) -> bool:
 
 def _belongs(block: _Block, boilerplate: frozenset[int]) -> bool:
     """Repeated; or an entry of the menu around it, such as that of the page itself."""
-    is_entry = _ENTRY.match(block[2]) is not None and len(block[2]) < _LEAST_LENGTH_ALONE
+    is_entry = _ENTRY.match(block[2]) is not None and len(block[2]) < _MIN_LENGTH_ALONE
     return is_entry or _is_in(block, boilerplate)
 
 
@@ -180,7 +180,7 @@ def _count_letters(text: str) -> int:
 def _hash(key: str) -> int:
     """64 bits, of which the lowest tells whether the block is a sentence or more."""
     value = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "little")
-    is_sentence = len(key) >= _LEAST_LENGTH_ALONE and not _ENTRY.match(key)
+    is_sentence = len(key) >= _MIN_LENGTH_ALONE and not _ENTRY.match(key)
     return value | 1 if is_sentence else value & ~1
 
 

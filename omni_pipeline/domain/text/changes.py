@@ -9,11 +9,11 @@ from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.text.noise import without_noise
 from omni_pipeline.domain.text.outline import find_sections
 
-MOST_HEADINGS = 20
-MOST_HEADINGS_TOLD = 5
-MOST_HEADING_LENGTH = 60
-MOST_TITLE_LENGTH = 80
-MOST_URL_LENGTH = 200
+MAX_HEADINGS = 20
+MAX_HEADINGS_TOLD = 5
+MAX_HEADING_LENGTH = 60
+MAX_TITLE_LENGTH = 80
+MAX_URL_LENGTH = 200
 
 _GONE = {
     "missing": "the site says that it is not there",
@@ -52,7 +52,7 @@ def changed_headings(before: str, after: str) -> tuple[str, ...]:
     """
     old, new = _sections(before), _sections(after)
     differing = [path for path, _ in (*(new - old), *(old - new)) if path]
-    return tuple(dict.fromkeys(path[-1] for path in differing if path[-1]))[:MOST_HEADINGS]
+    return tuple(dict.fromkeys(path[-1] for path in differing if path[-1]))[:MAX_HEADINGS]
 
 
 def _sections(markdown: str) -> Counter[tuple[tuple[str, ...], str]]:
@@ -80,24 +80,24 @@ def describe_changes(changes: Iterable[PageChange]) -> tuple[str, ...]:
 
 
 def _line(change: PageChange) -> str:
-    url = _shown(change.url, MOST_URL_LENGTH)
+    url = _shown(change.url, MAX_URL_LENGTH)
     match change.kind:
         case "gone":
             detail = _GONE.get(change.reason or "", change.reason or "")
         case "changed":
             detail = _under(change.headings)
         case _:
-            detail = _shown(change.title, MOST_TITLE_LENGTH)
+            detail = _shown(change.title, MAX_TITLE_LENGTH)
     return f"{change.kind}: {url}" + (f" ({detail})" if detail else "")
 
 
 def _under(headings: Sequence[str]) -> str:
-    shown = [_shown(heading, MOST_HEADING_LENGTH) for heading in headings[:MOST_HEADINGS_TOLD]]
+    shown = [_shown(heading, MAX_HEADING_LENGTH) for heading in headings[:MAX_HEADINGS_TOLD]]
     more = len(headings) - len(shown)
     names = ", ".join(shown) + (f" and {more} more" if more else "")
     return f"under {names}" if names else ""
 
 
-def _shown(text: str, most_length: int) -> str:
+def _shown(text: str, max_length: int) -> str:
     line = storable(" ".join(text.split()))
-    return line if len(line) <= most_length else f"{line[: most_length - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return line if len(line) <= max_length else f"{line[: max_length - 1]}\N{HORIZONTAL ELLIPSIS}"

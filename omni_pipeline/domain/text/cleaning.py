@@ -25,10 +25,10 @@ from omni_pipeline.domain.text.tables import limit_grids, open_layout_tables
 # Pages cleaned by another version are cleaned again: raise it with every change of the output.
 CLEANER_VERSION = 3
 
-MOST_REASON_LENGTH = 200
+MAX_REASON_LENGTH = 200
 
 # Share of letters and digits: on 870 pages of documentation not one was lost.
-_LEAST_SURVIVAL = 0.99
+_MIN_SURVIVAL = 0.99
 
 _BARE_TEXT = "a,span,font,small,big,u,abbr,mark,ins,q,cite,dfn,label,em,strong,b,i,var,bdi,bdo,wbr"
 # Of a tag that was never closed: the rest of the page would become one line of inline code.
@@ -145,11 +145,11 @@ def _to_markdown(tree: LexborHTMLParser, content: LexborNode) -> str | Unreadabl
     try:
         converted = convert(_unwrap_lines(content.html or ""), _OPTIONS)
     except ConversionError as error:  # bugs of the converter arrive as one of these, too
-        reason = f"html-to-markdown failed: {one_line(str(error), MOST_REASON_LENGTH)}"
+        reason = f"html-to-markdown failed: {one_line(str(error), MAX_REASON_LENGTH)}"
         return Unreadable(kind="permanent.not_convertible", reason=reason)
     markdown = (converted.content or "").replace("\u00a0", " ")
     kept = _count_letters(markdown)
-    if kept < letters * _LEAST_SURVIVAL:
+    if kept < letters * _MIN_SURVIVAL:
         return Unreadable(
             kind="suspicious.text_lost",
             reason=f"only {kept:,} of {letters:,} letters survived the conversion to Markdown",

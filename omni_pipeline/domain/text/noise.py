@@ -55,7 +55,7 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 # A longer line is a sentence, and numbers in sentences are facts.
-_MOST_LABEL_LENGTH = 120
+_MAX_LABEL_LENGTH = 120
 
 # Every phrase has one of these: looking for them is 50 times cheaper than for the phrases.
 _SIGNS = (
@@ -119,14 +119,14 @@ def _drop_lines(text: str) -> str:
 
 
 def _is_noise(line: str) -> bool:
-    if len(line) > _MOST_LABEL_LENGTH or "|" in line[:4] or not _has(line, _LABEL_SIGNS):
+    if len(line) > _MAX_LABEL_LENGTH or "|" in line[:4] or not _has(line, _LABEL_SIGNS):
         return False
     rest, found = _IN_LABELS.subn(" ", line)
     return found > 0 and _BETWEEN.fullmatch(rest) is not None
 
 
 def _steady(line: str) -> str:
-    if len(line) <= _MOST_LABEL_LENGTH:
+    if len(line) <= _MAX_LABEL_LENGTH:
         return _IN_LABELS.sub("", line) if _has(line, _LABEL_SIGNS) else line
     return _IN_SENTENCES.sub("", line) if _has(line, _SIGNS) else line
 

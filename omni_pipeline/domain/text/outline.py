@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MOST_TITLE_LENGTH = 200
+MAX_TITLE_LENGTH = 200
 
 # A fence may stand in list items and quotes; headings count only at the start of a line.
 _MARK = re.compile(
@@ -110,4 +110,4 @@ def _nest(levels: list[int], titles: list[str]) -> tuple[list[tuple[str, ...]], 
 
 
 def _title(text: str) -> str:
-    return text.strip().rstrip("#").rstrip()[:MOST_TITLE_LENGTH]
+    return text.strip().rstrip("#").rstrip()[:MAX_TITLE_LENGTH]

@@ -63,13 +63,13 @@ _LINK_IN_HEADING = ":is(h1,h2,h3,h4,h5,h6,dt) a"
 _PERMALINK_TEXTS = frozenset(("¶", "#", "§", "🔗", "⚓", "link", "permalink"))
 
 # Of a page that is mostly lists of links, prose says little about where the content is.
-_LEAST_PROSE_SHARE = 0.9
+_MIN_PROSE_SHARE = 0.9
 _SURELY_CONTENT = "h1,h2,pre,table"
 _BLOCKS = ("div", "section", "article", "main")
 
 # A landmark shorter than this must hold at least half of the page to be believed: some sites
 # serve an empty <main> and put the text elsewhere.
-_LEAST_LANDMARK_LENGTH = 200
+_MIN_LANDMARK_LENGTH = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def find_content(tree: LexborHTMLParser, *, is_article: bool) -> Content | None:
 
 def _prose_with_its_structure(body: LexborNode) -> LexborNode:
     """The block with nearly all prose, and all that is surely content; else the body."""
-    prose = find_prose(body, _LEAST_PROSE_SHARE)
+    prose = find_prose(body, _MIN_PROSE_SHARE)
     needed = len(body.css(_SURELY_CONTENT))
     while prose.tag not in _BLOCKS or len(prose.css(_SURELY_CONTENT)) < needed:
         if prose.parent is None or prose.mem_id == body.mem_id:
@@ -143,7 +143,7 @@ def _landmark(body: LexborNode) -> LexborNode | None:
     if len(candidates) != 1 and all(node.tag == "article" for node in candidates):
         return None
     longest = max(candidates, key=_text_length)
-    enough = min(_LEAST_LANDMARK_LENGTH, _text_length(body) / 2)
+    enough = min(_MIN_LANDMARK_LENGTH, _text_length(body) / 2)
     return longest if _text_length(longest) >= enough else None
 
 

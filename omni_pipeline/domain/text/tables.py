@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from omni_pipeline.domain.html.parse_cost import Excess
 
-MOST_GRID_CELLS = 1_000_000
+MAX_GRID_CELLS = 1_000_000
 
 _LAYOUT_TABLE = "table:has(td pre, td table, td h1, td h2)"
 _TABLE_PARTS = "td,th,tr,thead,tbody,tfoot,caption,colgroup"
@@ -36,18 +36,18 @@ def open_layout_tables(tree: LexborHTMLParser, content: LexborNode) -> None:
 def limit_grids(content: LexborNode) -> Excess | None:
     """Drop the spans of enormous tables; say so where the grid is enormous without them."""
     rows = content.css("tr")
-    if _grid_cells(rows) <= MOST_GRID_CELLS:
+    if _grid_cells(rows) <= MAX_GRID_CELLS:
         return None
     for cell in content.css("[colspan],[rowspan]"):
         for name in ("colspan", "rowspan"):
             if name in cell.attrs:
                 del cell.attrs[name]
     cells = _grid_cells(rows)
-    if cells <= MOST_GRID_CELLS:
+    if cells <= MAX_GRID_CELLS:
         return None
     return Excess(
         kind="permanent.too_complex",
-        reason=f"the tables of the page have {cells:,} cells; the limit is {MOST_GRID_CELLS:,}",
+        reason=f"the tables of the page have {cells:,} cells; the limit is {MAX_GRID_CELLS:,}",
     )
 
 

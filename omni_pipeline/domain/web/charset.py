@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from charset_normalizer import from_bytes
 
 # Above this share of unreadable characters a declared charset is not believed (FAULTS D28).
-MOST_REPLACED_SHARE = 0.01
+MAX_REPLACED_SHARE = 0.01
 
 _REPLACEMENT = "\ufffd"
 _BOMS = (
@@ -87,7 +87,7 @@ def decode(body: bytes, header_charset: str | None) -> Decoded:
     best: Decoded | None = None
     for charset in _candidates(body, header_charset):
         reading = _read(body, charset)
-        if reading.replaced_share <= MOST_REPLACED_SHARE:
+        if reading.replaced_share <= MAX_REPLACED_SHARE:
             return reading
         if best is None or reading.replaced_share < best.replaced_share:
             best = reading

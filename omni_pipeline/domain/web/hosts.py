@@ -6,10 +6,10 @@ from functools import lru_cache
 
 import idna
 
-from omni_pipeline.settings import MOST_PORT
+from omni_pipeline.settings import MAX_PORT
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-MOST_HOST_BYTES = 253
+MAX_HOST_BYTES = 253
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -52,7 +52,7 @@ def port_number(text: str, *, default: int) -> int:
     if not text:
         return default
     number = int(text) if re.fullmatch("[0-9]{1,5}", text) else 0
-    if not 1 <= number <= MOST_PORT:
+    if not 1 <= number <= MAX_PORT:
         raise BadHostError("has a port that is not a number from 1 to 65535")
     return number
 
@@ -71,10 +71,10 @@ def canonical_host(text: str) -> str:
         return _ipv4(text)
     if labels[-1] == "localhost":
         raise BadHostError("names this very machine: write its address, such as 127.0.0.1:8080")
-    if len(labels) == 1 or len(host) > MOST_HOST_BYTES or not all(map(_LABEL.fullmatch, labels)):
+    if len(labels) == 1 or len(host) > MAX_HOST_BYTES or not all(map(_LABEL.fullmatch, labels)):
         raise BadHostError(
             "is not a full host name: letters, digits and hyphens in dot-separated labels, "
-            f"at least two of them, at most {MOST_HOST_BYTES} characters"
+            f"at least two of them, at most {MAX_HOST_BYTES} characters"
         )
     if "xn--" in host:
         _check_punycode(host)

@@ -34,12 +34,12 @@ class Inflater:
         most_bytes: The cap on all output together.
     """
 
-    def __init__(self, coding: str, *, most_bytes: int) -> None:
+    def __init__(self, coding: str, *, max_bytes: int) -> None:
         self._is_gzip = coding == "gzip"
         self._stream = zlib.decompressobj(_GZIP) if self._is_gzip else None
         self._waits_for_header = coding == "deflate"
         self._header = b""
-        self._left = most_bytes
+        self._left = max_bytes
         self._is_between_members = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:

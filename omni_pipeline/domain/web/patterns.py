@@ -10,10 +10,10 @@ from collections import Counter
 
 from omni_pipeline.domain.web.urls import url_parts
 
-MOST_SEGMENTS = 16
+MAX_SEGMENTS = 16
 # Heritrix' PathologicalPath: /a/a/ may be a place, /a/a/a/ is a link that leads into itself.
-MOST_REPEATS = 2
-MOST_PATTERNS = 10_000
+MAX_REPEATS = 2
+MAX_PATTERNS = 10_000
 
 _FOLDERS = 2
 _OTHER = "any other pattern"
@@ -56,7 +56,7 @@ def is_pathological(url: str) -> bool:
     path, _, query = url_parts(url).target.partition("?")
     segments = _segments(path)
     return (
-        len(segments) > MOST_SEGMENTS
+        len(segments) > MAX_SEGMENTS
         or _repeats(segments)
         or _SESSION_PATH.search(path) is not None
         or any(map(_is_session, query.split("&")))
@@ -97,7 +97,7 @@ class PatternBudget:
 
     def _counted_as(self, pattern: str) -> str:
         """The pattern, or all of them together when there are too many to remember."""
-        is_known = pattern in self._taken or len(self._taken) < MOST_PATTERNS
+        is_known = pattern in self._taken or len(self._taken) < MAX_PATTERNS
         return pattern if is_known else _OTHER
 
     def _budget(self, pattern: str) -> int:
@@ -140,7 +140,7 @@ def _query_pattern(query: str) -> str:
 def _repeats(segments: list[str]) -> bool:
     """Numbers may: /2011/11/11/11 is an hour."""
     counted = Counter(segment for segment in segments if not segment.isdigit())
-    return any(count > MOST_REPEATS for count in counted.values())
+    return any(count > MAX_REPEATS for count in counted.values())
 
 
 def _is_session(pair: str) -> bool:

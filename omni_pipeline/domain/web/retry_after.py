@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 # A server that asks for more than a day means "not today".
-MOST_SECONDS = 86_400.0
+MAX_SECONDS = 86_400.0
 
 
 def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
@@ -13,10 +13,10 @@ def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
     if value is None:
         return None
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
-        return min(float(value), MOST_SECONDS)
+        return min(float(value), MAX_SECONDS)
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):  # a year or an offset of twenty digits
         return None
     seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
-    return min(max(seconds, 0.0), MOST_SECONDS)
+    return min(max(seconds, 0.0), MAX_SECONDS)

@@ -1,7 +1,7 @@
 """One grammar for sites and URLs: what a person typed, what a page links to, what is dialled.
 
-Every door that takes a host or a URL from outside goes through this module, and the web door dials
-what this module parsed, so that no two parsers can disagree about which host a URL names
+Everything that takes a host or a URL from outside goes through this module, and the HTTP client
+dials what this module parsed, so that no two parsers can disagree about which host a URL names
 (FAULTS S21-S24, S32, S33, S54). Whether an address may be reached is ``addresses``' question.
 """
 
@@ -25,7 +25,7 @@ from omni_pipeline.errors import SettingsError
 from omni_pipeline.settings import IPAddress
 
 # A unique index row over 2704 bytes fails its whole batch in Postgres (FAULTS D38).
-MOST_URL_BYTES = 2048
+MAX_URL_BYTES = 2048
 
 # Parameters that say where a visitor came from, never which page this is.
 _TRACKING = re.compile(
@@ -88,7 +88,7 @@ def parse_site(text: str, *, allowed: frozenset[tuple[IPAddress, int]]) -> Site:
 
 
 def check_partition_key(key: str) -> str:
-    """Return ``key`` if it could be a site's key; the check of every door that takes one (S54).
+    """Return ``key`` if it could be a site's key; the check of everything that takes one (S54).
 
     Raises:
         SettingsError: It is not in the one form that ``parse_site`` gives keys.
@@ -113,7 +113,7 @@ def canonical_url(reference: str, base: str | None = None) -> str | None:
         base: A canonical URL.
     """
     text = reference.strip(" \t\r\n\f")
-    if len(text) > MOST_URL_BYTES or _NEVER_IN_URL.search(text):
+    if len(text) > MAX_URL_BYTES or _NEVER_IN_URL.search(text):
         return None
     absolute = text if base is None else _resolve(text, base)
     match = _ABSOLUTE.match(absolute)
@@ -124,7 +124,7 @@ def canonical_url(reference: str, base: str | None = None) -> str | None:
     if authority is None:
         return None
     url = f"{scheme}://{authority}{_canonical_path(match[3])}{_canonical_query(match[4])}"
-    return url if len(url) <= MOST_URL_BYTES else None
+    return url if len(url) <= MAX_URL_BYTES else None
 
 
 def url_parts(url: str) -> UrlParts:
@@ -155,7 +155,7 @@ def same_server(one: UrlParts | Site, other: UrlParts | Site) -> bool:
     """Whether both are one web site, as ``in_scope`` understands it."""
     if without_www(one.host) != without_www(other.host):
         return False
-    return _door(one) == _door(other)
+    return _client(one) == _client(other)
 
 
 def site_url(url: str, site: Site) -> str:
@@ -172,7 +172,7 @@ def site_url(url: str, site: Site) -> str:
     return f"{origin}{url_parts(url).target}"
 
 
-def _door(place: UrlParts | Site) -> tuple[str, int] | None:
+def _client(place: UrlParts | Site) -> tuple[str, int] | None:
     """Scheme and port; None for http and https on their default ports, which are one."""
     is_default = place.port == DEFAULT_PORTS[place.scheme]
     return None if is_default else (place.scheme, place.port)
@@ -279,7 +279,7 @@ def _why_no_site(text: str) -> str:
     elif "@" in authority:
         rule = "carries a user name or password, and no credentials are sent to sites"
     else:
-        rule = _host_rule(authority) or f"is longer than {MOST_URL_BYTES} bytes"
+        rule = _host_rule(authority) or f"is longer than {MAX_URL_BYTES} bytes"
     return f"{rule}. Give a host such as docs.example.com, or its https:// URL."
 
 

@@ -1,6 +1,6 @@
-"""The door to web sites through Chromium: pages as a browser shows them, guarded and bounded.
+"""The way to web sites through Chromium: pages as a browser shows them, guarded and bounded.
 
-One door is one domain's: pages share Chromium and its tabs, so they are not isolated from each
+One client is one domain's: pages share Chromium and its tabs, so they are not isolated from each
 other, and domains are. Redirects are reported, never followed, by servers as by pages.
 """
 
@@ -25,13 +25,13 @@ from omni_pipeline.gateways.browser.visit import Visit
 from omni_pipeline.gateways.egress.proxy import EgressProxy
 from omni_pipeline.gateways.http.dialling import Resolver
 
-__all__ = ["BrowserDoor", "RenderLimits", "find_browser"]
+__all__ = ["BrowserRenderer", "RenderLimits", "find_browser"]
 
 _DEFAULT_LIMITS = RenderLimits()
 _T = TypeVar("_T")
 
 
-class BrowserDoor:
+class BrowserRenderer:
     """Renders pages; a context manager with a thread and an asyncio loop of its own.
 
     Chromium is started by the first page, never before.
@@ -74,7 +74,7 @@ class BrowserDoor:
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
-            target=self._loop.run_forever, name="browser door", daemon=True
+            target=self._loop.run_forever, name="browser renderer", daemon=True
         )
         self._thread.start()
         return self

@@ -81,17 +81,17 @@ def download(url: str, status: int | None = None) -> Unusable:
     )
 
 
-def too_large(url: str, what: str, most_bytes: int) -> Unusable:
+def too_large(url: str, what: str, max_bytes: int) -> Unusable:
     return Unusable(
-        url=url, kind="permanent.too_large", reason=f"{url}: {what} exceeds {most_bytes} bytes"
+        url=url, kind="permanent.too_large", reason=f"{url}: {what} exceeds {max_bytes} bytes"
     )
 
 
-def too_many_requests(url: str, most: int) -> Unusable:
+def too_many_requests(url: str, limit: int) -> Unusable:
     return Unusable(
         url=url,
         kind="permanent.too_many_requests",
-        reason=f"{url} asks for more than {most} other files",
+        reason=f"{url} asks for more than {limit} other files",
     )
 
 
@@ -103,11 +103,11 @@ def went_elsewhere(url: str, target: str) -> Unusable:
     )
 
 
-def reloads_for_ever(url: str, most: int) -> Unusable:
+def reloads_for_ever(url: str, limit: int) -> Unusable:
     return Unusable(
         url=url,
         kind="permanent.redirect_loop",
-        reason=f"{url} loads itself again more than {most} times",
+        reason=f"{url} loads itself again more than {limit} times",
     )
 
 

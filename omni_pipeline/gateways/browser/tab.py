@@ -131,7 +131,7 @@ class Tab:
         """Send a command and wait for nothing: that the tab is lost shows elsewhere."""
         self._spawn(self.send(method, **parameters))
 
-    async def html(self, most_bytes: int) -> bytes | None:
+    async def html(self, max_bytes: int) -> bytes | None:
         """The DOM in UTF-8; None when it is larger than ``most_bytes``.
 
         Raises:
@@ -140,7 +140,7 @@ class Tab:
         world = await self.send("Page.createIsolatedWorld", frameId=self.frame, worldName="omni")
         answer = await self.send(
             "Runtime.evaluate",
-            expression=_SERIALIZE % most_bytes,
+            expression=_SERIALIZE % max_bytes,
             contextId=world["executionContextId"],
             returnByValue=True,
             timeout=_SERIALIZE_SECONDS * 1000,
@@ -148,7 +148,7 @@ class Tab:
         text = answer["result"].get("value")
         # Lone surrogates are text to JavaScript, and none to UTF-8.
         body = text.encode("utf-8", "replace") if isinstance(text, str) else None
-        return body if body is not None and len(body) <= most_bytes else None
+        return body if body is not None and len(body) <= max_bytes else None
 
     async def _hide_the_browser(self) -> None:
         """Show the page only: Chromium draws tabs, address and spinner also where nobody looks.

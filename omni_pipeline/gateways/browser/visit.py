@@ -14,7 +14,7 @@ from omni_pipeline.gateways.http.responses import Head
 
 _TICK_SECONDS = 0.1
 # Some sites set a cookie and load the page again; none needs to do so for ever.
-_MOST_RELOADS = 3
+_MAX_RELOADS = 3
 _WEB_OR_ERROR_PAGE = ("http://", "https://", "chrome-error://")
 
 
@@ -124,8 +124,8 @@ class Visit:
         request = event["request"]
         target = canonical_url(request["url"])
         self._navigations += 1
-        if self._navigations > _MOST_RELOADS + 1:
-            self._end(answers.reloads_for_ever(self._url, _MOST_RELOADS))
+        if self._navigations > _MAX_RELOADS + 1:
+            self._end(answers.reloads_for_ever(self._url, _MAX_RELOADS))
         elif target == self._url and request["method"] == "GET":
             self._tab.ask_site(event)
             return
@@ -174,9 +174,9 @@ class Visit:
         self._in_flight.discard(event["requestId"])
 
     def _check_bytes(self) -> None:
-        most = self._limits.body_bytes
-        if self._tab.proxy.bytes_received - self._bytes_before > most:
-            self._end(answers.too_large(self._url, "all that it loads", most))
+        limit = self._limits.body_bytes
+        if self._tab.proxy.bytes_received - self._bytes_before > limit:
+            self._end(answers.too_large(self._url, "all that it loads", limit))
 
     def _end(self, outcome: Outcome) -> None:
         if not self._verdict.done():

@@ -24,7 +24,7 @@ from omni_pipeline.gateways.cleaning.worker import (
     write_frame,
 )
 
-MOST_WORKERS = 4
+MAX_WORKERS = 4
 
 # The words for a page over its budget, for one that the cleaner itself fails on, and for one whose
 # worker was lost through no fault of the page's that can be told.
@@ -49,12 +49,12 @@ class CleaningLimits:
 
     cpu_seconds: float = 10.0
     memory_bytes: int = 768 * 1024 * 1024
-    fewest_bytes: int = 8 * 1024 * 1024
+    min_bytes: int = 8 * 1024 * 1024
     largest_bytes: int = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class PageSource:
     """A page to be cleaned: its HTML, and the URL that references in it start from."""
 
     url: str
@@ -64,7 +64,7 @@ class Source:
 class Cleaner(Protocol):
     """Cleans pages; the answers are in the order of the pages."""
 
-    def clean(self, pages: Sequence[Source]) -> list[CleanedPage | Unreadable]: ...
+    def clean(self, pages: Sequence[PageSource]) -> list[CleanedPage | Unreadable]: ...
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def open_cleaner(
     *, total_bytes: int, largest_bytes: int, limits: CleaningLimits
 ) -> Iterator[Cleaner]:
     """The cleaner for so much HTML: this process, or workers that end with the block."""
-    if total_bytes < limits.fewest_bytes and largest_bytes <= limits.largest_bytes:
+    if total_bytes < limits.min_bytes and largest_bytes <= limits.largest_bytes:
         yield HereCleaner()
         return
     pool = CleaningPool(limits)
@@ -85,7 +85,7 @@ def open_cleaner(
 class HereCleaner:
     """Cleans in this process. The limits on markup alone bound what a page takes."""
 
-    def clean(self, pages: Sequence[Source]) -> list[CleanedPage | Unreadable]:
+    def clean(self, pages: Sequence[PageSource]) -> list[CleanedPage | Unreadable]:
         return [clean(page.html, url=page.url) for page in pages]
 
 
@@ -93,7 +93,7 @@ class CleaningPool:
     """Workers, one for each core, started when the first pages come."""
 
     def __init__(self, limits: CleaningLimits, *, workers: int | None = None) -> None:
-        count = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+        count = workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
         self._slots = [_Slot(limits) for _ in range(count)]
         self._idle: SimpleQueue[_Slot] = SimpleQueue()
         for slot in self._slots:
@@ -105,7 +105,7 @@ class CleaningPool:
         """The worker processes."""
         return [slot.pid for slot in self._slots if slot.pid is not None]
 
-    def clean(self, pages: Sequence[Source]) -> list[CleanedPage | Unreadable]:
+    def clean(self, pages: Sequence[PageSource]) -> list[CleanedPage | Unreadable]:
         """Clean them on all workers.
 
         Raises:
@@ -113,7 +113,7 @@ class CleaningPool:
         """
         return list(self._threads.map(self._clean, pages))
 
-    def _clean(self, page: Source) -> CleanedPage | Unreadable:
+    def _clean(self, page: PageSource) -> CleanedPage | Unreadable:
         slot = self._idle.get()
         try:
             return slot.clean(page)
@@ -140,14 +140,14 @@ class _Slot:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
-    def clean(self, page: Source) -> CleanedPage | Unreadable:
+    def clean(self, page: PageSource) -> CleanedPage | Unreadable:
         is_fresh = self._process is None
         answer = self._ask(page)
         if isinstance(answer, _Lost) and not is_fresh and not answer.is_timeout:
             answer = self._ask(page)  # another page may have left too little memory to this one
         return self._verdict(answer) if isinstance(answer, _Lost) else answer
 
-    def _ask(self, page: Source) -> "CleanedPage | Unreadable | _Lost":
+    def _ask(self, page: PageSource) -> "CleanedPage | Unreadable | _Lost":
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None

@@ -24,7 +24,7 @@ from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable, clean
 _LENGTH = struct.Struct(">I")
 
 # On a machine that is busy with other things, a page may wait longer than it works.
-_MOST_SECONDS = 120.0
+_MAX_SECONDS = 120.0
 
 EXIT_OUT_OF_MEMORY = 3
 
@@ -43,7 +43,7 @@ def main() -> None:
     try:
         while (page := read_frame(pages)) is not None:
             signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-            signal.setitimer(signal.ITIMER_REAL, _MOST_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, _MAX_SECONDS)
             answer = encode(clean(page["html"], url=page["url"]))
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,7 +1,7 @@
 """The only way from the browser to the web: a loopback proxy that judges, pins and dials.
 
 Chromium resolves no name itself; this proxy does, by the rules of ``web_transport``, so that one
-address policy holds for both doors and a rebinding name finds no second question. It is our own
+address policy holds for both clients and a rebinding name finds no second question. It is our own
 because none of the kept proxy libraries lets the caller dial the very address it has judged.
 
 The browser has to be launched so that nothing goes past the proxy (FAULTS S34-S37): by Playwright's
@@ -40,9 +40,9 @@ NO_UDP_PAST_THE_PROXY = (
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
 
-_MOST_TRIES = 3  # as the HTTP door: a name whose IPv6 has no route needs two
-_MOST_REFUSALS = 200
-_MOST_SHOWN = 300
+_MAX_TRIES = 3  # as the HTTP client: a name whose IPv6 has no route needs two
+_MAX_REFUSALS = 200
+_MAX_SHOWN = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ class EgressProxy:
 
     async def _handle(self, browser: Wire) -> None:
         async with asyncio.timeout(self._limits.idle_seconds):
-            request = await read_request(browser.reader, most_bytes=self._limits.header_bytes)
+            request = await read_request(browser.reader, max_bytes=self._limits.header_bytes)
         self._check_credentials(request)
         async with await self._dial(request) as web:
             relay = Relay(
@@ -160,7 +160,7 @@ class EgressProxy:
             if request.target is None:
                 await relay.tunnel()
             else:
-                await relay.exchange(request.forwarded_head(), request.body_bytes or 0)
+                await relay.stream(request.forwarded_head(), request.body_bytes or 0)
 
     def _check_credentials(self, request: ProxyRequest) -> None:
         if not secrets.compare_digest(request.credentials.encode(), self._credentials):
@@ -196,7 +196,7 @@ class EgressProxy:
             raise DeclinedError(HTTPStatus.BAD_GATEWAY, "the name has no address") from None
 
     async def _dial_one_of(self, addresses: Sequence[IPAddress], port: int) -> Wire:
-        tries = addresses[:_MOST_TRIES]
+        tries = addresses[:_MAX_TRIES]
         for address in tries:
             with suppress(OSError):
                 async with asyncio.timeout(self._limits.connect_seconds / len(tries)):
@@ -207,10 +207,10 @@ class EgressProxy:
         raise DeclinedError(HTTPStatus.BAD_GATEWAY, "the server does not answer")
 
     def _refusal(self, destination: str, reason: str) -> DeclinedError:
-        shown = destination[:_MOST_SHOWN]
+        shown = destination[:_MAX_SHOWN]
         self._refusals.pop(shown, None)
         self._refusals[shown] = reason
-        if len(self._refusals) > _MOST_REFUSALS:
+        if len(self._refusals) > _MAX_REFUSALS:
             del self._refusals[next(iter(self._refusals))]
         return DeclinedError(HTTPStatus.FORBIDDEN, reason)
 

@@ -99,7 +99,7 @@ class Relay:
             self._copy(self._browser, self._web), self._copy(self._web, self._browser)
         )
 
-    async def exchange(self, head: bytes, body_bytes: int) -> None:
+    async def stream(self, head: bytes, body_bytes: int) -> None:
         """Pass one request and its answer, and nothing that follows them (S41).
 
         Raises:
@@ -138,8 +138,8 @@ class Relay:
         await _write(self._browser, await self._final_head())
         await self._copy(self._web, self._browser)
 
-    async def _read(self, source: Wire, most_bytes: int) -> bytes:
-        data = await source.reader.read(most_bytes)
+    async def _read(self, source: Wire, max_bytes: int) -> bytes:
+        data = await source.reader.read(max_bytes)
         self._note(source, len(data))
         return data
 
@@ -162,7 +162,7 @@ class Relay:
 
     async def _answer_lines(self) -> list[bytes]:
         try:
-            lines = await read_head(self._web.reader, most_bytes=self._head_bytes)
+            lines = await read_head(self._web.reader, max_bytes=self._head_bytes)
         except (EOFError, ValueError):
             raise _bad_answer("ends within its head, or has too large a one") from None
         self._note(self._web, sum(map(len, lines)))

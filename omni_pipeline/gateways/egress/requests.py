@@ -42,7 +42,7 @@ _NOT_FORWARDED = frozenset(
     }
 )
 
-Headers = Sequence[tuple[str, str]]
+HeaderLines = Sequence[tuple[str, str]]
 """Names in lower case, in the order in which they came."""
 
 
@@ -68,7 +68,7 @@ class ProxyRequest:
     method: str
     authority: str
     target: str | None
-    headers: Headers
+    headers: HeaderLines
     body_bytes: int | None
     credentials: str
 
@@ -101,14 +101,14 @@ class ProxyRequest:
         return ((name, value) for name, value in self.headers if name not in dropped)
 
 
-async def read_request(reader: asyncio.StreamReader, *, most_bytes: int) -> ProxyRequest:
+async def read_request(reader: asyncio.StreamReader, *, max_bytes: int) -> ProxyRequest:
     """Read one request up to its body.
 
     Raises:
         DeclinedError: It breaks the grammar, or its head is larger than ``most_bytes``.
     """
     try:
-        lines = await read_head(reader, most_bytes=most_bytes)
+        lines = await read_head(reader, max_bytes=max_bytes)
     except EOFError:
         raise _malformed("the request ends within its head") from None
     except ValueError:
@@ -128,7 +128,7 @@ async def read_request(reader: asyncio.StreamReader, *, most_bytes: int) -> Prox
     )
 
 
-async def read_head(reader: asyncio.StreamReader, *, most_bytes: int) -> list[bytes]:
+async def read_head(reader: asyncio.StreamReader, *, max_bytes: int) -> list[bytes]:
     """Read the lines of a head, each with its end, the empty one included.
 
     Raises:
@@ -136,7 +136,7 @@ async def read_head(reader: asyncio.StreamReader, *, most_bytes: int) -> list[by
         ValueError: There are more than ``most_bytes``.
     """
     lines: list[bytes] = []
-    left = most_bytes
+    left = max_bytes
     while line := await reader.readline():
         lines.append(line)
         left -= len(line)
@@ -176,7 +176,7 @@ def _header(line: str) -> tuple[str, str]:
     return match[1].lower(), match[2].rstrip(" \t")
 
 
-def _body_bytes(headers: Headers) -> int | None:
+def _body_bytes(headers: HeaderLines) -> int | None:
     if any(name == "transfer-encoding" for name, _ in headers):
         raise DeclinedError(HTTPStatus.LENGTH_REQUIRED, "bodies need a Content-Length")
     length = _only(headers, "content-length")
@@ -187,12 +187,12 @@ def _body_bytes(headers: Headers) -> int | None:
     return int(length)
 
 
-def _credentials(headers: Headers) -> str:
+def _credentials(headers: HeaderLines) -> str:
     scheme, _, credentials = (_only(headers, "proxy-authorization") or "").partition(" ")
     return credentials.strip() if scheme.lower() == "basic" else ""
 
 
-def _only(headers: Headers, wanted: str) -> str | None:
+def _only(headers: HeaderLines, wanted: str) -> str | None:
     values = [value for name, value in headers if name == wanted]
     if len(values) > 1:
         raise _malformed(f"the header {wanted} is repeated")

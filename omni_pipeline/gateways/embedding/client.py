@@ -1,7 +1,7 @@
-"""The embedding door: the one path that turns text into vectors (A7).
+"""The embedding client: the one path that turns text into vectors (A7).
 
 Every model is behind it, the one inside this process too, and behind every model the same client.
-Breaker and rate limit, which all runs share, are behind the turnstile that stands before it.
+Breaker and rate limit, which all runs share, are behind the throttle that stands before it.
 """
 
 import itertools
@@ -17,7 +17,7 @@ import numpy as np
 from omni_pipeline.domain.embedding.batching import plan_batches
 from omni_pipeline.domain.embedding.known_models import MINILM, EmbeddingModel, choose_model
 from omni_pipeline.domain.embedding.validation import (
-    Answer,
+    EmbeddingResponse,
     InputRefusedError,
     Vectors,
     read_answer,
@@ -29,13 +29,13 @@ from omni_pipeline.gateways.embedding.local_model import (
     open_local_model,
 )
 from omni_pipeline.gateways.embedding.retry_policy import DEFAULT_RETRY, RetryPolicy
-from omni_pipeline.gateways.embedding.throttle import OpenTurnstile, Turnstile
+from omni_pipeline.gateways.embedding.throttle import NoThrottle, Throttle
 from omni_pipeline.settings import EmbeddingSettings
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from omni_pipeline.gateways.embedding.openai_client import EmbeddingClient
+    from omni_pipeline.gateways.embedding.openai_client import OpenAIEmbeddings
 
 DEADLINE_SECONDS = 60.0
 
@@ -82,21 +82,21 @@ class Embedded:
     failure: OmniError | None = None
 
 
-class EmbeddingDoor:
+class EmbeddingClient:
     """Turns texts into vectors of one model. For one thread at a time."""
 
     def __init__(
         self,
         *,
         model: EmbeddingModel,
-        client: "EmbeddingClient",
+        client: "OpenAIEmbeddings",
         retry: RetryPolicy = DEFAULT_RETRY,
-        turnstile: Turnstile | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self.model = model
         self._client = client
         self._retry = retry
-        self._turnstile = turnstile or OpenTurnstile()
+        self._throttle = throttle or NoThrottle()
 
     def __enter__(self) -> Self:
         return self
@@ -117,9 +117,9 @@ class EmbeddingDoor:
             PermanentError: Key, address, model or dimension is wrong; the message says which.
         """
         counts = [_estimate_tokens(text) for text in PROBE_TEXTS]
-        harvest = _Harvest(counts, self.model.dimensions)
+        results = _Results(counts, self.model.dimensions)
         try:
-            self._ask(PROBE_TEXTS, harvest, tokens=sum(counts), attempts=PROBE_ATTEMPTS)
+            self._send(PROBE_TEXTS, results, tokens=sum(counts), attempts=PROBE_ATTEMPTS)
         except InputRefusedError as refusal:
             raise PermanentError(
                 f"{refusal} It refuses the simplest text: check OMNI_EMBEDDING_MODEL.",
@@ -143,50 +143,50 @@ class EmbeddingDoor:
             PermanentError: Key, quota, address, model or dimension is wrong.
         """
         counts = [_estimate_tokens(text) for text in texts] if tokens is None else tokens
-        harvest = _Harvest(counts, self.model.dimensions)
+        results = _Results(counts, self.model.dimensions)
         try:
             for batch in plan_batches(counts, max_items=REQUEST_ITEMS, max_tokens=REQUEST_TOKENS):
-                self._embed_batch(texts, batch, harvest)
+                self._embed_batch(texts, batch, results)
         except OmniError as error:
-            if not harvest.has_any:
+            if not results.has_any:
                 raise
-            return harvest.embedded(failure=error)
-        return harvest.embedded()
+            return results.embedded(failure=error)
+        return results.embedded()
 
-    def _embed_batch(self, texts: Sequence[str], batch: range, harvest: "_Harvest") -> None:
+    def _embed_batch(self, texts: Sequence[str], batch: range, results: "_Results") -> None:
         """Embed one batch; one that is refused is halved until the refused texts stand alone."""
         try:
-            answer = self._ask(
-                [texts[index] for index in batch], harvest, tokens=harvest.estimate(batch)
+            answer = self._send(
+                [texts[index] for index in batch], results, tokens=results.estimate(batch)
             )
         except InputRefusedError as refusal:
             if len(batch) == 1:
-                harvest.refuse(batch[0], refusal)
+                results.refuse(batch[0], refusal)
                 return
         else:
-            harvest.keep(batch, answer)
+            results.keep(batch, answer)
             return
         middle = len(batch) // 2
-        self._embed_batch(texts, batch[:middle], harvest)
-        self._embed_batch(texts, batch[middle:], harvest)
+        self._embed_batch(texts, batch[:middle], results)
+        self._embed_batch(texts, batch[middle:], results)
 
-    def _ask(
+    def _send(
         self,
         texts: Sequence[str],
-        harvest: "_Harvest",
+        results: "_Results",
         *,
         tokens: int,
         attempts: int | None = None,
-    ) -> Answer:
+    ) -> EmbeddingResponse:
         """Ask until there is an answer that may be used, or patience ends.
 
         Patience is with the endpoint: the time in which other runs have their turn does not count.
         """
         spent_seconds = 0.0
         for attempt in itertools.count(1):
-            self._turnstile.enter(tokens)
+            self._throttle.enter(tokens)
             started = time.monotonic()
-            harvest.requests += 1
+            results.requests += 1
             try:
                 return self._ask_and_tell(texts)
             except TemporaryError as error:
@@ -199,21 +199,21 @@ class EmbeddingDoor:
             time.sleep(wait)
         raise AssertionError("counting never ends")
 
-    def _ask_and_tell(self, texts: Sequence[str]) -> Answer:
+    def _ask_and_tell(self, texts: Sequence[str]) -> EmbeddingResponse:
         try:
-            answer = self._ask_once(texts)
+            answer = self._send_once(texts)
         except OmniError as error:
-            self._turnstile.failed(error)
+            self._throttle.failed(error)
             raise
-        self._turnstile.succeeded()
+        self._throttle.succeeded()
         return answer
 
-    def _ask_once(self, texts: Sequence[str]) -> Answer:
-        answer = self._client.ask(texts, model=self.model)
+    def _send_once(self, texts: Sequence[str]) -> EmbeddingResponse:
+        answer = self._client.send(texts, model=self.model)
         return read_answer(answer, texts, model=self.model.name, dimensions=self.model.dimensions)
 
 
-class _Harvest:
+class _Results:
     """What has come of the texts so far."""
 
     def __init__(self, counts: Sequence[int], dimensions: int) -> None:
@@ -228,7 +228,7 @@ class _Harvest:
         """The batch's tokens, before the endpoint has counted them."""
         return sum(self._counts[index] for index in batch)
 
-    def keep(self, batch: range, answer: Answer) -> None:
+    def keep(self, batch: range, answer: EmbeddingResponse) -> None:
         self._vectors[batch.start : batch.stop] = answer.vectors
         self._tokens += self.estimate(batch) if answer.tokens is None else answer.tokens
         self.has_any = True
@@ -272,18 +272,18 @@ def load_tokenizer(model: EmbeddingModel) -> "str | Tokenizer":
     return load_minilm_tokenizer() if model.tokenizer == MINILM else model.tokenizer
 
 
-def open_embedding_door(
+def open_embedding_client(
     settings: EmbeddingSettings,
     *,
-    turnstile: Turnstile | None = None,
+    throttle: Throttle | None = None,
     retry: RetryPolicy = DEFAULT_RETRY,
     deadline_seconds: float = DEADLINE_SECONDS,
-) -> EmbeddingDoor:
-    """Open the door to the model that ``settings`` name; asks no endpoint yet.
+) -> EmbeddingClient:
+    """Open the client to the model that ``settings`` name; asks no endpoint yet.
 
     Args:
         settings: Neither address nor key means the model inside this process.
-        turnstile: What all runs share of the endpoint; None lets every request through.
+        throttle: What all runs share of the endpoint; None lets every request through.
         retry: When to ask again.
         deadline_seconds: For one request, from connecting to the last byte of the answer.
 
@@ -298,7 +298,7 @@ def open_embedding_door(
         client = openai_client.open_local_client(open_local_model(model.name))
     else:
         client = openai_client.open_remote_client(settings, deadline_seconds=deadline_seconds)
-    return EmbeddingDoor(model=model, client=client, retry=retry, turnstile=turnstile)
+    return EmbeddingClient(model=model, client=client, retry=retry, throttle=throttle)
 
 
 def _estimate_tokens(text: str) -> int:

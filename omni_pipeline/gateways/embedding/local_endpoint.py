@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 LOOPBACK = "127.0.0.1"
-MOST_REQUEST_BYTES = 16 * 1024 * 1024
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
 
 
 class _RefusedError(Exception):
@@ -85,8 +85,8 @@ def _answer(model: LocalModel, environ: "WSGIEnvironment") -> dict[str, Any]:
 
 def _read_request(environ: "WSGIEnvironment") -> Mapping[str, Any]:
     length = int(environ.get("CONTENT_LENGTH") or 0)
-    if length > MOST_REQUEST_BYTES:
-        raise _invalid(f"a request of {length} bytes; at most {MOST_REQUEST_BYTES}")
+    if length > MAX_REQUEST_BYTES:
+        raise _invalid(f"a request of {length} bytes; at most {MAX_REQUEST_BYTES}")
     try:
         request = json.loads(environ["wsgi.input"].read(length))
     except (ValueError, RecursionError):

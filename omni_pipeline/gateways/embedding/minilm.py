@@ -27,7 +27,7 @@ from omni_pipeline.gateways.embedding.minilm_graph import (
 )
 
 # Each computes one text at a time; more of them would starve the rest of a small machine.
-MOST_WORKERS = 2
+MAX_WORKERS = 2
 
 _SLICE_ROWS = 2000
 
@@ -59,7 +59,7 @@ class MiniLM:
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        with ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1)) as workers:
+        with ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as workers:
             return np.stack(list(workers.map(self._encode, texts)))
 
     def _encode(self, text: str) -> Vectors:

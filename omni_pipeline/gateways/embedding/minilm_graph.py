@@ -30,12 +30,12 @@ Weights = Callable[[str], Array]
 
 _NO_CHANNELS = np.array([], dtype=np.int64)
 # The channels with the largest values between the layers; found by looking.
-_LOUD_CHANNELS = np.array([62, 63, 99, 127, 157, 223, 249, 319])
-_LOUD_NEURONS = 8  # per layer; they write to the loud channels
-_LEAST_SCALE = 1e-9  # a token of zeros would divide by zero
-_INT8_MOST = 127
+_OUTLIER_CHANNELS = np.array([62, 63, 99, 127, 157, 223, 249, 319])
+_OUTLIER_NEURONS = 8  # per layer; they write to the outlier channels
+_MIN_SCALE = 1e-9  # a token of zeros would divide by zero
+_INT8_MAX = 127
 _UINT8 = 2  # the data type's number in ONNX
-_GELU_LEAST = -0.17  # the minimum of x * Phi(x), at x = -0.75
+_GELU_MIN = -0.17  # the minimum of x * Phi(x), at x = -0.75
 
 
 def build_graph(weights: Weights, *, is_int8: bool) -> list[bytes]:
@@ -47,7 +47,7 @@ def build_byte_product(*, terms: int, rows: int) -> list[bytes]:
     """A graph that multiplies (rows, terms) bytes by a square of 127s, as the int8 form does."""
     graph = GraphWriter()
     left = graph.node("Cast", INPUT, to=_UINT8)
-    right = graph.constant(np.full((terms, rows), _INT8_MOST, dtype=np.int8))
+    right = graph.constant(np.full((terms, rows), _INT8_MAX, dtype=np.int8))
     one = graph.constant(np.array(1, dtype=np.float32))
     product = graph.node("MatMulIntegerToFloat", left, right, one, one, domain=MICROSOFT)
     return graph.model(inputs={INPUT: [rows, terms]}, output=product)
@@ -70,18 +70,23 @@ class _Transformer:
         hidden = self._normalise(
             self._graph.node("Add", mixed, hidden), f"{name}attention.output.LayerNorm"
         )
-        inner, bias = self._multiply(hidden, f"{name}intermediate.dense", loud=_LOUD_CHANNELS)
+        inner, bias = self._multiply(
+            hidden, f"{name}intermediate.dense", outliers=_OUTLIER_CHANNELS
+        )
         inner = self._graph.node("BiasGelu", inner, bias, domain=MICROSOFT)
         outer = self._add_bias(
             self._multiply(
-                inner, f"{name}output.dense", loud=self._loud_neurons(name), least=_GELU_LEAST
+                inner,
+                f"{name}output.dense",
+                outliers=self._outlier_neurons(name),
+                minimum=_GELU_MIN,
             )
         )
         return self._normalise(self._graph.node("Add", outer, hidden), f"{name}output.LayerNorm")
 
     def _attend(self, hidden: str, name: str) -> str:
         parts = [f"{name}self.{part}" for part in ("query", "key", "value")]
-        joined, bias = self._multiply(hidden, *parts, loud=_LOUD_CHANNELS)
+        joined, bias = self._multiply(hidden, *parts, outliers=_OUTLIER_CHANNELS)
         query, key, value = self._graph.nodes("Split", joined, outputs=3, axis=-1, num_outputs=3)
         context = self._graph.node(
             "MultiHeadAttention", query, key, value, bias, domain=MICROSOFT, num_heads=HEADS
@@ -97,30 +102,36 @@ class _Transformer:
         return self._graph.node("Add", *product_and_bias)
 
     def _multiply(
-        self, value: str, *names: str, loud: Indexes = _NO_CHANNELS, least: float | None = None
+        self,
+        value: str,
+        *names: str,
+        outliers: Indexes = _NO_CHANNELS,
+        minimum: float | None = None,
     ) -> tuple[str, str]:
         """``value`` times the named matrices side by side, and their bias, not yet added.
 
         Args:
             value: Activations.
             names: Of the linear layers.
-            loud: Input channels to be kept in fp32.
-            least: The smallest value that an activation can have, where that is known.
+            outliers: Input channels to be kept in fp32.
+            minimum: The smallest value that an activation can have, where that is known.
         """
         matrix = np.concatenate([self._weights(f"{name}.weight").T for name in names], axis=1)
         bias = np.concatenate([self._weights(f"{name}.bias") for name in names])
         if not self._is_int8:
             product = self._graph.node("MatMul", value, self._graph.constant(matrix))
             return product, self._graph.constant(bias)
-        rounded, scales = _round_columns(matrix, loud)
-        if least is not None:
-            value = self._graph.node("Sub", value, self._number(least))
-            columns = matrix[loud].sum(axis=0) + scales * rounded.sum(axis=0, dtype=np.float32)
-            bias = bias + np.float32(least) * columns
-        product = self._multiply_bytes(value, rounded, scales, loud=loud, is_signed=least is None)
-        if loud.size:
-            picked = self._graph.node("Gather", value, self._graph.constant(loud), axis=-1)
-            exact = self._graph.node("MatMul", picked, self._graph.constant(matrix[loud]))
+        rounded, scales = _round_columns(matrix, outliers)
+        if minimum is not None:
+            value = self._graph.node("Sub", value, self._number(minimum))
+            columns = matrix[outliers].sum(axis=0) + scales * rounded.sum(axis=0, dtype=np.float32)
+            bias = bias + np.float32(minimum) * columns
+        product = self._multiply_bytes(
+            value, rounded, scales, outliers=outliers, is_signed=minimum is None
+        )
+        if outliers.size:
+            picked = self._graph.node("Gather", value, self._graph.constant(outliers), axis=-1)
+            exact = self._graph.node("MatMul", picked, self._graph.constant(matrix[outliers]))
             product = self._graph.node("Add", product, exact)
         return product, self._graph.constant(bias)
 
@@ -130,17 +141,17 @@ class _Transformer:
         rounded: NDArray[np.int8],
         scales: Array,
         *,
-        loud: Indexes,
+        outliers: Indexes,
         is_signed: bool,
     ) -> str:
-        """The product without the loud channels; one scale per token and one per column."""
+        """The product without the outlier channels; one scale per token and one per column."""
         graph = self._graph
-        if loud.size:
+        if outliers.size:
             is_quiet = np.ones(len(rounded), dtype=np.float32)
-            is_quiet[loud] = 0
+            is_quiet[outliers] = 0
             value = graph.node("Mul", value, graph.constant(is_quiet))
         zero = 128 if is_signed else 0
-        scale = self._token_scale(value, most=255 - zero, is_signed=is_signed)
+        scale = self._token_scale(value, maximum=255 - zero, is_signed=is_signed)
         shifted = graph.node("Add", graph.node("Div", value, scale), self._number(zero + 0.5))
         product = graph.node(
             "MatMulIntegerToFloat",
@@ -153,26 +164,26 @@ class _Transformer:
         )
         return graph.node("Mul", product, scale)
 
-    def _token_scale(self, value: str, *, most: int, is_signed: bool) -> str:
+    def _token_scale(self, value: str, *, maximum: int, is_signed: bool) -> str:
         graph = self._graph
         axis = graph.constant(np.array([-1], dtype=np.int64))
         size = graph.node("Abs", value) if is_signed else value
         largest = graph.node("ReduceMax", size, axis, keepdims=1)
-        scale = graph.node("Mul", largest, self._number(1 / most))
-        return graph.node("Max", scale, self._number(_LEAST_SCALE))
+        scale = graph.node("Mul", largest, self._number(1 / maximum))
+        return graph.node("Max", scale, self._number(_MIN_SCALE))
 
     def _number(self, value: float) -> str:
         return self._graph.constant(np.array(value, dtype=np.float32))
 
-    def _loud_neurons(self, layer: str) -> Indexes:
+    def _outlier_neurons(self, layer: str) -> Indexes:
         """The neurons that write the largest weights, which are those with the largest values."""
         matrix = self._weights(f"{layer}output.dense.weight")
-        return np.argsort(-np.abs(matrix).max(axis=0))[:_LOUD_NEURONS]
+        return np.argsort(-np.abs(matrix).max(axis=0))[:_OUTLIER_NEURONS]
 
 
-def _round_columns(matrix: Array, loud: Indexes) -> tuple[NDArray[np.int8], Array]:
+def _round_columns(matrix: Array, outliers: Indexes) -> tuple[NDArray[np.int8], Array]:
     """``matrix`` without its loud rows, as bytes with one scale per column."""
     quiet = matrix.copy()
-    quiet[loud] = 0
-    scales = np.abs(quiet).max(axis=0) / np.float32(_INT8_MOST)
+    quiet[outliers] = 0
+    scales = np.abs(quiet).max(axis=0) / np.float32(_INT8_MAX)
     return np.rint(quiet / scales).astype(np.int8), scales

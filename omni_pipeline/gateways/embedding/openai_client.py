@@ -1,6 +1,6 @@
 """One question to an OpenAI-compatible endpoint, through the openai client.
 
-Imported only when a door is opened: openai takes a second to import.
+Imported only when a client is opened: openai takes a second to import.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from omni_pipeline.gateways.openai.failures import read_failure
 from omni_pipeline.settings import EmbeddingSettings
 
 
-class EmbeddingClient:
-    """Asks once and hands on what came back; retries and checks are the door's."""
+class OpenAIEmbeddings:
+    """Asks once and hands on what came back; retries and checks are the client's."""
 
     def __init__(self, endpoint: OpenAIEndpoint) -> None:
         self._endpoint = endpoint
@@ -26,7 +26,7 @@ class EmbeddingClient:
     def close(self) -> None:
         self._endpoint.close()
 
-    def ask(self, texts: Sequence[str], *, model: EmbeddingModel) -> object:
+    def send(self, texts: Sequence[str], *, model: EmbeddingModel) -> object:
         """The answer's JSON, not yet checked.
 
         Raises:
@@ -48,14 +48,14 @@ class EmbeddingClient:
         raise failure  # not inside `except`: the client's error would travel along as context
 
 
-def open_remote_client(settings: EmbeddingSettings, *, deadline_seconds: float) -> EmbeddingClient:
+def open_remote_client(settings: EmbeddingSettings, *, deadline_seconds: float) -> OpenAIEmbeddings:
     """A client of the endpoint at ``settings.base_url``, or OpenAI's own."""
-    return EmbeddingClient(
+    return OpenAIEmbeddings(
         open_endpoint(settings.base_url, settings.api_key, deadline_seconds=deadline_seconds)
     )
 
 
-def open_local_client(model: LocalModel) -> EmbeddingClient:
+def open_local_client(model: LocalModel) -> OpenAIEmbeddings:
     """A client of ``model`` in this process: the same requests, without a socket."""
     client = openai.OpenAI(
         base_url="http://local.invalid/v1",  # nobody resolves it
@@ -63,7 +63,7 @@ def open_local_client(model: LocalModel) -> EmbeddingClient:
         max_retries=0,
         http_client=httpx2.Client(transport=httpx2.WSGITransport(app=make_app(model))),
     )
-    return EmbeddingClient(
+    return OpenAIEmbeddings(
         OpenAIEndpoint(client=client, redactor=Redactor(), place="inside this process")
     )
 

@@ -15,8 +15,8 @@ class RetryPolicy:
 
     attempts: int = 5
     first_seconds: float = 0.5
-    longest_seconds: float = 30.0
-    longest_asked_seconds: float = 60.0
+    max_seconds: float = 30.0
+    max_asked_seconds: float = 60.0
     total_seconds: float = 180.0
 
     def wait_seconds(
@@ -29,12 +29,12 @@ class RetryPolicy:
         in, is not waited for: its error says when to come back.
         """
         asked = error.retry_after_seconds
-        wait = min(self.longest_seconds, self.first_seconds * 2.0 ** (attempt - 1))
+        wait = min(self.max_seconds, self.first_seconds * 2.0 ** (attempt - 1))
         wait *= random.uniform(0.5, 1.0)  # noqa: S311 - spreads attempts, guards nothing
         if asked is not None:
             wait = max(wait, asked + min(wait, 1.0))
         is_over = attempt >= self.attempts or spent_seconds + wait > self.total_seconds
-        is_long = asked is not None and asked > self.longest_asked_seconds
+        is_long = asked is not None and asked > self.max_asked_seconds
         return None if is_over or is_long else wait
 
 

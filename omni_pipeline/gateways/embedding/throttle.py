@@ -1,6 +1,6 @@
-"""What stands before the embedding door: whether, and when, a request may be sent.
+"""What stands before the embedding client: whether, and when, a request may be sent.
 
-The door knows only this much of the breaker and the rate limit that all runs share.
+The client knows only this much of the breaker and the rate limit that all runs share.
 """
 
 from typing import Protocol
@@ -8,7 +8,7 @@ from typing import Protocol
 from omni_pipeline.errors import OmniError
 
 
-class Turnstile(Protocol):
+class Throttle(Protocol):
     """Lets requests through one by one, and learns from what became of them."""
 
     def enter(self, tokens: int) -> None:
@@ -26,7 +26,7 @@ class Turnstile(Protocol):
         """Note how the request that was let in failed."""
 
 
-class OpenTurnstile:
+class NoThrottle:
     """Lets everybody in: for the model inside this process, and for a person's single question."""
 
     def enter(self, tokens: int) -> None:

@@ -13,7 +13,7 @@ from omni_pipeline.gateways.http.connections import Connections
 from omni_pipeline.gateways.http.dialling import PinnedDialler
 from omni_pipeline.gateways.http.failures import FOREIGN_ERRORS, headers_too_large, outcome_of_error
 from omni_pipeline.gateways.http.limits import FetchLimits
-from omni_pipeline.gateways.http.messages import Answer, RequestHead
+from omni_pipeline.gateways.http.messages import RequestHead, Response
 from omni_pipeline.gateways.http.responses import Head, head_of, not_html, outcome_without_body
 
 
@@ -47,7 +47,7 @@ class WebClient:
         started = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(started + self._limits.whole_seconds):
-                answer = await self._ask(request)
+                answer = await self._send(request)
                 try:
                     return await self._judge(request, wanted, answer, started)
                 finally:
@@ -55,11 +55,11 @@ class WebClient:
         except FOREIGN_ERRORS as error:
             return outcome_of_error(request.url, error)
 
-    async def _ask(self, request: FetchRequest) -> Answer:
+    async def _send(self, request: FetchRequest) -> Response:
         parts = url_parts(request.url)
         connection = await self._connections.to(parts)
         async with asyncio.timeout(self._limits.first_byte_seconds):
-            return await connection.ask(self._head(request, parts))
+            return await connection.send(self._head(request, parts))
 
     def _head(self, request: FetchRequest, parts: UrlParts) -> RequestHead:
         is_default = parts.port == DEFAULT_PORTS[parts.scheme]
@@ -76,7 +76,7 @@ class WebClient:
         )
 
     async def _judge(
-        self, request: FetchRequest, wanted: Wanted, answer: Answer, started: float
+        self, request: FetchRequest, wanted: Wanted, answer: Response, started: float
     ) -> Outcome:
         if sum(len(k) + len(v) for k, v in answer.headers) > self._limits.header_bytes:
             return headers_too_large(request.url)

@@ -15,7 +15,7 @@ from omni_pipeline import faults
 from omni_pipeline.domain.web.inflate import InflateError, Inflater, TooMuchError
 from omni_pipeline.domain.web.outcomes import Unreachable, Unusable
 from omni_pipeline.gateways.http.limits import KIB, FetchLimits
-from omni_pipeline.gateways.http.messages import AnswerBody
+from omni_pipeline.gateways.http.messages import ResponseBody
 
 # A connection is worth this much reading to be used again, and no more.
 _DRAINED_BYTES = 64 * KIB
@@ -28,7 +28,7 @@ _CODING_OVERHEAD_BYTES = 64 * KIB
 class Wanted:
     """What the caller takes: HTML only or any type; a start of it or nothing when it is larger."""
 
-    most_bytes: int
+    max_bytes: int
     html_only: bool = True
     takes_start: bool = False
 
@@ -40,7 +40,7 @@ class Body:
 
 
 async def read_body(
-    url: str, body: AnswerBody, coding: str, *, wanted: Wanted, limits: FetchLimits
+    url: str, body: ResponseBody, coding: str, *, wanted: Wanted, limits: FetchLimits
 ) -> Body | Unusable | Unreachable:
     """Read and inflate the body of an answer, within the limits.
 
@@ -48,10 +48,10 @@ async def read_body(
         TimeoutError: It trickles.
         httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException: It broke off.
     """
-    inflater = Inflater(coding, most_bytes=wanted.most_bytes)
+    inflater = Inflater(coding, max_bytes=wanted.max_bytes)
     data = BytesIO()  # gives its bytes away without a copy, as joining pieces would not
     truncated = False
-    watch = _Watch(wanted.most_bytes, limits)
+    watch = _Watch(wanted.max_bytes, limits)
     try:
         async with asyncio.timeout(limits.first_byte_seconds) as silence:
             while chunk := await body.read():
@@ -62,14 +62,14 @@ async def read_body(
         data.writelines(inflater.finish())
     except TooMuchError:
         if not wanted.takes_start:
-            return _too_large(url, wanted.most_bytes)
+            return _too_large(url, wanted.max_bytes)
         truncated = True
     except InflateError as error:
         return _damaged(url, error)
     return Body(data=data.getvalue(), truncated=truncated)
 
 
-async def drain(body: AnswerBody) -> None:
+async def drain(body: ResponseBody) -> None:
     """Read a short body that nobody wants, so that the connection can serve the next request."""
     drained = 0
     with suppress(TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError):
@@ -81,8 +81,8 @@ async def drain(body: AnswerBody) -> None:
 class _Watch:
     """Notices when too much travels for one body, or too little for too long."""
 
-    def __init__(self, most_bytes: int, limits: FetchLimits) -> None:
-        self._most_bytes = most_bytes + _CODING_OVERHEAD_BYTES
+    def __init__(self, max_bytes: int, limits: FetchLimits) -> None:
+        self._max_bytes = max_bytes + _CODING_OVERHEAD_BYTES
         self._limits = limits
         self._clock = asyncio.get_running_loop().time
         self._travelled = 0
@@ -107,13 +107,13 @@ class _Watch:
 
     def check_travelled(self) -> None:
         """Raise ``TooMuchError`` when more travelled than could be of use."""
-        if self._travelled > self._most_bytes:
+        if self._travelled > self._max_bytes:
             raise TooMuchError
 
 
-def _too_large(url: str, most_bytes: int) -> Unusable:
+def _too_large(url: str, max_bytes: int) -> Unusable:
     return Unusable(
-        url=url, kind="permanent.too_large", reason=f"{url} is larger than {most_bytes} bytes"
+        url=url, kind="permanent.too_large", reason=f"{url} is larger than {max_bytes} bytes"
     )
 
 

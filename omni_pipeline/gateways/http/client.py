@@ -1,4 +1,4 @@
-"""The door to web sites: guarded, bounded, pinned; over HTTP/2 where a site speaks it under TLS.
+"""The way to web sites: guarded, bounded, pinned; over HTTP/2 where a site speaks it under TLS.
 
 One fetch ends in one of the outcomes of ``domain.outcomes``, whatever the site does. Redirects of
 pages are reported, never followed: the caller applies scope and robots.txt to their targets. No
@@ -32,12 +32,12 @@ from omni_pipeline.gateways.http.dialling import (
 from omni_pipeline.gateways.http.escalation import Renderer, better_of, seems_to_need_browser
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.gateways.http.pacing import Fetches, SteadyLoop
-from omni_pipeline.gateways.http.retries import Patience
+from omni_pipeline.gateways.http.retries import FetchRetryPolicy
 
 _DEFAULT_LIMITS = FetchLimits()
 
 
-class WebDoor:
+class HttpClient:
     """Fetches pages and files of web sites; a context manager, used from one thread.
 
     Args:
@@ -64,11 +64,11 @@ class WebDoor:
         self._dialler = PinnedDialler(policy, resolver or system_resolver)
         self._tls = tls
         self._renderer = renderer
-        self._page = Wanted(most_bytes=limits.body_bytes)
+        self._page = Wanted(max_bytes=limits.body_bytes)
 
     def __enter__(self) -> Self:
         self._loop = SteadyLoop()
-        self._patience = Patience(self._limits)
+        self._patience = FetchRetryPolicy(self._limits)
         self._client = WebClient(
             dialler=self._dialler,
             tls=self._tls or tls_context(),
@@ -125,13 +125,13 @@ class WebDoor:
         finally:
             self._cancel(fetches.running)
 
-    def fetch_following(self, url: str, *, hops: int, most_bytes: int) -> Outcome:
+    def fetch_following(self, url: str, *, hops: int, max_bytes: int) -> Outcome:
         """Fetch a file (robots.txt, a sitemap) of any type, through at most ``hops`` redirects.
 
         Every hop passes the address policy. A file larger than ``most_bytes`` is cut there and
         marked as truncated.
         """
-        wanted = Wanted(most_bytes=most_bytes, html_only=False, takes_start=True)
+        wanted = Wanted(max_bytes=max_bytes, html_only=False, takes_start=True)
         return self._loop.run_until_complete(self._follow(url, hops, wanted))
 
     async def _follow(self, url: str, hops: int, wanted: Wanted) -> Outcome:
@@ -170,7 +170,7 @@ class WebDoor:
     async def _fetch_rendered(self, url: str, delay_seconds: float) -> Outcome:
         renderer = self._renderer
         if renderer is None:
-            raise ValueError(f"{url} is to be rendered, and this door was made without a renderer")
+            raise ValueError(f"{url} is to be rendered, and this client was made without a renderer")
         return _refusal(url) or await self._patience.outcome_of(
             url, lambda: renderer.render(url), delay_seconds=delay_seconds
         )

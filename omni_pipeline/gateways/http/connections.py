@@ -1,4 +1,4 @@
-"""Kept connections of the web door: over HTTP/1.1 one page at a time each, over HTTP/2 shared."""
+"""Kept connections: over HTTP/1.1 one page at a time each, over HTTP/2 shared."""
 
 import asyncio
 import ssl
@@ -12,7 +12,7 @@ from omni_pipeline.gateways.http.messages import Connection
 
 
 @dataclass
-class _Kept:
+class _KeptConnection:
     """The connections to one origin.
 
     Attributes:
@@ -43,7 +43,9 @@ class Connections:
         self._dialler = dialler
         self._tls = tls
         self._connect_seconds = connect_seconds
-        self._kept: defaultdict[tuple[str, str, int], _Kept] = defaultdict(_Kept)
+        self._kept: defaultdict[tuple[str, str, int], _KeptConnection] = defaultdict(
+            _KeptConnection
+        )
 
     async def to(self, place: UrlParts) -> Connection:
         """Return a connection to the place's host that takes a request now.
@@ -72,7 +74,7 @@ class Connections:
                 connection.close()
         await asyncio.sleep(0)  # transports close in the next round of the loop
 
-    async def _open_shared(self, place: UrlParts, kept: _Kept) -> Connection:
+    async def _open_shared(self, place: UrlParts, kept: _KeptConnection) -> Connection:
         try:
             return await self._open(place, kept)
         except Exception as error:
@@ -80,7 +82,7 @@ class Connections:
             kept.failure = error
             raise
 
-    async def _open(self, place: UrlParts, kept: _Kept) -> Connection:
+    async def _open(self, place: UrlParts, kept: _KeptConnection) -> Connection:
         stream = await self._dialler.connect(place.host, place.port, self._connect_seconds)
         if place.scheme == "https":
             await stream.secure(self._tls, place.host, self._connect_seconds)
@@ -95,7 +97,7 @@ class Connections:
         return connection
 
 
-def _free(kept: _Kept) -> Connection | None:
+def _free(kept: _KeptConnection) -> Connection | None:
     """A connection that takes a request; those that ended meanwhile are dropped."""
     for connection in list(kept.connections):
         if connection.is_available():

@@ -1,4 +1,4 @@
-"""Connections of the web door: resolve once, judge every answer, dial what was judged.
+"""Connections of the HTTP client: resolve once, judge every answer, dial what was judged.
 
 The name goes through the policy and the address that passed is what the socket connects to, so a
 resolver that changes its mind between two questions finds no second question (FAULTS S18-S20).
@@ -24,7 +24,7 @@ Resolver = Callable[[str, int], Awaitable[Sequence[IPAddress]]]
 """Gives all addresses of a host name; raises OSError when there are none."""
 
 # Of many addresses, one of them IPv6 without a route: two tries cover both families.
-_MOST_TRIES = 3
+_MAX_TRIES = 3
 
 
 class NotAllowedError(Exception):
@@ -56,7 +56,7 @@ class PinnedDialler:
                 addresses = await judged_addresses(
                     host, port, policy=self._policy, resolver=self._resolver
                 )
-                return await _dial(addresses[:_MOST_TRIES], port, seconds)
+                return await _dial(addresses[:_MAX_TRIES], port, seconds)
         except TimeoutError:
             raise httpcore2.ConnectTimeout("connecting took too long") from None
 

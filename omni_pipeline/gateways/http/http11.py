@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection of the web door: one page after the other (RFC 9112).
+"""One HTTP/1.1 connection of the HTTP client: one page after the other (RFC 9112).
 
 Over ``h11``, which knows the protocol and does no input or output. httpcore2's own connection is
 not used: its locks, traces and generators within generators cost more than the protocol itself.
@@ -11,12 +11,12 @@ import h11
 import httpcore2
 
 from omni_pipeline.gateways.http.limits import KIB
-from omni_pipeline.gateways.http.messages import Answer, RequestHead
+from omni_pipeline.gateways.http.messages import RequestHead, Response
 from omni_pipeline.gateways.http.stream import SocketStream
 
 _READ_BYTES = 64 * KIB
 # Of a head that has not ended; one that has is measured by the caller.
-_MOST_HEAD_BYTES = 100 * KIB
+_MAX_HEAD_BYTES = 100 * KIB
 # Servers that close idle connections sooner (Apache: 5 s) are noticed by their closing.
 _KEEPALIVE_SECONDS = 30.0
 
@@ -26,7 +26,7 @@ class Http11Connection:
 
     def __init__(self, stream: SocketStream) -> None:
         self._stream = stream
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD_BYTES)
+        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_BYTES)
         self._is_busy = True  # whoever opened it has the first request
         self._is_closed = False
         self._idle_since = 0.0
@@ -46,7 +46,7 @@ class Http11Connection:
         self._is_closed = True
         self._stream.abort()
 
-    async def ask(self, request: RequestHead) -> Answer:
+    async def send(self, request: RequestHead) -> Response:
         """Send ``request`` and return the head of the answer, whose body is then read off it.
 
         Raises:
@@ -63,7 +63,7 @@ class Http11Connection:
             self.close()
             raise
         assert isinstance(event, h11.Response), "h11 lets nothing else follow a request"
-        return Answer(status=event.status_code, headers=list(event.headers), body=self)
+        return Response(status=event.status_code, headers=list(event.headers), body=self)
 
     async def read(self) -> bytes:
         """The next piece of the answer's body; nothing at its end."""

@@ -1,4 +1,4 @@
-"""One HTTP/2 connection of the web door, shared by the pages of a site (RFC 9113).
+"""One HTTP/2 connection of the HTTP client, shared by the pages of a site (RFC 9113).
 
 Over ``h2``, which knows the protocol and does no input or output. httpcore2's own HTTP/2 is not
 used: it never resets a stream whose body is not read to its end (a PDF, a page too large), so the
@@ -26,27 +26,27 @@ from h2.events import (
 from h2.settings import SettingCodes, Settings
 
 from omni_pipeline.gateways.http.limits import KIB, MIB
-from omni_pipeline.gateways.http.messages import Answer, Headers, RequestHead
+from omni_pipeline.gateways.http.messages import Headers, RequestHead, Response
 from omni_pipeline.gateways.http.stream import SocketStream
 
 _READ_BYTES = 64 * KIB
-# What a site may send of one page, and of all together, before the door has taken any of it.
+# What a site may send of one page, and of all together, before the client has taken any of it.
 _PAGE_WINDOW_BYTES = 256 * KIB
 _WINDOW_BYTES = 4 * MIB
 # What may come that is no part of a page: every frame costs 10 us, and may be empty.
-_MOST_USELESS_BYTES = 256 * KIB
+_MAX_USELESS_BYTES = 256 * KIB
 # Headers are inflated up to here, so that the one page with too many is refused and its
 # neighbours live; beyond it the connection ends.
-_MOST_HEADER_BYTES = MIB
+_MAX_HEADER_BYTES = MIB
 # nginx says goodbye after 1,000 requests, and h2 then drops the pages that are under way.
-_MOST_REQUESTS = 900
+_MAX_REQUESTS = 900
 # Answers to pings and settings that the site does not take.
-_MOST_UNSENT_BYTES = 256 * KIB
+_MAX_UNSENT_BYTES = 256 * KIB
 _STATUS = re.compile(rb"[1-9][0-9]{2}")
 
 
 @dataclass(kw_only=True)
-class _Exchange:
+class _Stream:
     """A request, and what has come for it; ``useful_before`` is the connection's count then."""
 
     useful_before: int
@@ -80,7 +80,7 @@ class Http2Connection:
         self._stream = stream
         # Sites send header names in upper case and "connection: keep-alive"; that is harmless.
         self._h2 = H2Connection(H2Configuration(validate_inbound_headers=False))
-        self._exchanges: dict[int, _Exchange] = {}
+        self._streams: dict[int, _Stream] = {}
         self._requests = 0
         self._useful_events = 0
         self._useless_bytes = 0
@@ -89,11 +89,9 @@ class Http2Connection:
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
     def is_available(self) -> bool:
-        most = min(self._h2.remote_settings.max_concurrent_streams, 100)
+        limit = min(self._h2.remote_settings.max_concurrent_streams, 100)
         return (
-            self._failure is None
-            and self._requests < _MOST_REQUESTS
-            and len(self._exchanges) < most
+            self._failure is None and self._requests < _MAX_REQUESTS and len(self._streams) < limit
         )
 
     def is_closed(self) -> bool:
@@ -107,7 +105,7 @@ class Http2Connection:
         self._end(httpcore2.ReadError("the connection was closed"))
         self._reading.cancel()
 
-    async def ask(self, request: RequestHead) -> Answer:
+    async def send(self, request: RequestHead) -> Response:
         """Send ``request`` and return the head of the answer, whose body is then read off it.
 
         Raises:
@@ -116,43 +114,43 @@ class Http2Connection:
         """
         self._requests += 1
         stream_id = self._h2.get_next_available_stream_id()
-        exchange = self._exchanges[stream_id] = _Exchange(useful_before=self._useful_events)
+        stream = self._streams[stream_id] = _Stream(useful_before=self._useful_events)
         try:
             self._h2.send_headers(stream_id, _sent_headers(request), end_stream=True)
             self._flush()
-            while exchange.headers is None:
-                await exchange.wait()
-            status, headers = _status_and_headers(exchange.headers)
+            while stream.headers is None:
+                await stream.wait()
+            status, headers = _status_and_headers(stream.headers)
         except BaseException:
             self.finish(stream_id)
             raise
-        return Answer(status=status, headers=headers, body=_Body(self, stream_id))
+        return Response(status=status, headers=headers, body=_StreamBody(self, stream_id))
 
     async def read(self, stream_id: int) -> bytes:
         """The next piece of a body, as it comes. What was taken makes room for as much again."""
-        exchange = self._exchanges[stream_id]
-        while not exchange.data:
-            if exchange.is_over and not exchange.failure:
+        stream = self._streams[stream_id]
+        while not stream.data:
+            if stream.is_over and not stream.failure:
                 return b""
-            await exchange.wait()
-        data, exchange.data = bytes(exchange.data), bytearray()
-        self._acknowledge(stream_id, exchange)
+            await stream.wait()
+        data, stream.data = bytes(stream.data), bytearray()
+        self._acknowledge(stream_id, stream)
         self._flush()
         return data
 
     def finish(self, stream_id: int) -> None:
         """Forget an exchange, and stop the site if it has not ended it."""
-        exchange = self._exchanges.pop(stream_id, None)
-        if exchange is None or self._failure:
+        stream = self._streams.pop(stream_id, None)
+        if stream is None or self._failure:
             return
-        self._acknowledge(stream_id, exchange)
-        if not exchange.is_over:
+        self._acknowledge(stream_id, stream)
+        if not stream.is_over:
             self._h2.reset_stream(stream_id, ErrorCodes.CANCEL)
             # So much may be on its way.
             self._useless_bytes = max(self._useless_bytes - _PAGE_WINDOW_BYTES, -_WINDOW_BYTES)
         self._flush()
-        is_silent = not exchange.is_over and self._useful_events == exchange.useful_before
-        if is_silent or (self._requests >= _MOST_REQUESTS and not self._exchanges):
+        is_silent = not stream.is_over and self._useful_events == stream.useful_before
+        if is_silent or (self._requests >= _MAX_REQUESTS and not self._streams):
             self.close()
 
     def _introduce(self) -> None:
@@ -162,7 +160,7 @@ class Http2Connection:
             SettingCodes.INITIAL_WINDOW_SIZE: _PAGE_WINDOW_BYTES,
         }
         self._h2.local_settings = Settings(client=True, initial_values=values)
-        self._h2.decoder.max_header_list_size = _MOST_HEADER_BYTES
+        self._h2.decoder.max_header_list_size = _MAX_HEADER_BYTES
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(_WINDOW_BYTES)
         self._flush()
@@ -176,7 +174,7 @@ class Http2Connection:
                 for event in self._h2.receive_data(data):
                     self._take(event)
                 self._flush()
-                if self._useless_bytes > _MOST_USELESS_BYTES:
+                if self._useless_bytes > _MAX_USELESS_BYTES:
                     failure = httpcore2.RemoteProtocolError("it sends much that is no page")
                     break
         except (httpcore2.NetworkError, httpcore2.RemoteProtocolError) as error:
@@ -190,27 +188,27 @@ class Http2Connection:
     def _take(self, event: Event) -> None:
         if isinstance(event, ConnectionTerminated):
             raise httpcore2.RemoteProtocolError("it says goodbye")
-        exchange = self._exchanges.get(getattr(event, "stream_id", 0))
-        if exchange is None:
+        stream = self._streams.get(getattr(event, "stream_id", 0))
+        if stream is None:
             return
         match event:
             case ResponseReceived():
-                exchange.headers = event.headers
+                stream.headers = event.headers
                 self._useful_events += 1
                 self._useless_bytes = min(self._useless_bytes, 0)
             case DataReceived():
-                exchange.data += event.data
-                exchange.owed_bytes += event.flow_controlled_length
+                stream.data += event.data
+                stream.owed_bytes += event.flow_controlled_length
                 self._useful_events += 1
                 self._useless_bytes -= len(event.data)
             case StreamEnded():
-                exchange.end()
+                stream.end()
             case StreamReset():
-                exchange.end(httpcore2.RemoteProtocolError("it reset the request"))
-        exchange.news.set()
+                stream.end(httpcore2.RemoteProtocolError("it reset the request"))
+        stream.news.set()
 
-    def _acknowledge(self, stream_id: int, exchange: _Exchange) -> None:
-        owed, exchange.owed_bytes = exchange.owed_bytes, 0
+    def _acknowledge(self, stream_id: int, stream: _Stream) -> None:
+        owed, stream.owed_bytes = stream.owed_bytes, 0
         if owed and self._failure is None:
             self._h2.acknowledge_received_data(owed, stream_id)
 
@@ -224,19 +222,19 @@ class Http2Connection:
         except httpcore2.WriteError as error:
             self._end(error)
             return
-        if unsent_bytes > _MOST_UNSENT_BYTES:
+        if unsent_bytes > _MAX_UNSENT_BYTES:
             self._end(httpcore2.WriteError("it does not read"))
 
     def _end(self, failure: Exception) -> None:
         if self._failure is None:
             self._failure = failure
             self._stream.abort()
-        for exchange in self._exchanges.values():
-            if not exchange.is_over:
-                exchange.end(self._failure)
+        for stream in self._streams.values():
+            if not stream.is_over:
+                stream.end(self._failure)
 
 
-class _Body:
+class _StreamBody:
     """What an answer needs of its connection."""
 
     def __init__(self, connection: Http2Connection, stream_id: int) -> None:

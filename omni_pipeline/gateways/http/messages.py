@@ -1,4 +1,4 @@
-"""What goes over a connection of the web door: the head of a request, and an answer to it."""
+"""What goes over a connection of the HTTP client: the head of a request, and an answer to it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,7 +22,7 @@ class RequestHead:
     headers: Headers
 
 
-class AnswerBody(Protocol):
+class ResponseBody(Protocol):
     """The body of an answer, of which nobody need read more than they want."""
 
     async def read(self) -> bytes:
@@ -37,18 +37,18 @@ class AnswerBody(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class Response:
     """The head of an answer, and its body while that is under way."""
 
     status: int
     headers: Headers
-    body: AnswerBody
+    body: ResponseBody
 
 
 class Connection(Protocol):
     """HTTP/1.1's serves one page at a time, HTTP/2's many."""
 
-    async def ask(self, request: RequestHead) -> Answer:
+    async def send(self, request: RequestHead) -> Response:
         """Send a request and return the head of the answer.
 
         Raises:

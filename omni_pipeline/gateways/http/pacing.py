@@ -1,4 +1,4 @@
-"""Time in the web door: when a host may be asked again, and a loop that waits for callers."""
+"""Time in the HTTP client: when a host may be asked again, and a loop that waits for callers."""
 
 import asyncio
 from collections import deque
@@ -65,7 +65,7 @@ class HostPace:
 class SteadyLoop(asyncio.SelectorEventLoop):
     """An event loop whose clock stands still while it does not run.
 
-    The door's loop runs only while a caller waits for an outcome. On the wall's clock a caller
+    The client's loop runs only while a caller waits for an outcome. On the wall's clock a caller
     that takes long over one page would let every other fetch time out behind its back: when the
     loop goes on, timers that ran out fire in the same round as data that arrived in time.
     """

@@ -32,7 +32,7 @@ _VALIDATOR = re.compile(r"[\x20-\x7e]{1,512}")
 
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
-_MOST_ROBOTS_TAG = 512
+_MAX_ROBOTS_TAG = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Head:
         """The X-Robots-Tag headers, a line each, as far as they are sane; None without any."""
         values = [value for key, value in self.headers if key == "x-robots-tag"]
         lines = "\n".join(_UNPRINTABLE.sub(" ", value) for value in values)
-        return lines[:_MOST_ROBOTS_TAG] or None
+        return lines[:_MAX_ROBOTS_TAG] or None
 
     def validator(self, name: str) -> str | None:
         value = self.get(name)

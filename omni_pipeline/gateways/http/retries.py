@@ -12,7 +12,7 @@ from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.gateways.http.pacing import HostPace
 
 
-class Patience:
+class FetchRetryPolicy:
     """Makes attempts at each host's pace; what a host showed one fetch, all fetches heed."""
 
     def __init__(self, limits: FetchLimits) -> None:

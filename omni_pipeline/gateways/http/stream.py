@@ -1,4 +1,4 @@
-"""A connected socket of the web door, in clear or under TLS."""
+"""A connected socket of the HTTP client, in clear or under TLS."""
 
 import asyncio
 import select
@@ -11,7 +11,7 @@ import httpcore2
 from omni_pipeline.gateways.http.limits import MIB
 
 # A page under way is read as it comes; so much is held only of what nobody asked for.
-_MOST_HELD_BYTES = MIB
+_MAX_HELD_BYTES = MIB
 
 
 class SocketStream(asyncio.Protocol):
@@ -34,7 +34,7 @@ class SocketStream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._held.append(data)
         self._held_bytes += len(data)
-        if self._held_bytes > _MOST_HELD_BYTES:
+        if self._held_bytes > _MAX_HELD_BYTES:
             self.abort()
         self._wake()
 
@@ -49,7 +49,7 @@ class SocketStream(asyncio.Protocol):
     async def read(self, max_bytes: int) -> bytes:
         """Return what came, at most ``max_bytes``; nothing at the end.
 
-        Waits without end: every wait in the door is under a deadline of its fetch.
+        Waits without end: every wait in the client is under a deadline of its fetch.
 
         Raises:
             httpcore2.ReadError: The connection broke.

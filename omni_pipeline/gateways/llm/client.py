@@ -1,4 +1,4 @@
-"""The door to the chat model that reads product pages; opened only where one is configured.
+"""The way to the chat model that reads product pages; opened only where one is configured.
 
 It asks one question of one page, without tools, for an answer of fixed form and bounded length.
 """
@@ -15,13 +15,13 @@ from omni_pipeline.errors import OmniError, TemporaryError
 from omni_pipeline.settings import ExtractionSettings
 
 if TYPE_CHECKING:
-    from omni_pipeline.gateways.llm.openai_client import ExtractionClient
+    from omni_pipeline.gateways.llm.openai_client import OpenAIChat
 
 DEADLINE_SECONDS = 60.0
 ATTEMPTS = 2
 PAUSE_SECONDS = 2.0
 # An endpoint that asks for a longer pause is left alone; the page is read in the next refresh.
-MOST_PAUSE_SECONDS = 20.0
+MAX_PAUSE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +47,12 @@ class PageRefusedError(OmniError):
     kind = "permanent.page_refused"
 
 
-class ExtractionDoor:
+class LlmClient:
     """Asks a chat model about pages. For one thread at a time."""
 
     def __init__(
         self,
-        client: "ExtractionClient",
+        client: "OpenAIChat",
         *,
         pause_seconds: float = PAUSE_SECONDS,
         sleep: Callable[[float], None] = time.sleep,
@@ -89,7 +89,7 @@ class ExtractionDoor:
                 if input_tokens:
                     break  # the first answer was of no use, and is paid for
                 pause = max(self._pause_seconds, error.retry_after_seconds or 0.0)
-                if attempt == ATTEMPTS or pause > MOST_PAUSE_SECONDS:
+                if attempt == ATTEMPTS or pause > MAX_PAUSE_SECONDS:
                     raise
                 self._sleep(pause)
                 continue
@@ -130,10 +130,10 @@ def estimate_tokens(question: Question) -> int:
     return len(question.message.encode()) // 3 + 500
 
 
-def open_extraction_door(
+def open_llm_client(
     settings: ExtractionSettings, *, deadline_seconds: float = DEADLINE_SECONDS
-) -> ExtractionDoor:
-    """Open the door to the configured model; asks nothing yet."""
+) -> LlmClient:
+    """Open the client to the configured model; asks nothing yet."""
     from omni_pipeline.gateways.llm import openai_client  # noqa: PLC0415 - slow import
 
-    return ExtractionDoor(openai_client.open_client(settings, deadline_seconds))
+    return LlmClient(openai_client.open_client(settings, deadline_seconds))

@@ -1,6 +1,6 @@
 """One question about a page to an OpenAI-compatible chat endpoint, through the openai client.
 
-Imported only when a door is opened: openai takes a second to import.
+Imported only when a client is opened: openai takes a second to import.
 """
 
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ import openai
 
 from omni_pipeline.domain.products.llm_questions import (
     INSTRUCTIONS,
-    MOST_ANSWER_TOKENS,
+    MAX_ANSWER_TOKENS,
     SCHEMA,
     Question,
 )
@@ -29,8 +29,8 @@ _PAGE_STATUSES = (
 _LATER_STATUSES = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY)
 
 
-class ExtractionClient:
-    """Asks once and hands on what came back; repeating and judging are the door's."""
+class OpenAIChat:
+    """Asks once and hands on what came back; repeating and judging are the client's."""
 
     def __init__(self, endpoint: OpenAIEndpoint, *, model: str) -> None:
         self._endpoint = endpoint
@@ -56,7 +56,7 @@ class ExtractionClient:
                     "type": "json_schema",
                     "json_schema": {"name": "product", "strict": True, "schema": dict(SCHEMA)},
                 },
-                max_completion_tokens=MOST_ANSWER_TOKENS,
+                max_completion_tokens=MAX_ANSWER_TOKENS,
             )
         except openai.APIError as error:
             failure = self._read_failure(error)
@@ -112,7 +112,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_client(settings: ExtractionSettings, deadline_seconds: float) -> ExtractionClient:
+def open_client(settings: ExtractionSettings, deadline_seconds: float) -> OpenAIChat:
     """A client of the endpoint at ``settings.base_url``, or OpenAI's own."""
     endpoint = open_endpoint(settings.base_url, settings.api_key, deadline_seconds=deadline_seconds)
-    return ExtractionClient(endpoint, model=settings.model)
+    return OpenAIChat(endpoint, model=settings.model)

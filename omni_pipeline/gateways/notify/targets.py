@@ -1,4 +1,4 @@
-"""The door to people: chats, mail and the like through apprise, programs by webhooks."""
+"""The way to people: chats, mail and the like through apprise, programs by webhooks."""
 
 import hashlib
 import logging
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 # Shorter parts of a target's address are words such as "services", not keys.
-LEAST_KEY_LENGTH = 8
+MIN_KEY_LENGTH = 8
 
 
 class NotDeliveredError(TemporaryError):
@@ -81,9 +81,9 @@ def _open(url: str, secret: str | None) -> Target:
         host = parts.hostname or ""
         name = f"webhook {host} #{name[-6:]}"
     except ValueError:
-        return Unusable(name=name, reason="its address cannot be read")
+        return UnusableTarget(name=name, reason="its address cannot be read")
     if scheme == "http" and host not in LOOPBACK:
-        return Unusable(
+        return UnusableTarget(
             name=name,
             reason="plain http would send alerts in clear: use https, or http on loopback",
         )
@@ -91,7 +91,7 @@ def _open(url: str, secret: str | None) -> Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unusable:
+class UnusableTarget:
     """An entry of ``OMNI_ALERT_URLS`` that nothing can be sent to."""
 
     name: str
@@ -161,7 +161,7 @@ class AppriseTarget:
 
 def _not_delivered(name: str, url: str, reason: str) -> OmniError:
     """Without a cause: what libraries raise quotes addresses, and with them keys."""
-    why = Redactor(secrets=tuple(_secrets_of(url))).line(reason, most=200)
+    why = Redactor(secrets=tuple(_secrets_of(url))).line(reason, limit=200)
     return NotDeliveredError(f"{name} did not take the message: {why or 'it gave no reason'}")
 
 
@@ -174,4 +174,4 @@ def _secrets_of(url: str) -> Iterator[str]:
     found += parts.netloc.rpartition("@")[0].split(":")
     if parts.scheme not in ("http", "https"):
         found.append(parts.netloc)  # apprise keeps tokens where others have a host
-    yield from (unquote(part) for part in found if len(part) >= LEAST_KEY_LENGTH)
+    yield from (unquote(part) for part in found if len(part) >= MIN_KEY_LENGTH)

@@ -19,7 +19,7 @@ from omni_pipeline.domain.alert_messages import Message
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
-MOST_ANSWER_READ = 300
+MAX_ANSWER_READ = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Webhook:
         ):
             if answer.is_success:
                 return None
-            said = next(answer.iter_bytes(MOST_ANSWER_READ), b"")
+            said = next(answer.iter_bytes(MAX_ANSWER_READ), b"")
             return f"HTTP {answer.status_code} {said.decode(errors='replace')}".strip()
 
     def _headers(self, message: Message, body: bytes) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """An OpenAI-compatible endpoint, as everything that asks one reaches it.
 
-Imported only when a door is opened: openai takes a second to import.
+Imported only when a client is opened: openai takes a second to import.
 """
 
 import json
@@ -44,7 +44,7 @@ class OpenAIEndpoint:
         try:
             return json.loads(content)
         except (ValueError, RecursionError):
-            begin = self.redactor.line(content[:100].decode(errors="replace"), most=60)
+            begin = self.redactor.line(content[:100].decode(errors="replace"), limit=60)
         raise TemporaryError(
             f"{who} answered what is not JSON, beginning with {begin!r}. Check "
             "OMNI_EMBEDDING_BASE_URL if this lasts.",

@@ -1,6 +1,6 @@
 """HTTP for the embedding client that ends: by the clock, by size, and at the first host.
 
-Imported only when a door is opened: httpx2 is not free.
+Imported only when a client is opened: httpx2 is not free.
 """
 
 import ssl

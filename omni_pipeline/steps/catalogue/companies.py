@@ -23,7 +23,9 @@ def join_profiles(refresh: Refresh) -> CompaniesReport:
     company = Company()
     pages = after_id = 0
     with refresh.stage("companies"):
-        while batch := refresh.read(extracted_pages.companies, after_id=after_id, most=BATCH_PAGES):
+        while batch := refresh.read(
+            extracted_pages.companies, after_id=after_id, limit=BATCH_PAGES
+        ):
             profiles = [companies.from_json(page.company) for page in batch]
             company = merge_companies([company, *profiles])
             pages += len(batch)

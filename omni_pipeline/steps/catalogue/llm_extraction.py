@@ -14,7 +14,7 @@ from uuid import uuid4
 from psycopg import Connection
 
 from omni_pipeline.domain.products.llm_questions import (
-    MOST_ANSWER_TOKENS,
+    MAX_ANSWER_TOKENS,
     QUESTION_VERSION,
     Question,
     complete,
@@ -26,17 +26,17 @@ from omni_pipeline.gateways.llm.client import PageRefusedError, Reading, estimat
 from omni_pipeline.settings import ExtractionSettings
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.catalogue import llm_answers
-from omni_pipeline.store.catalogue.llm_answers import Kept, Key
+from omni_pipeline.store.catalogue.llm_answers import KeptAnswer, Key
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.usage import token_usage
 from omni_pipeline.store.usage.token_usage import Bill, ChatBatch
 
 # An endpoint that refuses this many pages in a row refuses the question, not the pages.
-MOST_REFUSALS_IN_A_ROW = 20
+MAX_REFUSALS_IN_A_ROW = 20
 
 
-class ExtractionDoor(Protocol):
-    """What this step needs of the door."""
+class LlmExtractor(Protocol):
+    """What this step needs of the client."""
 
     def ask(self, question: Question) -> Reading: ...
 
@@ -58,7 +58,7 @@ class ModelReader:
 
     refresh: Refresh
     settings: ExtractionSettings
-    door: ExtractionDoor
+    client: LlmExtractor
     pages_asked: int = 0
     stopped_by: OmniError | None = None
     _refusals_in_a_row: int = field(default=0, init=False)
@@ -80,14 +80,14 @@ class ModelReader:
         kept = self.refresh.read(llm_answers.find, key) or self._ask(question, key)
         return complete(found, kept.answer, question) if kept.answer else tuple(found)
 
-    def _ask(self, question: Question, key: Key) -> Kept:
+    def _ask(self, question: Question, key: Key) -> KeptAnswer:
         if self.stopped_by is not None:
             raise self.stopped_by
         try:
-            kept = self._buy(question, key)
+            kept = self._embed_within_budget(question, key)
         except PageRefusedError as error:
             self._refusals_in_a_row += 1
-            if self._refusals_in_a_row == MOST_REFUSALS_IN_A_ROW:
+            if self._refusals_in_a_row == MAX_REFUSALS_IN_A_ROW:
                 self.stopped_by = error
             raise
         except LeaseLostError:
@@ -98,25 +98,25 @@ class ModelReader:
         self._refusals_in_a_row = 0
         return kept
 
-    def _buy(self, question: Question, key: Key) -> Kept:
+    def _embed_within_budget(self, question: Question, key: Key) -> KeptAnswer:
         """Book, ask, keep and settle; no transaction is open while the model is asked."""
         sent = self._batch(self.settings.input_price)
         answered = self._batch(self.settings.output_price)
         self._book(sent, question)
         try:
-            reading = self.door.ask(question)
+            reading = self.client.ask(question)
         except OmniError:
             self.refresh.write(token_usage.cancel, sent.id)
             raise
         self.refresh.write(_keep, key, reading, sent=sent, answered=answered)
         self.pages_asked += 1
-        return Kept(answer=reading.answer)
+        return KeptAnswer(answer=reading.answer)
 
     def _batch(self, price: Decimal | None) -> ChatBatch:
         return ChatBatch(id=uuid4(), chat_model=self.settings.model, price_per_million=price)
 
     def _book(self, batch: ChatBatch, question: Question) -> None:
-        tokens = estimate_tokens(question) + MOST_ANSWER_TOKENS
+        tokens = estimate_tokens(question) + MAX_ANSWER_TOKENS
         booking = self.refresh.write(
             token_usage.book,
             batch,
@@ -133,7 +133,7 @@ class ModelReader:
 
 def _keep(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     key: Key,
     reading: Reading,
     *,
@@ -141,6 +141,6 @@ def _keep(
     answered: ChatBatch,
 ) -> None:
     bill = Bill(requests=reading.requests, texts=1, tokens=reading.input_tokens)
-    token_usage.settle(conn, holding, sent, bill)
-    token_usage.settle(conn, holding, answered, Bill(tokens=reading.output_tokens))
-    llm_answers.keep(conn, holding, key, reading.answer)
+    token_usage.settle(conn, claim, sent, bill)
+    token_usage.settle(conn, claim, answered, Bill(tokens=reading.output_tokens))
+    llm_answers.keep(conn, claim, key, reading.answer)

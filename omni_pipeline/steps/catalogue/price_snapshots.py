@@ -38,7 +38,7 @@ def snapshot_prices(refresh: Refresh) -> PriceSnapshotsReport:
     """Compare what each listed product's page shows with its newest snapshot."""
     compared = added = points = after_id = 0
     with refresh.stage("price_snapshots"):
-        while views := refresh.read(price_snapshots.seen, after_id=after_id, most=BATCH_PRODUCTS):
+        while views := refresh.read(price_snapshots.seen, after_id=after_id, limit=BATCH_PRODUCTS):
             new_points = _daily_points(views) if refresh.domain.daily_price_points else []
             verdicts = {view.product_id: _judge(view) for view in views}
             refresh.write(_save, views, verdicts, new_points)
@@ -99,16 +99,16 @@ def _availability(text: str | None) -> Availability | None:
 
 def _save(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     views: Sequence[PriceInView],
     verdicts: dict[int, Verdict],
     points: list[NewSnapshot],
 ) -> None:
     changed = [_snapshot(view) for view in views if verdicts[view.product_id] is Verdict.CHANGED]
-    price_snapshots.append(conn, holding, changed + points)
+    price_snapshots.append(conn, claim, changed + points)
     faults.point("CP11")
     suspicious = [view for view in views if verdicts[view.product_id] is Verdict.SUSPICIOUS]
-    price_snapshots.hold(conn, holding, [_to_hold(view) for view in suspicious])
+    price_snapshots.hold(conn, claim, [_to_hold(view) for view in suspicious])
     price_snapshots.release(conn, _cleared(views, verdicts))
 
 

@@ -18,12 +18,12 @@ from omni_pipeline.domain.products.llm_questions import QUESTION_VERSION
 from omni_pipeline.domain.products.matching import Matcher
 from omni_pipeline.domain.products.model import PageKind, Product
 from omni_pipeline.errors import LeaseLostError, OmniError, PermanentError
-from omni_pipeline.steps.catalogue.llm_extraction import ExtractionDoor, ModelReader
+from omni_pipeline.steps.catalogue.llm_extraction import LlmExtractor, ModelReader
 from omni_pipeline.steps.crawl.removal import is_implausible
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.store.catalogue import companies, extracted_pages, products
 from omni_pipeline.store.catalogue.extracted_pages import DueBody, NewExtraction
-from omni_pipeline.store.catalogue.products import NewProduct, Sighting
+from omni_pipeline.store.catalogue.products import NewProduct, ProductListing
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.jobs.crawl_jobs import Claim
@@ -33,7 +33,7 @@ from omni_pipeline.store.jobs.domains import Domain
 BATCH_PAGES = 20
 
 # Longer ones are no addresses of pages; the crawler has none either.
-MOST_URL_BYTES = 2048
+MAX_URL_BYTES = 2048
 
 # What reading a page made by somebody else may raise: one page costs one page, never the refresh.
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -67,16 +67,16 @@ class _Read:
     unanswered: Failure | None = None
 
 
-def extract(refresh: Refresh, door: ExtractionDoor | None = None) -> ProductsReport:
+def extract(refresh: Refresh, client: LlmExtractor | None = None) -> ProductsReport:
     """Read every live page whose body, or whose extractor, changed; then settle the list.
 
     A page that cannot be read keeps what it showed; the failure is on the ledger.
 
     Args:
         refresh: The claimed domain.
-        door: To the chat model, where one is configured.
+        client: To the chat model, where one is configured.
     """
-    model = _open_reader(refresh, door)
+    model = _open_reader(refresh, client)
     extractor = extractor_of(refresh.domain, model.settings.model if model else None)
     done = failed = seen = unanswered = after_id = 0
     with refresh.stage("products"):
@@ -90,7 +90,7 @@ def extract(refresh: Refresh, door: ExtractionDoor | None = None) -> ProductsRep
             after_id = due[-1].page_id
             refresh.report(Progress(stage="products", done=done, known=known, failed=failed))
         refresh.write(_settle)
-        numbers = refresh.read(lambda conn, holding: products.count(conn, holding.domain_id))
+        numbers = refresh.read(lambda conn, claim: products.count(conn, claim.domain_id))
     return ProductsReport(
         pages_extracted=done - failed,
         pages_failed=failed,
@@ -103,11 +103,11 @@ def extract(refresh: Refresh, door: ExtractionDoor | None = None) -> ProductsRep
     )
 
 
-def _open_reader(refresh: Refresh, door: ExtractionDoor | None) -> ModelReader | None:
+def _open_reader(refresh: Refresh, client: LlmExtractor | None) -> ModelReader | None:
     settings = refresh.settings.extraction
-    if door is None or settings is None:
+    if client is None or settings is None:
         return None
-    return ModelReader(refresh=refresh, settings=settings, door=door)
+    return ModelReader(refresh=refresh, settings=settings, client=client)
 
 
 def extractor_of(domain: Domain, model: str | None = None) -> str:
@@ -125,7 +125,7 @@ def _count_due(refresh: Refresh, extractor: str) -> int:
 
 def _due(refresh: Refresh, extractor: str, after_id: int) -> list[DueBody]:
     return refresh.read(
-        extracted_pages.due, extractor=extractor, after_id=after_id, most=BATCH_PAGES
+        extracted_pages.due, extractor=extractor, after_id=after_id, limit=BATCH_PAGES
     )
 
 
@@ -153,7 +153,7 @@ def _read(page: DueBody, *, currency: str | None, model: ModelReader | None) -> 
     company = extract_company(page.html, page.url)
     return _Read(
         page=page,
-        products=tuple(one for one in found if len(one.url.encode()) <= MOST_URL_BYTES),
+        products=tuple(one for one in found if len(one.url.encode()) <= MAX_URL_BYTES),
         company=_clean(companies.as_json(company)) if company.evidence else None,
         unanswered=unanswered,
     )
@@ -178,7 +178,7 @@ def _ask_about(
 
 def _save(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     read: list[_Read],
     failures: list[Failure],
     *,
@@ -189,20 +189,20 @@ def _save(
         NewExtraction(page_id=one.page.page_id, body_hash=one.page.body_hash, company=one.company)
         for one in read
     ]
-    extracted_pages.save(conn, holding, extracted, extractor=extractor)
-    before = products.forget_sightings(conn, [one.page.page_id for one in read])
-    sightings = _identify(conn, holding, read)
-    products.save_sightings(conn, holding, sightings)
-    products.show(conn, list(before | {one.product_id for one in sightings}))
-    failed_pages.resolve(conn, holding, [one.page.url for one in read], "extract")
+    extracted_pages.save(conn, claim, extracted, extractor=extractor)
+    before = products.forget_listings(conn, [one.page.page_id for one in read])
+    listings = _identify(conn, claim, read)
+    products.save_listings(conn, claim, listings)
+    products.show(conn, list(before | {one.product_id for one in listings}))
+    failed_pages.resolve(conn, claim, [one.page.url for one in read], "extract")
     unanswered = [one.unanswered for one in read if one.unanswered]
-    failed_pages.record(conn, holding, "extract", [*failures, *unanswered])
+    failed_pages.record(conn, claim, "extract", [*failures, *unanswered])
 
 
-def _identify(conn: Connection, holding: Claim, read: list[_Read]) -> list[Sighting]:
+def _identify(conn: Connection, claim: Claim, read: list[_Read]) -> list[ProductListing]:
     """Find the product of each extraction: add the new ones, merge those that are one."""
     keys = {key for one in read for product in one.products for key in identities_of(product)}
-    matcher = Matcher(products.load_known(conn, holding, list(keys)))
+    matcher = Matcher(products.load_known(conn, claim, list(keys)))
     matched = [
         (one.page, position, product, matcher.match(identities_of(product), product.name))
         for one in read
@@ -216,22 +216,22 @@ def _identify(conn: Connection, holding: Claim, read: list[_Read]) -> list[Sight
         return ids.get(settled, settled)
 
     owners = {key: stored(owner) for key, owner in matcher.owners.items()}
-    sightings = [
-        _sighting(page, position, product, stored(number))
+    listings = [
+        _listing(page, position, product, stored(number))
         for page, position, product, number in matched
     ]
     merged = {number: stored(number) for number in matcher.absorbed if number > 0}
     products.merge(conn, merged)
-    products.add(conn, holding, _new_products(set(ids.values()), owners, sightings))
-    products.keep_keys(conn, holding, owners)
-    return sightings
+    products.add(conn, claim, _new_products(set(ids.values()), owners, listings))
+    products.keep_keys(conn, claim, owners)
+    return listings
 
 
 def _new_products(
-    ids: set[int], owners: dict[str, int], sightings: list[Sighting]
+    ids: set[int], owners: dict[str, int], listings: list[ProductListing]
 ) -> list[NewProduct]:
     identity = {owner: key for key, owner in sorted(owners.items(), reverse=True)}
-    first = {one.product_id: one for one in reversed(sightings) if one.product_id in ids}
+    first = {one.product_id: one for one in reversed(listings) if one.product_id in ids}
     return [
         NewProduct(
             product_id=number,
@@ -243,8 +243,8 @@ def _new_products(
     ]
 
 
-def _sighting(page: DueBody, position: int, product: Product, product_id: int) -> Sighting:
-    return Sighting(
+def _listing(page: DueBody, position: int, product: Product, product_id: int) -> ProductListing:
+    return ProductListing(
         page_id=page.page_id,
         position=position,
         product_id=product_id,
@@ -264,12 +264,12 @@ def _clean(value: Any) -> Any:
     return storable(value) if isinstance(value, str) else value
 
 
-def _settle(conn: Connection, holding: Claim) -> None:
+def _settle(conn: Connection, claim: Claim) -> None:
     """Delist what no page shows any more, or hold it when it is too much to be believed."""
-    products.note_seen(conn, holding)
-    vanished = products.vanished(conn, holding)
+    products.note_seen(conn, claim)
+    vanished = products.vanished(conn, claim)
     doubtful = [one.product_id for one in vanished if not one.is_confirmed]
-    if is_implausible(len(doubtful), products.count(conn, holding.domain_id).listed):
+    if is_implausible(len(doubtful), products.count(conn, claim.domain_id).listed):
         products.hold(conn, doubtful)
         vanished = [one for one in vanished if one.is_confirmed]
-    products.delist(conn, holding, [one.product_id for one in vanished])
+    products.delist(conn, claim, [one.product_id for one in vanished])

@@ -3,13 +3,13 @@
 from psycopg import Connection
 
 from omni_pipeline.steps.checks.counts import CountsReport
-from omni_pipeline.steps.crawl.removal import MOST_GONE_SHARE
+from omni_pipeline.steps.crawl.removal import MAX_GONE_SHARE
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import crawl_jobs, domains
 
 # More failures than this in a refresh are no longer single pages that had a bad day (A17).
-MOST_FAILED_SHARE = 0.1
-FEWEST_FAILED = 5
+MAX_FAILED_SHARE = 0.1
+MIN_FAILED = 5
 
 
 def check_removals(conn: Connection, host: str) -> CountsReport:
@@ -42,7 +42,7 @@ def _check_held(
     held = {reason: count for reason, count in count_by_reason.items() if reason in reasons}
     pages = sum(held.values())
     summary = (
-        f"{pages} live pages of {host} {what} ({_listed(held)}): more than {MOST_GONE_SHARE:.0%} "
+        f"{pages} live pages of {host} {what} ({_listed(held)}): more than {MAX_GONE_SHARE:.0%} "
         "at once looks like an outage, so they were kept, and nothing was published. Look at the "
         f"site; if it is right: omni domains confirm-removals {host}"
     )
@@ -62,11 +62,11 @@ def check_failures(conn: Connection, host: str) -> CountsReport:
     """Few of the pages that the newest refresh asked for failed."""
     domain = domains.get(conn, host)
     asked, failed = crawl_jobs.newest_crawl(conn, domain.id)
-    is_high = failed >= FEWEST_FAILED and failed > asked * MOST_FAILED_SHARE
+    is_high = failed >= MIN_FAILED and failed > asked * MAX_FAILED_SHARE
     return CountsReport(
         passed=not is_high,
         summary=f"{failed} of {asked} pages failed"
-        + (f", more than {MOST_FAILED_SHARE:.0%}: omni failed {host}" if is_high else "."),
+        + (f", more than {MAX_FAILED_SHARE:.0%}: omni failed {host}" if is_high else "."),
         numbers={"pages_asked": asked, "pages_failed": failed},
         kind="transient.many_failures",
     )

@@ -2,15 +2,15 @@
 
 from psycopg import Connection
 
-from omni_pipeline.domain.prices.history import MOST_MOVE_SHARE
+from omni_pipeline.domain.prices.history import MAX_MOVE_SHARE
 from omni_pipeline.steps.checks.counts import CountsReport
-from omni_pipeline.steps.crawl.removal import MOST_GONE_SHARE
+from omni_pipeline.steps.crawl.removal import MAX_GONE_SHARE
 from omni_pipeline.store.catalogue import price_snapshots, products
 from omni_pipeline.store.jobs import domains
 
 # A shop hides some prices until one logs in; when it is more than this, the extraction lost them.
-MOST_WITHOUT_PRICE = 0.3
-FEWEST_WITHOUT_PRICE = 5
+MAX_WITHOUT_PRICE = 0.3
+MIN_WITHOUT_PRICE = 5
 
 
 def check_delistings(conn: Connection, host: str) -> CountsReport:
@@ -18,7 +18,7 @@ def check_delistings(conn: Connection, host: str) -> CountsReport:
     domain = domains.get(conn, host)
     held = products.count(conn, domain.id).held
     summary = (
-        f"{held} products of {host} are on no page any more: more than {MOST_GONE_SHARE:.0%} at "
+        f"{held} products of {host} are on no page any more: more than {MAX_GONE_SHARE:.0%} at "
         "once looks like a changed template or a wall, so they stay listed. Look at the site; if "
         f"they are gone: omni products {host} --confirm-delistings"
     )
@@ -34,11 +34,11 @@ def check_prices_found(conn: Connection, host: str) -> CountsReport:
     """Most pages about one product show what it costs."""
     domain = domains.get(conn, host)
     pages, without = products.count_own_pages(conn, domain.id)
-    is_high = without >= FEWEST_WITHOUT_PRICE and without > pages * MOST_WITHOUT_PRICE
+    is_high = without >= MIN_WITHOUT_PRICE and without > pages * MAX_WITHOUT_PRICE
     return CountsReport(
         passed=not is_high,
         summary=f"{without} of {pages} product pages show no price"
-        + (f", more than {MOST_WITHOUT_PRICE:.0%}." if is_high else "."),
+        + (f", more than {MAX_WITHOUT_PRICE:.0%}." if is_high else "."),
         numbers={"product_pages": pages, "product_pages_without_price": without},
         kind="suspicious.no_prices",
     )
@@ -52,7 +52,7 @@ def check_prices_sane(conn: Connection, host: str) -> CountsReport:
     found = []
     if held:
         found.append(
-            f"{held} prices moved by more than {MOST_MOVE_SHARE:.0%} or to another currency and "
+            f"{held} prices moved by more than {MAX_MOVE_SHARE:.0%} or to another currency and "
             "are held until they are seen again"
         )
     if bare:

@@ -13,8 +13,8 @@ from omni_pipeline.store.monitoring.invariants import Violation
 from omni_pipeline.store.monitoring.verifications import DueDomain
 from omni_pipeline.store.postgres.session import Session
 
-MOST_NAMED = 5
-MOST_SAMPLES = 20
+MAX_NAMED = 5
+MAX_SAMPLES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def _remember(
 ) -> None:
     """Which domains are whole; none is, where more may be wrong than was told."""
     broken = {violation.host for violation in violations}
-    if None in broken or len(violations) >= invariants.MOST_OF_A_QUERY:
+    if None in broken or len(violations) >= invariants.MAX_OF_A_QUERY:
         broken = {domain.host for domain in looked_at}
     verifications.note_whole(conn, basis, [d for d in looked_at if d.host not in broken])
     verifications.forget(conn, [d for d in looked_at if d.host in broken])
@@ -97,7 +97,7 @@ def check_domain(conn: Connection, host: str) -> CountsReport:
             **Counter(violation.invariant for violation in violations),
         },
         kind="permanent.invariant_broken",
-        samples=tuple(_sample(violation) for violation in violations[:MOST_SAMPLES]),
+        samples=tuple(_sample(violation) for violation in violations[:MAX_SAMPLES]),
     )
 
 
@@ -110,6 +110,6 @@ def _sample(violation: Violation) -> dict[str, str]:
 
 
 def _summary(violations: list[Violation]) -> str:
-    named = [f"{v.invariant}: {v.subject}, {v.detail}" for v in violations[:MOST_NAMED]]
+    named = [f"{v.invariant}: {v.subject}, {v.detail}" for v in violations[:MAX_NAMED]]
     more = len(violations) - len(named)
     return "; ".join(named) + (f"; and {more} more: omni verify" if more else "")

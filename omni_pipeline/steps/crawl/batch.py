@@ -21,14 +21,19 @@ from omni_pipeline.domain.web.outcomes import (
 from omni_pipeline.domain.web.patterns import url_pattern
 from omni_pipeline.steps.crawl.page_reading import PageReading
 from omni_pipeline.steps.crawl.removal import Losses, Move
-from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages, render_decisions
-from omni_pipeline.store.crawl import non_pages as dead_ends
+from omni_pipeline.store.crawl import (
+    failed_pages,
+    frontier,
+    non_pages,
+    raw_pages,
+    render_decisions,
+)
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.crawl.frontier import Added, Due
-from omni_pipeline.store.crawl.raw_pages import Evidence, NewBody
+from omni_pipeline.store.crawl.raw_pages import NewBody, RemovalEvidence
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 
-MOST_CHARACTERS = 8_000_000
+MAX_CHARACTERS = 8_000_000
 
 _GONE_FOR_GOOD = 410
 
@@ -45,7 +50,7 @@ class CrawlBatch:
             when the crawl has seen all; one that takes over from a killed crawl asks for it again.
         links: Depth by URL of what the pages link to and redirect to.
         needs_browser: By URL pattern, what was found out.
-        dead_ends: Depth by URL of what links led to and what is no page, and never was.
+        non_pages: Depth by URL of what links led to and what is no page, and never was.
     """
 
     read: Callable[[Fetched], PageReading]
@@ -56,7 +61,7 @@ class CrawlBatch:
     outcomes: dict[str, str] = field(default_factory=dict)
     links: dict[str, int] = field(default_factory=dict)
     needs_browser: dict[str, bool] = field(default_factory=dict)
-    dead_ends: dict[str, int] = field(default_factory=dict)
+    non_pages: dict[str, int] = field(default_factory=dict)
     characters: int = 0
 
     def __len__(self) -> int:
@@ -71,7 +76,7 @@ class CrawlBatch:
     def unresolved(self) -> set[str]:
         """What failed, and what redirects: whether that ends is known when the crawl is over."""
         failed = {failure.url for failure in self.failures}
-        return failed | self.losses.moves.keys() | self.losses.detours.keys()
+        return failed | self.losses.moves.keys() | self.losses.temporary_redirects.keys()
 
     def add(self, due: Due, outcome: Outcome, *, is_second_look: bool = False) -> None:
         """Take in how fetching ``due`` ended.
@@ -91,7 +96,7 @@ class CrawlBatch:
             case Redirected(target=target, permanent=permanent):
                 self._add_redirect(due, target, is_permanent=permanent)
             case Gone(status=status):
-                evidence = Evidence(reason="missing", http_status=status)
+                evidence = RemovalEvidence(reason="missing", http_status=status)
                 is_certain = is_second_look or status == _GONE_FOR_GOOD
                 self._add_loss(due, evidence, is_certain=is_certain)
             case Forbidden() | Unusable(kind="permanent.not_html") if not due.is_held:
@@ -104,7 +109,7 @@ class CrawlBatch:
             case _:
                 assert_never(outcome)
 
-    def add_unasked(self, due: Due, evidence: Evidence | None = None) -> None:
+    def add_unasked(self, due: Due, evidence: RemovalEvidence | None = None) -> None:
         """Leave a page alone; with ``evidence`` it has no place in the index either."""
         if evidence:
             self._add_loss(due, evidence, is_certain=True)
@@ -148,7 +153,7 @@ class CrawlBatch:
         """The page names another URL as its own: that one is indexed, once."""
         self.links.setdefault(own_url, due.depth)
         self.outcomes[due.url] = "missing"
-        evidence = Evidence(reason="duplicate", http_status=200)
+        evidence = RemovalEvidence(reason="duplicate", http_status=200)
         self.losses.moves[due.url] = Move(target=own_url, evidence=evidence)
 
     def _add_redirect(self, due: Due, target: str, *, is_permanent: bool) -> None:
@@ -158,19 +163,19 @@ class CrawlBatch:
             reason = f"{due.url} redirects to {target} for the time being; its old text is kept"
             self._add_failure(due.url, "transient.redirected", reason)
         if is_permanent:
-            evidence = Evidence(reason="moved", http_status=301)
+            evidence = RemovalEvidence(reason="moved", http_status=301)
             self.losses.moves[due.url] = Move(target=target, evidence=evidence)
         else:
-            self.losses.detours[due.url] = target
+            self.losses.temporary_redirects[due.url] = target
         if not due.is_held:
-            self.dead_ends[due.url] = due.depth
+            self.non_pages[due.url] = due.depth
 
-    def _add_loss(self, due: Due, evidence: Evidence, *, is_certain: bool) -> None:
+    def _add_loss(self, due: Due, evidence: RemovalEvidence, *, is_certain: bool) -> None:
         if not due.is_held:
             is_there = evidence.reason in ("noindex", "excluded")
             self.outcomes[due.url] = "skipped" if is_there else "gone"
             if evidence.reason != "excluded":
-                self.dead_ends[due.url] = due.depth
+                self.non_pages[due.url] = due.depth
             return
         self.outcomes[due.url] = "missing"
         if is_certain:
@@ -183,7 +188,7 @@ class CrawlBatch:
 
 def save_batch(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     batch: CrawlBatch,
     links: Mapping[str, int],
     *,
@@ -191,16 +196,16 @@ def save_batch(
     page_limit: int | None,
 ) -> Added:
     """Write a batch whole: bodies, outcomes, failures and the links to follow."""
-    is_changed = raw_pages.save(conn, holding, batch.pages)
+    is_changed = raw_pages.save(conn, claim, batch.pages)
     outcomes = batch.outcomes | {
         url: "changed" if changed else "unchanged" for url, changed in is_changed.items()
     }
-    raw_pages.confirm(conn, holding, batch.confirmed)
-    failed_pages.record(conn, holding, "fetch", batch.failures)
-    failed_pages.resolve(conn, holding, outcomes.keys() - batch.unresolved, "fetch")
-    render_decisions.record(conn, holding, batch.needs_browser)
-    dead_ends.record(conn, holding, batch.dead_ends)
-    frontier.settle(conn, holding, outcomes)
+    raw_pages.confirm(conn, claim, batch.confirmed)
+    failed_pages.record(conn, claim, "fetch", batch.failures)
+    failed_pages.resolve(conn, claim, outcomes.keys() - batch.unresolved, "fetch")
+    render_decisions.record(conn, claim, batch.needs_browser)
+    non_pages.record(conn, claim, batch.non_pages)
+    frontier.settle(conn, claim, outcomes)
     return frontier.add_urls(
-        conn, holding, links, source="link", is_forced=is_forced, page_limit=page_limit
+        conn, claim, links, source="link", is_forced=is_forced, page_limit=page_limit
     )

@@ -14,26 +14,26 @@ from omni_pipeline.domain.web.outcomes import (
     Unusable,
 )
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.steps.crawl.batch import MOST_CHARACTERS, CrawlBatch
+from omni_pipeline.steps.crawl.batch import MAX_CHARACTERS, CrawlBatch
 from omni_pipeline.steps.crawl.removal import Losses
 from omni_pipeline.steps.crawl.robots_and_sitemaps import Web
 from omni_pipeline.steps.crawl.site import CrawlSite
 from omni_pipeline.steps.crawl.work_queue import CrawlQueue
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl.frontier import Due
-from omni_pipeline.store.crawl.raw_pages import Evidence
+from omni_pipeline.store.crawl.raw_pages import RemovalEvidence
 
 # After this many failures in a row the site is down, and asking on is impolite and pointless (D12).
-MOST_FAILURES_IN_A_ROW = 10
+MAX_FAILURES_IN_A_ROW = 10
 # A site that asks for a longer pause is left alone until the next refresh (D13).
-MOST_PAUSE_SECONDS = 300.0
+MAX_PAUSE_SECONDS = 300.0
 # Pages that refuse this crawler may be a members' area; so many of them are a wall (D12).
-MOST_REFUSALS_IN_A_ROW = 40
+MAX_REFUSALS_IN_A_ROW = 40
 
 # Pages that are as we hold them take no slot: to ask again costs the site a head without a body.
 # Written by the hundred, or every second, they cost a tenth of what they do a few at a time.
-MOST_PAGES_AT_ONCE = 200
-MOST_SECONDS_UNWRITTEN = 1.0
+MAX_PAGES_AT_ONCE = 200
+MAX_SECONDS_UNWRITTEN = 1.0
 
 
 class Fetching:
@@ -140,7 +140,7 @@ class Fetching:
     def _may_fetch(self, due: Due) -> bool:
         """Known pages are judged again: robots.txt and the domain's patterns may have changed."""
         if not self._site.gate.scope.admits(due.url):
-            self._batch.add_unasked(due, Evidence(reason="excluded", http_status=200))
+            self._batch.add_unasked(due, RemovalEvidence(reason="excluded", http_status=200))
             return False
         own_url = self._site.respelled(due.url)
         if own_url != due.url:
@@ -157,16 +157,16 @@ class Fetching:
             return
         if isinstance(outcome, Blocked) and outcome.kind.startswith("permanent.") and not is_held:
             self._refusals_in_a_row += 1
-            if self._refusals_in_a_row == MOST_REFUSALS_IN_A_ROW:
+            if self._refusals_in_a_row == MAX_REFUSALS_IN_A_ROW:
                 self._stop(f"refuses this crawler: {outcome.reason}", "permanent.blocked")
             return
         self._failures_in_a_row += 1
         pause = outcome.retry_after_seconds if isinstance(outcome, Blocked) else None
-        if (pause or 0.0) > MOST_PAUSE_SECONDS:
+        if (pause or 0.0) > MAX_PAUSE_SECONDS:
             self._stop(f"asks to be left alone for {pause:.0f} s", "throttled")
-        if self._failures_in_a_row == MOST_FAILURES_IN_A_ROW:
+        if self._failures_in_a_row == MAX_FAILURES_IN_A_ROW:
             self._stop(
-                f"stopped answering: {MOST_FAILURES_IN_A_ROW} pages in a row failed, the last "
+                f"stopped answering: {MAX_FAILURES_IN_A_ROW} pages in a row failed, the last "
                 f"with: {outcome.reason}",
                 "transient.site_down",
             )
@@ -180,12 +180,12 @@ class Fetching:
         )
 
     def _is_batch_due(self) -> bool:
-        most = self._domain.concurrency
+        limit = self._domain.concurrency
         return (
-            self._batch.slots >= (most if self._queue.is_saving else (most + 1) // 2)
-            or len(self._batch) >= MOST_PAGES_AT_ONCE
-            or self._batch.characters >= MOST_CHARACTERS
-            or self._clock() - self._batch_begun_at > MOST_SECONDS_UNWRITTEN
+            self._batch.slots >= (limit if self._queue.is_saving else (limit + 1) // 2)
+            or len(self._batch) >= MAX_PAGES_AT_ONCE
+            or self._batch.characters >= MAX_CHARACTERS
+            or self._clock() - self._batch_begun_at > MAX_SECONDS_UNWRITTEN
         )
 
     def _begin_batch(self) -> None:

@@ -3,15 +3,20 @@
 from dataclasses import dataclass
 
 from omni_pipeline.domain.characters import storable
-from omni_pipeline.domain.crawl.links import PageLinks, own_address, page_links, robots_tag_wishes
+from omni_pipeline.domain.crawl.links import (
+    PageLinks,
+    own_address,
+    page_links,
+    robots_tag_directives,
+)
 from omni_pipeline.domain.crawl.soft_404 import fingerprint
 from omni_pipeline.domain.web.charset import decode
 from omni_pipeline.domain.web.outcomes import Fetched
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.store.crawl.raw_pages import Evidence
+from omni_pipeline.store.crawl.raw_pages import RemovalEvidence
 
-_NOINDEX = Evidence(reason="noindex", http_status=200)
-_SOFT_404 = Evidence(reason="soft_404", http_status=200)
+_NOINDEX = RemovalEvidence(reason="noindex", http_status=200)
+_SOFT_404 = RemovalEvidence(reason="soft_404", http_status=200)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +34,7 @@ class PageReading:
     html: str
     charset: str
     links: tuple[str, ...]
-    leaves: Evidence | None
+    leaves: RemovalEvidence | None
     own_url: str | None
 
 
@@ -52,7 +57,7 @@ class PageReader:
         decoded = decode(page.body, page.charset)
         html = storable(decoded.text)
         said = _links(html, page.url)
-        header = robots_tag_wishes(page.robots_tag, self.agent)
+        header = robots_tag_directives(page.robots_tag, self.agent)
         follows = not (said.nofollow or header & {"nofollow", "none"})
         return PageReading(
             html=html,
@@ -64,7 +69,7 @@ class PageReader:
 
     def _why_it_leaves(
         self, html: str, url: str, said: PageLinks, header: frozenset[str]
-    ) -> Evidence | None:
+    ) -> RemovalEvidence | None:
         if said.noindex or header & {"noindex", "none"}:
             return _NOINDEX
         if self.not_found and url != self.start_url and fingerprint(html, url) == self.not_found:

@@ -8,7 +8,7 @@ from omni_pipeline import faults
 from omni_pipeline.domain.web.outcomes import Redirected
 from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.steps.crawl.fetching import Fetching
-from omni_pipeline.steps.crawl.removal import Losses, Retired, retire
+from omni_pipeline.steps.crawl.removal import Losses, Removed, remove_pages
 from omni_pipeline.steps.crawl.robots_and_sitemaps import (
     ListedPage,
     Web,
@@ -22,7 +22,7 @@ from omni_pipeline.store.crawl import frontier, raw_pages
 
 SITEMAP_URLS = 1000
 
-MOST_SPELLINGS = 3
+MAX_SPELLINGS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def crawl(
 
     Args:
         refresh: The claimed domain.
-        web: The door to the web.
+        web: The way to the web.
         user_agent: Whose robots rules hold.
         force_rescrape: Fetch pages however recently they were checked (A5).
         page_limit: Most URLs of this crawl; None means the domain's own limit.
@@ -93,13 +93,13 @@ class _Crawl:
         self._open()
         self._fetching.fetch_queued()
         if self._fetching.has_unread:
-            self._queue.add_dead_ends(self._site.gate)
+            self._queue.add_non_pages(self._site.gate)
             self._fetching.fetch_queued()
         while self._look_again():
             self._fetching.fetch_queued()  # a page that is there after all may link to others
         losses = self._fetching.losses
-        retired = self._refresh.write(retire, losses, start_url=self._site.start_url)
-        return self._close(retired)
+        removed = self._refresh.write(remove_pages, losses, start_url=self._site.start_url)
+        return self._close(removed)
 
     # Filling the frontier
 
@@ -128,7 +128,7 @@ class _Crawl:
 
         Some sites get there in steps: to https, then to www, then to a language.
         """
-        for _ in range(MOST_SPELLINGS):
+        for _ in range(MAX_SPELLINGS):
             start = self._site.start_url
             due = self._queue.find(start)
             if due is None or not self._site.robots.allows(start):
@@ -183,7 +183,7 @@ class _Crawl:
 
     # The end
 
-    def _close(self, retired: Retired) -> RawPagesReport:
+    def _close(self, removed: Removed) -> RawPagesReport:
         self._refuse_empty_part()
         live = self._refresh.read(raw_pages.count_live)
         if not live:
@@ -206,7 +206,7 @@ class _Crawl:
             pages_failed=totals.failed,
             pages_skipped=totals.skipped,
             pages_rendered=self._fetching.pages_rendered,
-            pages_held=retired.pages_held,
+            pages_held=removed.pages_held,
             pages_live=live,
             is_truncated=is_truncated,
             notes=tuple(self._all_notes()),

@@ -10,19 +10,19 @@ from psycopg import Connection
 from omni_pipeline import faults
 from omni_pipeline.store.crawl import failed_pages, frontier, held_pages, non_pages, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
-from omni_pipeline.store.crawl.raw_pages import Evidence
+from omni_pipeline.store.crawl.raw_pages import RemovalEvidence
 from omni_pipeline.store.index import chunks
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.text import cleaned_pages
 
 # A refresh in which more than this share of the live pages vanishes is not believed (I40).
-MOST_GONE_SHARE = 0.3
-FEWEST_GONE_FOR_GUARD = 10
+MAX_GONE_SHARE = 0.3
+MIN_GONE_FOR_GUARD = 10
 
 # So many pages that all move to one place have not moved: the site has no other answer left. So
 # many that are the same to the byte are one page: "not found", with a status that lies (D10).
-FEWEST_FOR_DUMPING_GROUND = 5
-FEWEST_SAME_BODIES = 5
+MIN_FOR_REDIRECT_SINK = 5
+MIN_SAME_BODIES = 5
 
 # The text of a copy is in the index under its own address, and patterns are a person's word.
 _STAYS_OUT = ("duplicate", "excluded")
@@ -33,7 +33,7 @@ class Move:
     """A page's new place. It leaves when that place is live, and not before."""
 
     target: str
-    evidence: Evidence
+    evidence: RemovalEvidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,20 +46,20 @@ class Losses:
         detours: Where pages redirect to for the time being: no loss, unless it is a circle.
     """
 
-    evidence: dict[str, Evidence] = field(default_factory=dict)
+    evidence: dict[str, RemovalEvidence] = field(default_factory=dict)
     moves: dict[str, Move] = field(default_factory=dict)
-    detours: dict[str, str] = field(default_factory=dict)
+    temporary_redirects: dict[str, str] = field(default_factory=dict)
 
     def update(self, other: "Losses") -> None:
         """Take over what another found, which is newer."""
         self.evidence.update(other.evidence)
         self.moves.update(other.moves)
-        self.detours.update(other.detours)
+        self.temporary_redirects.update(other.temporary_redirects)
 
     def target(self, url: str) -> str | None:
         """Where ``url`` redirects to."""
         move = self.moves.get(url)
-        return move.target if move else self.detours.get(url)
+        return move.target if move else self.temporary_redirects.get(url)
 
     def is_endless(self, url: str) -> bool:
         """Whether the redirects from ``url``, of either kind, lead in a circle."""
@@ -82,57 +82,57 @@ class Losses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retired:
+class Removed:
     """How many pages left, and how many should have and are held until a person confirms it."""
 
     pages_gone: int
     pages_held: int
 
 
-def retire(conn: Connection, holding: Claim, losses: Losses, *, start_url: str) -> Retired:
+def remove_pages(conn: Connection, claim: Claim, losses: Losses, *, start_url: str) -> Removed:
     """Take pages out of the index with their evidence, or hold them when they are too many."""
-    frontier.settle(conn, holding, dict.fromkeys(losses.moves, "skipped"))
-    moved = _settled(conn, holding, losses)
-    _note_lost_moves(conn, holding, losses, moved)
-    same = raw_pages.same_bodies(conn, holding, fewest=FEWEST_SAME_BODIES, start_url=start_url)
-    soft = dict.fromkeys(same, Evidence(reason="soft_404", http_status=200))
+    frontier.settle(conn, claim, dict.fromkeys(losses.moves, "skipped"))
+    moved = _settled(conn, claim, losses)
+    _note_lost_moves(conn, claim, losses, moved)
+    same = raw_pages.same_bodies(conn, claim, minimum=MIN_SAME_BODIES, start_url=start_url)
+    soft = dict.fromkeys(same, RemovalEvidence(reason="soft_404", http_status=200))
     found = moved | losses.evidence | soft
-    live = raw_pages.live_among(conn, holding, list(found))
+    live = raw_pages.live_among(conn, claim, list(found))
     evidence = {url: why for url, why in found.items() if url in live}
     doubtful = evidence.keys() - moved.keys() | _dumped(
         losses.moves, evidence.keys() & moved.keys()
     )
-    doubtful -= held_pages.confirmed_among(conn, holding, list(doubtful))
-    doubtful &= frontier.known_among(conn, holding, list(doubtful))  # no loss is a new page
-    if is_implausible(len(doubtful), raw_pages.count_live(conn, holding)):
-        return _hold(conn, holding, evidence)
-    retired = _retire(conn, holding, evidence, settled=moved)
-    held_pages.release_others(conn, holding, {}, is_shrinkage=False)
-    non_pages.forget(conn, holding)
-    return retired
+    doubtful -= held_pages.confirmed_among(conn, claim, list(doubtful))
+    doubtful &= frontier.known_among(conn, claim, list(doubtful))  # no loss is a new page
+    if is_implausible(len(doubtful), raw_pages.count_live(conn, claim)):
+        return _hold(conn, claim, evidence)
+    removed = _remove(conn, claim, evidence, settled=moved)
+    held_pages.release_others(conn, claim, {}, is_shrinkage=False)
+    non_pages.forget(conn, claim)
+    return removed
 
 
 def is_implausible(pages: int, live: int) -> bool:
     """Whether so many of the live pages at once look like an outage, not like an editor's work."""
-    is_many = pages >= FEWEST_GONE_FOR_GUARD and pages > live * MOST_GONE_SHARE
+    is_many = pages >= MIN_GONE_FOR_GUARD and pages > live * MAX_GONE_SHARE
     return is_many or pages >= max(live, 2)
 
 
-def _settled(conn: Connection, holding: Claim, losses: Losses) -> dict[str, Evidence]:
+def _settled(conn: Connection, claim: Claim, losses: Losses) -> dict[str, RemovalEvidence]:
     """The moved pages whose new place is live."""
     places = {url: losses.destination(url) for url in losses.moves}
     targets = [place for place in places.values() if place]
-    arrived = raw_pages.live_among(conn, holding, targets) if targets else set()
+    arrived = raw_pages.live_among(conn, claim, targets) if targets else set()
     return {url: losses.moves[url].evidence for url, place in places.items() if place in arrived}
 
 
 def _note_lost_moves(
-    conn: Connection, holding: Claim, losses: Losses, moved: Mapping[str, Evidence]
+    conn: Connection, claim: Claim, losses: Losses, moved: Mapping[str, RemovalEvidence]
 ) -> None:
     """A live page that moved to where no page is goes stale, and a circle is a mistake: say so."""
-    live = raw_pages.live_among(conn, holding, [*losses.moves, *losses.detours])
+    live = raw_pages.live_among(conn, claim, [*losses.moves, *losses.temporary_redirects])
     lost = [url for url in losses.moves if url not in moved and url in live]
-    fresh = (losses.moves.keys() | losses.detours.keys()) - live
+    fresh = (losses.moves.keys() | losses.temporary_redirects.keys()) - live
     lost += sorted(url for url in fresh if losses.is_endless(url))
     failures = [
         Failure(
@@ -142,38 +142,38 @@ def _note_lost_moves(
         )
         for url in lost
     ]
-    failed_pages.record(conn, holding, "fetch", failures)
-    failed_pages.resolve(conn, holding, (losses.moves.keys() | fresh).difference(lost), "fetch")
-    frontier.settle(conn, holding, dict.fromkeys(lost, "failed"))
+    failed_pages.record(conn, claim, "fetch", failures)
+    failed_pages.resolve(conn, claim, (losses.moves.keys() | fresh).difference(lost), "fetch")
+    frontier.settle(conn, claim, dict.fromkeys(lost, "failed"))
 
 
 def _dumped(moves: Mapping[str, Move], urls: AbstractSet[str]) -> set[str]:
     redirected = {url for url in urls if moves[url].evidence.reason == "moved"}
     counts = Counter(moves[url].target for url in redirected)
-    return {url for url in redirected if counts[moves[url].target] >= FEWEST_FOR_DUMPING_GROUND}
+    return {url for url in redirected if counts[moves[url].target] >= MIN_FOR_REDIRECT_SINK}
 
 
-def _hold(conn: Connection, holding: Claim, evidence: Mapping[str, Evidence]) -> Retired:
+def _hold(conn: Connection, claim: Claim, evidence: Mapping[str, RemovalEvidence]) -> Removed:
     """Keep the pages as they are, and remember what would have happened to them."""
-    held_pages.hold(conn, holding, {url: found.reason for url, found in evidence.items()})
-    frontier.settle(conn, holding, dict.fromkeys(evidence, "skipped"))
-    return Retired(pages_gone=0, pages_held=len(evidence))
+    held_pages.hold(conn, claim, {url: found.reason for url, found in evidence.items()})
+    frontier.settle(conn, claim, dict.fromkeys(evidence, "skipped"))
+    return Removed(pages_gone=0, pages_held=len(evidence))
 
 
-def _retire(
+def _remove(
     conn: Connection,
-    holding: Claim,
-    evidence: Mapping[str, Evidence],
+    claim: Claim,
+    evidence: Mapping[str, RemovalEvidence],
     *,
-    settled: Mapping[str, Evidence],
-) -> Retired:
-    page_ids = raw_pages.retire(conn, holding, evidence)
+    settled: Mapping[str, RemovalEvidence],
+) -> Removed:
+    page_ids = raw_pages.remove_pages(conn, claim, evidence)
     may_return = [url for url, why in evidence.items() if why.reason not in _STAYS_OUT]
-    non_pages.record_gone(conn, holding, may_return)
+    non_pages.record_gone(conn, claim, may_return)
     faults.point("CP12")
     chunks.remove_pages(conn, page_ids)
     cleaned_pages.remove(conn, page_ids)
-    failed_pages.resolve(conn, holding, evidence, "fetch", "clean", "chunk", "embed", "extract")
+    failed_pages.resolve(conn, claim, evidence, "fetch", "clean", "chunk", "embed", "extract")
     # A move was counted as skipped already: its new place is the URL that counts.
-    frontier.settle(conn, holding, dict.fromkeys(evidence.keys() - settled.keys(), "gone"))
-    return Retired(pages_gone=len(page_ids), pages_held=0)
+    frontier.settle(conn, claim, dict.fromkeys(evidence.keys() - settled.keys(), "gone"))
+    return Removed(pages_gone=len(page_ids), pages_held=0)

@@ -22,7 +22,7 @@ class RenderDecisions:
         self._needs_by_pattern = dict(needs_by_pattern)
 
     def of(self, url: str) -> Rendering:
-        """``auto`` where it is not known yet: the door then looks at the page as it is sent."""
+        """``auto`` where it is not known yet: the client then looks at the page as it is sent."""
         if self._mode != "auto" or not self._needs_by_pattern:
             return self._mode
         needs_browser = self._needs_by_pattern.get(url_pattern(url))

@@ -1,4 +1,4 @@
-"""What a site says about itself: robots.txt and sitemaps, read through the web door."""
+"""What a site says about itself: robots.txt and sitemaps, read through the HTTP client."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from typing import Protocol
 from psycopg import Connection
 
 from omni_pipeline.domain.crawl.robots import (
-    MOST_DELAY_SECONDS,
-    MOST_ROBOTS_BYTES,
-    MOST_ROBOTS_REDIRECTS,
+    MAX_DELAY_SECONDS,
+    MAX_ROBOTS_BYTES,
+    MAX_ROBOTS_REDIRECTS,
     RobotsRules,
     have_same_rules,
     robots_text,
     rules_from,
     rules_from_copy,
 )
-from omni_pipeline.domain.crawl.sitemaps import MOST_SITEMAP_BYTES, lastmod_time, parse_sitemap
+from omni_pipeline.domain.crawl.sitemaps import MAX_SITEMAP_BYTES, lastmod_time, parse_sitemap
 from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Gone, Outcome
 from omni_pipeline.domain.web.urls import Site, canonical_url, in_scope
 from omni_pipeline.errors import PermanentError
@@ -27,15 +27,15 @@ from omni_pipeline.store.crawl.robots_files import RobotsCopy
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 
 # RFC 9309, 2.3.1.4: after 30 days without an answer the copy has had its time.
-MOST_COPY_AGE_SECONDS = 30 * 86_400.0
+MAX_COPY_AGE_SECONDS = 30 * 86_400.0
 
-MOST_SITEMAP_FILES = 50
-MOST_SITEMAP_DEPTH = 3
+MAX_SITEMAP_FILES = 50
+MAX_SITEMAP_DEPTH = 3
 _SITEMAP_REDIRECTS = 3
 
 
 class Web(Protocol):
-    """What the crawl needs of the web door."""
+    """What the crawl needs of the HTTP client."""
 
     def fetch(self, request: FetchRequest) -> Outcome: ...
 
@@ -43,7 +43,7 @@ class Web(Protocol):
         self, requests: Iterator[FetchRequest | None], *, concurrency: int, delay_seconds: float
     ) -> Iterator[Outcome]: ...
 
-    def fetch_following(self, url: str, *, hops: int, most_bytes: int) -> Outcome: ...
+    def fetch_following(self, url: str, *, hops: int, max_bytes: int) -> Outcome: ...
 
 
 class Copies(Protocol):
@@ -72,11 +72,11 @@ class KeptCopies:
 
 
 def _keep(
-    conn: Connection, holding: Claim, origin: str, content: str, *, has_other_rules: bool
+    conn: Connection, claim: Claim, origin: str, content: str, *, has_other_rules: bool
 ) -> None:
-    robots_files.keep(conn, holding, origin, content)
+    robots_files.keep(conn, claim, origin, content)
     if has_other_rules:
-        raw_pages.forget_validators(conn, holding)
+        raw_pages.forget_validators(conn, claim)
 
 
 class Robots:
@@ -106,7 +106,7 @@ class Robots:
 
     def _ask(self, origin: str) -> RobotsRules:
         outcome = self._web.fetch_following(
-            f"{origin}/robots.txt", hops=MOST_ROBOTS_REDIRECTS, most_bytes=MOST_ROBOTS_BYTES
+            f"{origin}/robots.txt", hops=MAX_ROBOTS_REDIRECTS, max_bytes=MAX_ROBOTS_BYTES
         )
         rules = rules_from(outcome, self._user_agent)
         if self._copies is None:
@@ -117,7 +117,7 @@ class Robots:
             is_other = copy and not have_same_rules(copy.content, content, self._user_agent)
             self._copies.keep(origin, content, has_other_rules=bool(is_other))
             return rules
-        if copy is None or copy.age_seconds > MOST_COPY_AGE_SECONDS:
+        if copy is None or copy.age_seconds > MAX_COPY_AGE_SECONDS:
             return rules
         self.notes.append(
             f"{origin}/robots.txt could not be read ({rules.unreachable}); its copy of "
@@ -128,10 +128,10 @@ class Robots:
 
 def refuse_slow_site(rules: RobotsRules, host: str) -> None:
     """A site that asks for more than the longest delay we keep is not crawled at all (D19)."""
-    if (rules.asked_delay_seconds or 0.0) > MOST_DELAY_SECONDS:
+    if (rules.asked_delay_seconds or 0.0) > MAX_DELAY_SECONDS:
         raise PermanentError(
             f"The robots.txt of {host} asks for {rules.asked_delay_seconds:g} s between requests, "
-            f"and more than {MOST_DELAY_SECONDS:.0f} s is not crawled. Ask its owner for less, or "
+            f"and more than {MAX_DELAY_SECONDS:.0f} s is not crawled. Ask its owner for less, or "
             f"pause it: omni domains pause {host}.",
             kind="permanent.crawl_delay",
         )
@@ -152,7 +152,7 @@ def sitemap_urls(web: Web, site: Site, named: tuple[str, ...]) -> Iterator[Liste
     not "lists nothing". The conventional /sitemap.xml may be missing without a word.
 
     Args:
-        web: The door.
+        web: The client.
         site: Sitemaps elsewhere are not fetched, whoever names them (S28); this site's
             /sitemap.xml is tried when robots.txt names none.
         named: The sitemaps that robots.txt names.
@@ -160,13 +160,13 @@ def sitemap_urls(web: Web, site: Site, named: tuple[str, ...]) -> Iterator[Liste
     conventional = canonical_url("/sitemap.xml", site.start_url)
     queue = [(url, 1) for url in named] or ([(conventional, 1)] if conventional else [])
     seen: set[str] = set()
-    while queue and len(seen) < MOST_SITEMAP_FILES:
+    while queue and len(seen) < MAX_SITEMAP_FILES:
         reference, depth = queue.pop(0)
         url = canonical_url(reference)
         if url is None or url in seen or not in_scope(url, site):
             continue
         seen.add(url)
-        outcome = web.fetch_following(url, hops=_SITEMAP_REDIRECTS, most_bytes=MOST_SITEMAP_BYTES)
+        outcome = web.fetch_following(url, hops=_SITEMAP_REDIRECTS, max_bytes=MAX_SITEMAP_BYTES)
         if not isinstance(outcome, Fetched):
             if named or not isinstance(outcome, Gone):
                 yield _problem(url, getattr(outcome, "reason", type(outcome).__name__.lower()))
@@ -174,7 +174,7 @@ def sitemap_urls(web: Web, site: Site, named: tuple[str, ...]) -> Iterator[Liste
         sitemap = parse_sitemap(outcome.body)
         if sitemap.problem:
             yield _problem(url, sitemap.problem)
-        if depth < MOST_SITEMAP_DEPTH:
+        if depth < MAX_SITEMAP_DEPTH:
             queue.extend((child, depth + 1) for child in sitemap.children)
         for page in sitemap.pages:
             if listed := canonical_url(page.url):
@@ -182,7 +182,7 @@ def sitemap_urls(web: Web, site: Site, named: tuple[str, ...]) -> Iterator[Liste
                 yield ListedPage(url=listed, changed_at=changed_at)
     if queue:
         yield ValueError(
-            f"More than {MOST_SITEMAP_FILES} sitemap files are listed; {len(queue)} were not read."
+            f"More than {MAX_SITEMAP_FILES} sitemap files are listed; {len(queue)} were not read."
         )
 
 

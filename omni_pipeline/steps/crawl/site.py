@@ -25,7 +25,7 @@ from omni_pipeline.domain.web.urls import (
 from omni_pipeline.steps.crawl.page_reading import PageReader, PageReading, document_text
 from omni_pipeline.steps.crawl.render_choice import DECISION_SECONDS, RenderDecisions
 from omni_pipeline.steps.crawl.robots_and_sitemaps import KeptCopies, Robots, Web
-from omni_pipeline.steps.crawl.url_filter import LinkGate
+from omni_pipeline.steps.crawl.url_filter import UrlFilter
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl import frontier, render_decisions
 from omni_pipeline.store.crawl.frontier import Due
@@ -63,7 +63,7 @@ class CrawlSite:
             exclude=tuple(self._domain.exclude_patterns),
             part=self._refresh.request.part,
         )
-        self.gate = LinkGate(
+        self.gate = UrlFilter(
             scope,
             self.robots,
             lambda urls: self._refresh.read(frontier.unknown_among, urls),
@@ -104,7 +104,7 @@ class CrawlSite:
 
     def learn_not_found_page(self) -> None:
         """Ask once for what cannot exist: some sites answer that with 200 (D10)."""
-        url = probe_url(self.start_url, f"{self._refresh.holding.job_id:x}no7page")
+        url = probe_url(self.start_url, f"{self._refresh.claim.job_id:x}no7page")
         if not self.robots.allows(url):
             return
         outcome = self._web.fetch(FetchRequest(url=url))
@@ -129,10 +129,10 @@ class CrawlSite:
     def follow_start(self, redirect: Redirected) -> None:
         """Take the target for the home page, and its spelling for the site's."""
         if self.respells(redirect):
-            self._adopt_spelling(redirect)
+            self._adopt_canonical_host(redirect)
         self._reader = replace(self._reader, start_url=site_url(redirect.target, self.site))
 
-    def _adopt_spelling(self, redirect: Redirected) -> None:
+    def _adopt_canonical_host(self, redirect: Redirected) -> None:
         """Go by the address that the site itself goes by, where only www or https differ.
 
         A site that is registered as http://example.com and answers at https://www.example.com

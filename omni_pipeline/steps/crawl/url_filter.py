@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from omni_pipeline.domain.crawl.scope import MOST_DEPTH, CrawlScope
+from omni_pipeline.domain.crawl.scope import MAX_DEPTH, CrawlScope
 from omni_pipeline.domain.web.patterns import PatternBudget, is_pathological
 from omni_pipeline.domain.web.urls import site_url
 from omni_pipeline.steps.crawl.robots_and_sitemaps import Robots
 
 # Links judged already, most of them the site's navigation: asking Postgres again is waste.
-MOST_REMEMBERED = 50_000
+MAX_REMEMBERED = 50_000
 
 
-class LinkGate:
+class UrlFilter:
     """Judges URLs. What it lets through once is not offered to it twice.
 
     Args:
@@ -72,8 +72,8 @@ class LinkGate:
 
     def _ends(self, url: str, depth: int) -> bool:
         """Whether this is not one of endlessly many."""
-        if depth > MOST_DEPTH:
-            self._cut.setdefault(f"those more than {MOST_DEPTH} links away from the start page")
+        if depth > MAX_DEPTH:
+            self._cut.setdefault(f"those more than {MAX_DEPTH} links away from the start page")
             return False
         if is_pathological(url):
             self._cut.setdefault("paths that repeat themselves or carry a session")
@@ -81,6 +81,6 @@ class LinkGate:
         return self._budget.admits(url)
 
     def _remember(self, urls: Iterable[str]) -> None:
-        if len(self._judged) > MOST_REMEMBERED:
+        if len(self._judged) > MAX_REMEMBERED:
             self._judged.clear()
         self._judged.update(urls)

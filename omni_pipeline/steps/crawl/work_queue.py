@@ -9,9 +9,9 @@ from typing import Self
 
 from omni_pipeline import faults
 from omni_pipeline.domain.crawl.scope import CrawlScope
-from omni_pipeline.domain.crawl.selection import CrawlPart
+from omni_pipeline.domain.crawl.selection import CrawlSelection
 from omni_pipeline.steps.crawl.batch import CrawlBatch, save_batch
-from omni_pipeline.steps.crawl.url_filter import LinkGate
+from omni_pipeline.steps.crawl.url_filter import UrlFilter
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.store.crawl import failed_pages, frontier, non_pages
 from omni_pipeline.store.crawl.frontier import Added, Due
@@ -62,7 +62,7 @@ class CrawlQueue:
     ) -> None:
         self._writer.shutdown()  # what is half written is written whole
 
-    def open(self, gate: LinkGate) -> None:
+    def open(self, gate: UrlFilter) -> None:
         """Take over what a killed crawl left, and queue every live page of the part."""
         only = self._known_of_part(gate.scope.part)
         is_truncated = self._refresh.write(
@@ -82,7 +82,7 @@ class CrawlQueue:
         is_full = self._page_limit is not None and totals.discovered >= self._page_limit
         self.is_truncated = is_truncated or (is_resumed and is_full)
 
-    def _known_of_part(self, part: CrawlPart) -> list[str] | None:
+    def _known_of_part(self, part: CrawlSelection) -> list[str] | None:
         """The live pages that this crawl is about, when it is not about all of them.
 
         What an interrupted crawl had found besides waits for the next one of the whole site.
@@ -123,7 +123,7 @@ class CrawlQueue:
         retries = self._refresh.read(failed_pages.due_for_retry, is_forced=self._is_forced)
         self.add(dict.fromkeys(filter(is_wanted, [start_url, *retries]), 0), source="start")
 
-    def add_dead_ends(self, gate: LinkGate) -> None:
+    def add_non_pages(self, gate: UrlFilter) -> None:
         """Queue where links led and no page was: unread pages may link there still."""
         self.add(gate.listed(self._refresh.read(non_pages.due)), source="link")
 
@@ -160,7 +160,7 @@ class CrawlQueue:
                 yield page
 
     def _next_batch(self, last_id: int) -> list[Due]:
-        due = self._refresh.read(frontier.next_batch, after_id=last_id, most=FRONTIER_ROWS)
+        due = self._refresh.read(frontier.next_batch, after_id=last_id, limit=FRONTIER_ROWS)
         self._may_have_more = len(due) == FRONTIER_ROWS
         return due
 

@@ -21,7 +21,7 @@ from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.steps.crawl.page_reading import PageReader, PageReading
 from omni_pipeline.steps.crawl.robots_and_sitemaps import Robots, Web
 
-MOST_REDIRECTS = 10
+MAX_REDIRECTS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def scrape(
     Every hop is judged like the first URL: by the address policy, and by its own site's robots.txt.
 
     Args:
-        web: The door to the web.
+        web: The way to the web.
         url: A canonical URL.
         user_agent: Whose robots rules hold.
         rendering: How the page is to be had.
@@ -76,7 +76,7 @@ def _follow(
 ) -> tuple[Fetched, tuple[Redirected, ...]]:
     redirects: list[Redirected] = []
     here = url
-    while len(redirects) <= MOST_REDIRECTS:
+    while len(redirects) <= MAX_REDIRECTS:
         _check_robots(robots, here, redirects)
         outcome = web.fetch(FetchRequest(url=here, rendering=rendering))
         if isinstance(outcome, Fetched):
@@ -86,7 +86,7 @@ def _follow(
         redirects.append(outcome)
         here = outcome.target
     raise PermanentError(
-        f"{url} redirects more than {MOST_REDIRECTS} times, at last to {here}: give the URL of the "
+        f"{url} redirects more than {MAX_REDIRECTS} times, at last to {here}: give the URL of the "
         "page itself.",
         kind="permanent.redirect_loop",
     )

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from omni_pipeline.domain.crawl.robots import MOST_DELAY_SECONDS
+from omni_pipeline.domain.crawl.robots import MAX_DELAY_SECONDS
 from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT
 
 # Dollars per million tokens, as OpenAI announced them on 25 January 2024 ("New embedding models
@@ -32,7 +32,7 @@ class RobotsReport:
     @property
     def is_too_slow(self) -> bool:
         """Whether it asks for a longer delay than any crawl keeps (FAULTS D19)."""
-        return (self.asked_delay_seconds or 0.0) > MOST_DELAY_SECONDS
+        return (self.asked_delay_seconds or 0.0) > MAX_DELAY_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class Estimate:
     """
 
     pages: int
-    is_least: bool
+    is_minimum: bool
     tokens: int | None
     dollars: float | None
     delay_seconds: float
@@ -139,7 +139,7 @@ def estimate(
     sample: tuple[SampledPage, ...],
     *,
     pages: int,
-    is_least: bool,
+    is_minimum: bool,
     delay_seconds: float,
     dollars_per_million_tokens: float | None,
 ) -> Estimate:
@@ -149,7 +149,7 @@ def estimate(
     price = dollars_per_million_tokens
     return Estimate(
         pages=pages,
-        is_least=is_least,
+        is_minimum=is_minimum,
         tokens=tokens,
         dollars=None if price is None or tokens is None else tokens / 1_000_000 * price,
         delay_seconds=delay_seconds,

@@ -22,7 +22,7 @@ from omni_pipeline.steps.explore.site_report import (
 
 SAMPLE_PAGES = 5
 # Enough to know that a site is large; more would only cost memory.
-MOST_KNOWN = 250_000
+MAX_KNOWN = 250_000
 
 
 def discover(
@@ -38,7 +38,7 @@ def discover(
     """Look at robots.txt, the sitemaps and at most five pages, as they are sent.
 
     Args:
-        web: The door to the web.
+        web: The way to the web.
         site: The site.
         user_agent: Whose robots rules hold.
         delay_seconds: Between two requests; robots.txt may ask for more.
@@ -46,7 +46,7 @@ def discover(
         dollars_per_million_tokens: None means that nobody knows.
         pause: Waits between two pages.
     """
-    look = _Look(
+    look = _Survey(
         web=web,
         site=site,
         user_agent=user_agent,
@@ -67,7 +67,7 @@ def discover(
     guess = estimate(
         sample,
         pages=len(look.known),
-        is_least=sitemap.is_cut or not sitemap.urls,
+        is_minimum=sitemap.is_cut or not sitemap.urls,
         delay_seconds=delay_seconds,
         dollars_per_million_tokens=dollars_per_million_tokens,
     )
@@ -83,7 +83,7 @@ def discover(
 
 
 @dataclass(kw_only=True)
-class _Look:
+class _Survey:
     """One look at one site; ``known`` are the pages that a crawl might ask for, in their order."""
 
     web: Web
@@ -103,7 +103,7 @@ class _Look:
             if isinstance(entry, Exception):
                 problems.append(str(entry))
                 continue
-            if len(listed) == MOST_KNOWN:
+            if len(listed) == MAX_KNOWN:
                 break
             if entry.url not in listed and in_scope(entry.url, self.site):
                 listed.add(entry.url)
@@ -112,7 +112,7 @@ class _Look:
         return SitemapReport(
             urls=len(listed),
             disallowed=disallowed,
-            is_cut=len(listed) == MOST_KNOWN,
+            is_cut=len(listed) == MAX_KNOWN,
             newest=newest,
             problems=tuple(problems),
         )
@@ -161,6 +161,6 @@ class _Look:
     def _learn(self, url: str) -> bool:
         """Take a page of the site for one that a crawl would fetch; False where it may not."""
         may_fetch = in_scope(url, self.site) and self.robots.allows(url)
-        if may_fetch and len(self.known) < MOST_KNOWN:
+        if may_fetch and len(self.known) < MAX_KNOWN:
             self.known[site_url(url, self.site)] = None
         return may_fetch

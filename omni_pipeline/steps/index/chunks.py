@@ -50,7 +50,7 @@ def stage_chunks(refresh: Refresh, model: StoredModel, chunker: Chunker) -> Chun
             model_id=model.id,
             chunker=chunker.version,
             after_id=after_id,
-            most=BATCH_PAGES,
+            limit=BATCH_PAGES,
         ):
             revisions, failures = _cut(due, chunker)
             count += refresh.write(
@@ -90,14 +90,14 @@ def _revision(text: DueText, pieces: tuple[Chunk, ...]) -> NewRevision:
 
 def _save(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     revisions: list[NewRevision],
     failures: list[Failure],
     *,
     model_id: int,
     chunker: str,
 ) -> int:
-    failed_pages.record(conn, holding, "chunk", failures)
-    count = chunks.stage(conn, holding, revisions, model_id=model_id, chunker=chunker)
-    crawl_jobs.add_to_counters(conn, holding, Counters(chunks_staged=count))
+    failed_pages.record(conn, claim, "chunk", failures)
+    count = chunks.stage(conn, claim, revisions, model_id=model_id, chunker=chunker)
+    crawl_jobs.add_to_counters(conn, claim, Counters(chunks_staged=count))
     return count

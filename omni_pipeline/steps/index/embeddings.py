@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from omni_pipeline import faults
 from omni_pipeline.gateways.embedding.client import Refusal
-from omni_pipeline.steps.index.paid_embedding import EmbeddingDoor, Purchases
+from omni_pipeline.steps.index.budgeted_embedding import BudgetedEmbedder, Embedder
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
@@ -49,7 +49,7 @@ class EmbeddingsReport:
 
 
 @dataclass(kw_only=True)
-class _Sums:
+class _Totals:
     pages: int = 0
     embedded: int = 0
     reused: int = 0
@@ -60,20 +60,20 @@ class _Sums:
 
 
 def embed_and_publish(
-    refresh: Refresh, model: StoredModel, door: EmbeddingDoor, *, force_reembed: bool = False
+    refresh: Refresh, model: StoredModel, client: Embedder, *, force_reembed: bool = False
 ) -> EmbeddingsReport:
     """Give every staged chunk its vector and make the staged pages live.
 
     Args:
         refresh: The claimed domain.
         model: The model whose index is written.
-        door: Turns texts into vectors.
+        client: Turns texts into vectors.
         force_reembed: Pay again for every chunk of the domain, also the unchanged ones.
     """
     with refresh.stage("embeddings"):
         if force_reembed:
             refresh.write(chunks.stage_reembedding, model_id=model.id)
-        work = _Work(refresh, model, door)
+        work = _Work(refresh, model, client)
         sums = work.run()
         refresh.write(embeddings.forget_staged)
         live = refresh.read(_count_live)
@@ -81,9 +81,9 @@ def embed_and_publish(
         pages_published=sums.pages,
         chunks_embedded=sums.embedded,
         chunks_reused=sums.reused,
-        tokens_embedded=work.purchases.tokens,
+        tokens_embedded=work.embedder.tokens,
         tokens_reused=sums.tokens_reused,
-        cost_usd=work.purchases.cost_usd(),
+        cost_usd=work.embedder.cost_usd(),
         pages_failed=sums.failed,
         chunks_live=live.chunks,
         embeddings_live=live.embeddings,
@@ -93,13 +93,13 @@ def embed_and_publish(
 class _Work:
     """Goes through the staged pages, fifty at a time."""
 
-    def __init__(self, refresh: Refresh, model: StoredModel, door: EmbeddingDoor) -> None:
+    def __init__(self, refresh: Refresh, model: StoredModel, client: Embedder) -> None:
         self._refresh = refresh
         self._model = model
-        self._sums = _Sums()
-        self.purchases = Purchases(refresh, model, door)
+        self._sums = _Totals()
+        self.embedder = BudgetedEmbedder(refresh, model, client)
 
-    def run(self) -> _Sums:
+    def run(self) -> _Totals:
         backlog = self._refresh.read(chunks.count_staged, model_id=self._model.id)
         self._sums.chunks_known = backlog.chunks
         for pages in self._batches():
@@ -109,7 +109,7 @@ class _Work:
     def _batches(self) -> Iterator[list[StagedPage]]:
         after_id = 0
         while pages := self._refresh.read(
-            chunks.staged_pages, model_id=self._model.id, after_id=after_id, most=PUBLISH_PAGES
+            chunks.staged_pages, model_id=self._model.id, after_id=after_id, limit=PUBLISH_PAGES
         ):
             yield pages
             after_id = pages[-1].revision_id
@@ -119,15 +119,15 @@ class _Work:
         missing = self._texts_to_pay([page.revision_id for page in pages])
         refused: dict[bytes, Refusal] = {}
         asked = 0
-        for texts in self.purchases.requests(missing):
-            refused |= self.purchases.buy(texts)
+        for texts in self.embedder.requests(missing):
+            refused |= self.embedder.embed_within_budget(texts)
             faults.point("CP06")
             asked += len(texts)
             self._report(self._sums.chunks_done + asked)
         paid = [text.text_hash for text in missing if text.text_hash not in refused]
         failures, complete = self._sort_out(pages, refused)
         published, reused = self._refresh.write(
-            _publish, complete, failures, self.purchases.new_batch(), paid_hashes=paid
+            _publish, complete, failures, self.embedder.new_batch(), paid_hashes=paid
         )
         faults.point("CP10")
         self._sums.pages += published.pages
@@ -182,13 +182,13 @@ def _revisions_with_texts(
     return chunks.revisions_with_texts(conn, revision_ids, text_hashes)
 
 
-def _count_live(conn: Connection, holding: Claim) -> PublishedCounts:
-    return chunks.count_published(conn, holding.domain_id)
+def _count_live(conn: Connection, claim: Claim) -> PublishedCounts:
+    return chunks.count_published(conn, claim.domain_id)
 
 
 def _publish(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     pages: list[StagedPage],
     failures: list[Failure],
     batch: Batch,
@@ -196,16 +196,16 @@ def _publish(
     paid_hashes: list[bytes],
 ) -> tuple[Published, Reused]:
     """Publish complete pages and write down the others, in one transaction."""
-    failed_pages.record(conn, holding, "embed", failures)
-    failed_pages.resolve(conn, holding, [page.url for page in pages], "chunk", "embed")
+    failed_pages.record(conn, claim, "embed", failures)
+    failed_pages.resolve(conn, claim, [page.url for page in pages], "chunk", "embed")
     ids = [page.revision_id for page in pages]
     reused = embeddings.count_reused(conn, ids, paid_hashes=paid_hashes)
-    published = chunks.publish(conn, holding, ids)
+    published = chunks.publish(conn, claim, ids)
     if reused.tokens:
-        token_usage.settle(conn, holding, batch, Bill(tokens_reused=reused.tokens))
+        token_usage.settle(conn, claim, batch, Bill(tokens_reused=reused.tokens))
     crawl_jobs.add_to_counters(
         conn,
-        holding,
+        claim,
         Counters(
             pages_published=published.pages,
             chunks_reused=reused.chunks,

@@ -21,7 +21,7 @@ from omni_pipeline.errors import LeaseLostError, OmniError, SettingsError
 from omni_pipeline.steps.index.chunks import stage_chunks
 from omni_pipeline.steps.index.embeddings import embed_and_publish
 from omni_pipeline.steps.run.claimed_refresh import Listener, Progress, Refresh
-from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.services import Services
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs.crawl_jobs import Claim
@@ -41,11 +41,11 @@ class BuildReport:
     cost_usd: float | None
 
 
-def add_model(tools: Tools, name: str, dimensions: int | None) -> StoredModel:
+def add_model(services: Services, name: str, dimensions: int | None) -> StoredModel:
     """Register a model, once its endpoint has answered with vectors of its dimensions.
 
     Args:
-        tools: As configured: the new model is asked at the same endpoint.
+        services: As configured: the new model is asked at the same endpoint.
         name: As the endpoint is asked for it.
         dimensions: Of its vectors; None: those of a known model.
 
@@ -53,7 +53,7 @@ def add_model(tools: Tools, name: str, dimensions: int | None) -> StoredModel:
         SettingsError: The dimensions cannot be told.
         OmniError: The endpoint does not answer, or not so.
     """
-    added = tools.configure(name, dimensions)
+    added = services.configure(name, dimensions)
     try:
         added.model  # noqa: B018 - told from the settings, or not
     except SettingsError as error:
@@ -63,19 +63,19 @@ def add_model(tools: Tools, name: str, dimensions: int | None) -> StoredModel:
     return added.stored_model
 
 
-def build_index(refresh: Refresh, tools: Tools) -> BuildReport:
+def build_index(refresh: Refresh, services: Services) -> BuildReport:
     """Chunk, embed and publish every page whose text this model's index of the domain lacks.
 
     Args:
         refresh: The claimed domain.
-        tools: Of the model whose index is built.
+        services: Of the model whose index is built.
     """
-    model = tools.stored_model
+    model = services.stored_model
     building = replace(
-        refresh, settings=tools.settings, report=_naming(refresh.report, f" {model.name}")
+        refresh, settings=services.settings, report=_naming(refresh.report, f" {model.name}")
     )
-    cut = stage_chunks(building, model, tools.chunker)
-    paid = embed_and_publish(building, model, tools)
+    cut = stage_chunks(building, model, services.chunker)
+    paid = embed_and_publish(building, model, services)
     return BuildReport(
         model=model.name,
         dimensions=model.dimensions,
@@ -88,12 +88,12 @@ def build_index(refresh: Refresh, tools: Tools) -> BuildReport:
     )
 
 
-def keep_others_current(refresh: Refresh, tools: Tools) -> tuple[str, ...]:
+def keep_others_current(refresh: Refresh, services: Services) -> tuple[str, ...]:
     """Bring the indexes of the other kept models up to date with what a refresh changed.
 
     Args:
         refresh: The claimed domain, its own model's index being done.
-        tools: Of that model.
+        services: Of that model.
 
     Returns:
         A note for each index that could not be brought up to date.
@@ -101,14 +101,14 @@ def keep_others_current(refresh: Refresh, tools: Tools) -> tuple[str, ...]:
     Raises:
         LeaseLostError: The domain is not ours any more.
     """
-    others = refresh.read(_kept_beside, tools.stored_model.id)
-    notes = (_keep_current(refresh, tools, other) for other in others)
+    others = refresh.read(_kept_beside, services.stored_model.id)
+    notes = (_keep_current(refresh, services, other) for other in others)
     return tuple(note for note in notes if note is not None)
 
 
-def _keep_current(refresh: Refresh, tools: Tools, other: StoredModel) -> str | None:
+def _keep_current(refresh: Refresh, services: Services, other: StoredModel) -> str | None:
     try:
-        report = build_index(refresh, tools.of(other))
+        report = build_index(refresh, services.of(other))
     except LeaseLostError:
         raise
     except OmniError as error:

@@ -16,9 +16,9 @@ from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import OmniError
 from omni_pipeline.gateways.notify.targets import Target
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.checks.plausibility import FEWEST_FAILED, MOST_FAILED_SHARE
-from omni_pipeline.store.monitoring import alert_ledger as alerts
-from omni_pipeline.store.monitoring.alert_ledger import Limits, Patience
+from omni_pipeline.steps.checks.plausibility import MAX_FAILED_SHARE, MIN_FAILED
+from omni_pipeline.store.monitoring import alert_ledger
+from omni_pipeline.store.monitoring.alert_ledger import Limits, NotificationPolicy
 from omni_pipeline.store.postgres.session import Session
 
 # A breaker that is open for longer is somebody's business, whatever opened it.
@@ -30,13 +30,13 @@ FOUND_IN_TABLES = (
     "budget_reached",
     "held_pages",
     "breaker_open",
-    "supply_ends",
+    "ids_running_out",
 )
 REPORTED = ("failed_run", "failed_check")
 FORGOTTEN_AFTER_DAYS = 7
 
 # A run that failed for these reasons is told of by the alert about the reason.
-TOLD_BY_ANOTHER = (
+NOTIFIED_BY_ANOTHER = (
     "permanent.check_failed",
     "permanent.invariant_broken",
     "permanent.mass_gone",
@@ -78,8 +78,8 @@ def limits_of(settings: Settings) -> Limits:
     """From when on something is told; the failure rate's limits are those of its check."""
     return Limits(
         stale_hours=settings.fresh_hours,
-        fewest_failed=FEWEST_FAILED,
-        most_failed_share=MOST_FAILED_SHARE,
+        min_failed=MIN_FAILED,
+        max_failed_share=MAX_FAILED_SHARE,
         breaker_seconds=BREAKER_SECONDS,
     )
 
@@ -89,11 +89,13 @@ def sync_with_tables(session: Session, redactor: Redactor, limits: Limits) -> Ch
 
     def sync(conn: Connection) -> Changes:
         with conn.transaction():
-            alerts.lock(conn)
-            found = _redacted(alerts.find_conditions(conn, limits), redactor)
-            opened = alerts.raise_all(conn, found)
-            over = alerts.recover_others(conn, found, of_kinds=FOUND_IN_TABLES)
-            over += alerts.recover_outdated(conn, of_kinds=REPORTED, days=FORGOTTEN_AFTER_DAYS)
+            alert_ledger.lock(conn)
+            found = _redacted(alert_ledger.find_conditions(conn, limits), redactor)
+            opened = alert_ledger.raise_all(conn, found)
+            over = alert_ledger.recover_others(conn, found, of_kinds=FOUND_IN_TABLES)
+            over += alert_ledger.recover_outdated(
+                conn, of_kinds=REPORTED, days=FORGOTTEN_AFTER_DAYS
+            )
         return Changes(opened=len(opened), recovered=len(over))
 
     return session.run(sync)
@@ -105,12 +107,12 @@ def note_reports(session: Session, redactor: Redactor, reports: Iterable[Report]
 
     def note(conn: Connection) -> Changes:
         with conn.transaction():
-            alerts.lock(conn)
+            alert_ledger.lock(conn)
             explained = [_explained(conn, r) for r in newest.values() if r.is_wrong]
             wrong = _redacted([condition for condition in explained if condition], redactor)
-            opened = alerts.raise_all(conn, wrong)
+            opened = alert_ledger.raise_all(conn, wrong)
             fine = [named for named, report in newest.items() if not report.is_wrong]
-            over = alerts.recover(conn, fine)
+            over = alert_ledger.recover(conn, fine)
         return Changes(opened=len(opened), recovered=len(over))
 
     return session.run(note) if newest else Changes(opened=0, recovered=0)
@@ -118,11 +120,11 @@ def note_reports(session: Session, redactor: Redactor, reports: Iterable[Report]
 
 def _explained(conn: Connection, report: Report) -> Condition | None:
     """With the words of the job that failed; None if another alert tells of it."""
-    error = alerts.find_error_of_run(conn, report.run_id) if report.run_id else None
+    error = alert_ledger.find_error_of_run(conn, report.run_id) if report.run_id else None
     if error is None:
         return report.condition
     kind, message = error
-    return None if kind in TOLD_BY_ANOTHER else replace(report.condition, message=message)
+    return None if kind in NOTIFIED_BY_ANOTHER else replace(report.condition, message=message)
 
 
 def _redacted(conditions: Sequence[Condition], redactor: Redactor) -> list[Condition]:
@@ -142,7 +144,7 @@ def _redacted(conditions: Sequence[Condition], redactor: Redactor) -> list[Condi
 def deliver(
     session: Session,
     targets: Sequence[Target],
-    patience: Patience = Patience(),  # noqa: B008 - frozen
+    patience: NotificationPolicy = NotificationPolicy(),  # noqa: B008 - frozen
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Delivery]:
@@ -156,21 +158,21 @@ def deliver(
     return [delivery for delivery in deliveries if delivery]
 
 
-def _deliver_to(session: Session, target: Target, patience: Patience) -> Delivery | None:
+def _deliver_to(session: Session, target: Target, patience: NotificationPolicy) -> Delivery | None:
     name = target.name
-    if not session.run(lambda conn: alerts.list_due(conn, name, patience)):
+    if not session.run(lambda conn: alert_ledger.list_due(conn, name, patience)):
         return None
-    if not session.run(lambda conn: alerts.claim_target(conn, name)):
+    if not session.run(lambda conn: alert_ledger.claim_target(conn, name)):
         return None
-    due = session.run(lambda conn: alerts.list_due(conn, name, patience))
+    due = session.run(lambda conn: alert_ledger.list_due(conn, name, patience))
     if not due:  # somebody else was faster
-        session.run(lambda conn: alerts.release_target(conn, name))
+        session.run(lambda conn: alert_ledger.release_target(conn, name))
         return None
     error = send(target, compose(due))
     if error is None:
-        session.run(lambda conn: alerts.note_delivered(conn, name, due, patience))
+        session.run(lambda conn: alert_ledger.note_delivered(conn, name, due, patience))
     else:
-        session.run(lambda conn: alerts.note_failed(conn, name, error))
+        session.run(lambda conn: alert_ledger.note_failed(conn, name, error))
     return Delivery(target=name, alerts=len(due), error=error)
 
 
@@ -181,7 +183,7 @@ def describe_deliveries(
     if not targets:
         return "OMNI_ALERT_URLS is not set: nobody is told"
     names = [target.name for target in targets]
-    states = session.run(lambda conn: alerts.list_targets(conn, names))
+    states = session.run(lambda conn: alert_ledger.list_targets(conn, names))
     accepted = sum(delivery.error is None for delivery in deliveries)
     failing = [state.error for state in states if state.error]
     sent = f"sent to {accepted} of {len(targets)} targets"
@@ -197,7 +199,7 @@ def send(target: Target, message: Message) -> str | None:
     return None
 
 
-def tell_of_outage(before: str, error: str | None, targets: Sequence[Target]) -> str:
+def notify_of_outage(before: str, error: str | None, targets: Sequence[Target]) -> str:
     """Tell of a database that is away, where alerts are otherwise kept (A20).
 
     Args:

@@ -10,10 +10,10 @@ from omni_pipeline.store.jobs.domains import DomainOverview
 from omni_pipeline.store.monitoring import alert_ledger
 from omni_pipeline.store.postgres.session import Session
 
-Verdict = Literal["failed", "held", "stale", "running", "new", "good", "paused"]
+HealthVerdict = Literal["failed", "held", "stale", "running", "new", "good", "paused"]
 
-NEED_SOMEONE: tuple[Verdict, ...] = ("failed", "held", "stale")
-ORDER: tuple[Verdict, ...] = (*NEED_SOMEONE, "running", "new", "good", "paused")
+NEED_SOMEONE: tuple[HealthVerdict, ...] = ("failed", "held", "stale")
+ORDER: tuple[HealthVerdict, ...] = (*NEED_SOMEONE, "running", "new", "good", "paused")
 
 SECONDS_OF_AN_HOUR = 3_600
 
@@ -28,7 +28,7 @@ class DomainHealth:
     """
 
     overview: DomainOverview
-    verdict: Verdict
+    verdict: HealthVerdict
     age_hours: float | None
     progress: str
 
@@ -67,7 +67,7 @@ def judge(domain: DomainOverview, *, now: datetime, fresh_hours: float) -> Domai
     )
 
 
-def _verdict(domain: DomainOverview, age_hours: float | None, fresh_hours: float) -> Verdict:
+def _verdict(domain: DomainOverview, age_hours: float | None, fresh_hours: float) -> HealthVerdict:
     if domain.status == "paused":
         return "paused"
     if domain.pages_held:

@@ -23,7 +23,7 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 # A database driver quotes whole statements; nobody reads them in a ledger.
-MOST_OF_AN_ERROR = 1000
+MAX_OF_AN_ERROR = 1000
 
 STAGES = ("raw_pages", "cleaned_pages", "chunks", "embeddings")
 
@@ -51,7 +51,7 @@ class Refresh:
 
     settings: Settings
     domain: Domain
-    holding: Claim
+    claim: Claim
     request: Request
     lease: Lease
     session: Session
@@ -74,8 +74,8 @@ class Refresh:
         self.lease.check()
         return self.session.run(
             commits.once(
-                lambda conn: crawl_jobs.fenced(conn, self.holding),
-                lambda conn: work(conn, self.holding, *args, **kwargs),
+                lambda conn: crawl_jobs.fenced(conn, self.claim),
+                lambda conn: work(conn, self.claim, *args, **kwargs),
             )
         )
 
@@ -87,7 +87,7 @@ class Refresh:
     ) -> Result:
         """``work(connection, claim, ...)`` without the fence, repeated after passing faults."""
         self.lease.check()
-        return self.session.run(lambda conn: work(conn, self.holding, *args, **kwargs))
+        return self.session.run(lambda conn: work(conn, self.claim, *args, **kwargs))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -126,7 +126,7 @@ def open_refresh(
     try:
         domain = session.run(lambda conn: domains.get(conn, host))
         # Repeated blindly, a claim would meet itself and call the domain busy.
-        holding = session.run(
+        claim = session.run(
             commits.once(
                 commits.numbered, lambda conn: crawl_jobs.claim(conn, domain.id, host, request)
             )
@@ -134,7 +134,7 @@ def open_refresh(
         faults.point("CP01")
         lease = Lease(
             database,
-            holding,
+            claim,
             lease_seconds=settings.lease_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
             ends_process=ends_process,
@@ -144,7 +144,7 @@ def open_refresh(
                 Refresh(
                     settings=settings,
                     domain=domain,
-                    holding=holding,
+                    claim=claim,
                     request=request,
                     lease=lease,
                     session=session,
@@ -167,21 +167,21 @@ def _closing(refresh: Refresh) -> Iterator[Refresh]:
 def describe(error: BaseException, redactor: Redactor) -> tuple[str, str]:
     """The kind and the message under which an error is stored: one line, without secrets (S71)."""
     if isinstance(error, OmniError):
-        return error.kind, redactor.line(str(error), most=MOST_OF_AN_ERROR)
+        return error.kind, redactor.line(str(error), limit=MAX_OF_AN_ERROR)
     unforeseen = f"{type(error).__name__}: {error}"
     kind = f"permanent.{type(error).__name__}"
-    return kind, redactor.line(unforeseen, most=MOST_OF_AN_ERROR)
+    return kind, redactor.line(unforeseen, limit=MAX_OF_AN_ERROR)
 
 
 def _finish(refresh: Refresh, error: tuple[str, str] | None) -> None:
     """Close the job. If it was ended by somebody else meanwhile, their word stands (B4)."""
     is_whole = refresh.request.part.is_whole and refresh.finished_stages.issuperset(STAGES)
     was_ours = refresh.session.run(
-        lambda conn: crawl_jobs.finish(conn, refresh.holding, error=error, is_whole=is_whole)
+        lambda conn: crawl_jobs.finish(conn, refresh.claim, error=error, is_whole=is_whole)
     )
     faults.point("CP14")
     if not was_ours and error is None:
         raise LeaseLostError(
-            f"The refresh of {refresh.domain.host} (job {refresh.holding.job_id}) was ended by the "
+            f"The refresh of {refresh.domain.host} (job {refresh.claim.job_id}) was ended by the "
             "reaper or by the removal of the domain before it could say that it was done."
         )

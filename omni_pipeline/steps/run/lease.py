@@ -31,7 +31,7 @@ class Lease:
 
     Args:
         database: Where the beats go, on a connection of their own.
-        holding: The claim to keep.
+        claim: The claim to keep.
         lease_seconds: After so much silence the reaper ends the job.
         heartbeat_seconds: Between two beats.
         ends_process: Whether a process that does not notice that its lease is lost, because it
@@ -43,7 +43,7 @@ class Lease:
     def __init__(
         self,
         database: Database,
-        holding: Claim,
+        claim: Claim,
         *,
         lease_seconds: float,
         heartbeat_seconds: float,
@@ -52,7 +52,7 @@ class Lease:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = Session(database)
-        self._holding = holding
+        self._claim = claim
         self._trust_seconds = lease_seconds * 2 / 3
         self._heartbeat_seconds = heartbeat_seconds
         self._clock = clock
@@ -88,13 +88,13 @@ class Lease:
         """
         if self._was_ended:
             raise LeaseLostError(
-                f"{self._holding.host} was taken from this run (job {self._holding.job_id}): its "
+                f"{self._claim.host} was taken from this run (job {self._claim.job_id}): its "
                 "job was ended by the reaper or by the removal of the domain."
             )
         if self._clock() > self._trusted_until:
             raise LeaseLostError(
-                f"This run (job {self._holding.job_id}) could not renew its lease on "
-                f"{self._holding.host} for {self._trust_seconds:.0f} s and stops before it runs "
+                f"This run (job {self._claim.job_id}) could not renew its lease on "
+                f"{self._claim.host} for {self._trust_seconds:.0f} s and stops before it runs "
                 "out. Is Postgres reachable?"
             )
 
@@ -116,7 +116,7 @@ class Lease:
     def _end_process(self) -> None:
         """At once, whatever hangs: it holds a slot of the queue, and its domain needs it."""
         sys.stderr.write(
-            f"The refresh of {self._holding.host} (job {self._holding.job_id}) lost its lease and "
+            f"The refresh of {self._claim.host} (job {self._claim.job_id}) lost its lease and "
             f"did not stop within {self._grace_seconds:.0f} s: its process ends itself.\n"
         )
         sys.stderr.flush()
@@ -125,7 +125,7 @@ class Lease:
     def _beat(self) -> None:
         started = self._clock()
         try:
-            is_ours = self._session.run(lambda conn: crawl_jobs.beat(conn, self._holding))
+            is_ours = self._session.run(lambda conn: crawl_jobs.beat(conn, self._claim))
         except OmniError:
             return  # trust runs out by itself
         if is_ours:

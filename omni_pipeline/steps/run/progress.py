@@ -9,7 +9,7 @@ from omni_pipeline.steps.run.claimed_refresh import Progress
 
 # What the rate is taken over, and the least that is believed.
 WINDOW_SECONDS = 30.0
-LEAST_SECONDS = 3.0
+MIN_SECONDS = 3.0
 
 _MINUTE = 60
 _HOUR = 3600
@@ -54,7 +54,7 @@ def _pace(
 ) -> Pace:
     (began_at, before), (ended_at, after) = first, last
     seconds, done = ended_at - began_at, after.done - before.done
-    if seconds < LEAST_SECONDS or done <= 0:
+    if seconds < MIN_SECONDS or done <= 0:
         return Pace(elapsed_seconds=elapsed_seconds)
     rate = done / seconds
     left = after.known - after.done

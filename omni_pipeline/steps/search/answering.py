@@ -9,10 +9,10 @@ from typing import Literal
 from omni_pipeline.domain.characters import storable
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.services import Services
 from omni_pipeline.store.index import embedding_models, retrieval
 from omni_pipeline.store.index.embedding_models import StoredModel
-from omni_pipeline.store.index.retrieval import EVERYWHERE, Answer, Scope
+from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope, SearchResult
 from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.session import Session
 
@@ -30,23 +30,23 @@ class SearchIndex:
     """The index, open for questions; made by ``open_search``."""
 
     session: Session
-    tools: Tools
+    services: Services
 
     def ask(
         self,
         question: str,
         *,
-        most: int = 10,
+        limit: int = 10,
         scope: Scope = EVERYWHERE,
         mode: Mode = "hybrid",
         per_page: int | None = ANSWERS_PER_PAGE,
-    ) -> list[Answer]:
+    ) -> list[SearchResult]:
         """The best answers, best first; see ``answer``."""
         return answer(
             self.session,
-            self.tools,
+            self.services,
             question,
-            most=most,
+            limit=limit,
             scope=scope,
             mode=mode,
             per_page=per_page,
@@ -71,19 +71,19 @@ def open_search(settings: Settings | None = None) -> Iterator[SearchIndex]:
         database = resources.enter_context(open_database(settings, application_name="omni-search"))
         session = Session(database)
         resources.callback(session.close)
-        yield SearchIndex(session=session, tools=Tools(settings, session, resources))
+        yield SearchIndex(session=session, services=Services(settings, session, resources))
 
 
 def answer(
     session: Session,
-    tools: Tools,
+    services: Services,
     question: str,
     *,
-    most: int,
+    limit: int,
     scope: Scope = EVERYWHERE,
     mode: Mode = "hybrid",
     per_page: int | None = None,
-) -> list[Answer]:
+) -> list[SearchResult]:
     """The chunks that answer best, best first, all of one model's index.
 
     The question is embedded by whichever model is active. If another one becomes active before its
@@ -91,9 +91,9 @@ def answer(
 
     Args:
         session: Where the index is.
-        tools: What leads to the embedding door of the active model.
+        services: What leads to the embedding client of the active model.
         question: In plain words.
-        most: How many answers.
+        limit: How many answers.
         scope: Where to search.
         mode: By meaning (``vector``), by words (``text``), or by both.
         per_page: Most answers from one page, and no text twice; None leaves all in.
@@ -112,12 +112,12 @@ def answer(
         active = _find_active(session)
         vector = None
         if mode != "text":
-            vector = _of_active(tools, active).embedding.embed([question]).vectors[0]
+            vector = _of_active(services, active).embedding.embed([question]).vectors[0]
         look = partial(
             retrieval.search,
             vector=vector,
             question=words,
-            most=most,
+            limit=limit,
             scope=scope,
             per_page=per_page,
             model_id=active.id,
@@ -140,8 +140,8 @@ def _find_active(session: Session) -> StoredModel:
     return active
 
 
-def _of_active(tools: Tools, active: StoredModel) -> Tools:
+def _of_active(services: Services, active: StoredModel) -> Services:
     try:
-        return tools.of(active)
+        return services.of(active)
     except SettingsError as error:
         raise SettingsError(f"The index answers from {active.name}. {error}") from error

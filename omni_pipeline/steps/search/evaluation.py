@@ -7,7 +7,7 @@ from typing import get_args
 from omni_pipeline.domain.search.metrics import ndcg, recall, reciprocal_rank
 from omni_pipeline.domain.search.questions import ExpectedAnswer
 from omni_pipeline.steps.search.answering import Mode, answer
-from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.services import Services
 from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope
 from omni_pipeline.store.postgres.session import Session
 
@@ -17,11 +17,11 @@ NDCG_AT = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """Means over all questions, each 0 to 1; ``recall`` counts the first ``most`` pages."""
+    """Means over all questions, each 0 to 1; ``recall`` counts the first ``limit`` pages."""
 
     mode: Mode
     questions: int
-    most: int
+    limit: int
     recall: float
     ndcg_at_10: float
     reciprocal_rank: float
@@ -29,10 +29,10 @@ class Quality:
 
 def evaluate(
     session: Session,
-    tools: Tools,
+    services: Services,
     questions: Sequence[ExpectedAnswer],
     *,
-    most: int = 10,
+    limit: int = 10,
     scope: Scope = EVERYWHERE,
     note: Callable[[], None] = lambda: None,
 ) -> list[Quality]:
@@ -42,9 +42,9 @@ def evaluate(
 
     Args:
         session: Where the index is.
-        tools: What leads to the embedding door of the active model.
+        services: What leads to the embedding client of the active model.
         questions: At least one.
-        most: How many pages recall counts.
+        limit: How many pages recall counts.
         scope: Where to search.
         note: Called after each answer.
     """
@@ -54,29 +54,29 @@ def evaluate(
         for one in questions:
             found = answer(
                 session,
-                tools,
+                services,
                 one.question,
-                most=max(most, NDCG_AT),
+                limit=max(limit, NDCG_AT),
                 scope=scope,
                 mode=mode,
                 per_page=1,
             )
             ranked.append([hit.url for hit in found])
             note()
-        qualities.append(_judge(mode, questions, ranked, most))
+        qualities.append(_judge(mode, questions, ranked, limit))
     return qualities
 
 
 def _judge(
-    mode: Mode, questions: Sequence[ExpectedAnswer], ranked: Sequence[Sequence[str]], most: int
+    mode: Mode, questions: Sequence[ExpectedAnswer], ranked: Sequence[Sequence[str]], limit: int
 ) -> Quality:
     pairs = [(urls, one.urls) for urls, one in zip(ranked, questions, strict=True)]
     count = len(pairs)
     return Quality(
         mode=mode,
         questions=count,
-        most=most,
-        recall=sum(recall(urls, expected, most=most) for urls, expected in pairs) / count,
-        ndcg_at_10=sum(ndcg(urls, expected, most=NDCG_AT) for urls, expected in pairs) / count,
+        limit=limit,
+        recall=sum(recall(urls, expected, limit=limit) for urls, expected in pairs) / count,
+        ndcg_at_10=sum(ndcg(urls, expected, limit=NDCG_AT) for urls, expected in pairs) / count,
         reciprocal_rank=sum(reciprocal_rank(urls, expected) for urls, expected in pairs) / count,
     )

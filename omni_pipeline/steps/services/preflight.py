@@ -1,13 +1,13 @@
 """What a refresh needs, asked before it starts: better now than at page 900."""
 
-from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.services import Services
 from omni_pipeline.steps.services.site_access import WebAccess
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.jobs.domains import Domain
 from omni_pipeline.store.postgres.session import Session
 
 
-def check_embedding(tools: Tools, session: Session) -> None:
+def check_embedding(services: Services, session: Session) -> None:
     """See that the embedding endpoint answers with the expected dimension (A16).
 
     A paid endpoint is asked at most once a day, so that a refresh without changes costs nothing;
@@ -17,12 +17,12 @@ def check_embedding(tools: Tools, session: Session) -> None:
         PermanentError: Wrong key, model or dimension; the message says what to set.
         TemporaryError: The endpoint does not answer.
     """
-    if tools.is_local:
+    if services.is_local:
         return
-    model_id = tools.stored_model.id
+    model_id = services.stored_model.id
     if session.run(lambda conn: embedding_models.was_probed_recently(conn, model_id)):
         return
-    tools.shared_embedding.probe()
+    services.shared_embedding.probe()
     session.run(lambda conn: embedding_models.note_probe(conn, model_id))
 
 

@@ -14,14 +14,14 @@ from omni_pipeline.domain.embedding.known_models import (
 from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.gateways.embedding.client import (
     Embedded,
-    EmbeddingDoor,
+    EmbeddingClient,
     load_tokenizer,
-    open_embedding_door,
+    open_embedding_client,
     resolve_model,
 )
-from omni_pipeline.gateways.llm.client import ExtractionDoor, open_extraction_door
+from omni_pipeline.gateways.llm.client import LlmClient, open_llm_client
 from omni_pipeline.settings import Settings
-from omni_pipeline.steps.services.shared_throttle import open_turnstile, reopen
+from omni_pipeline.steps.services.shared_throttle import open_throttle, reopen
 from omni_pipeline.steps.services.site_access import WebAccess, open_web, user_agent
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
@@ -29,8 +29,8 @@ from omni_pipeline.store.jobs.domains import Domain
 from omni_pipeline.store.postgres.session import Session
 
 
-class Tools:
-    """The doors of one refresh, for one embedding model: by itself the one that settings name.
+class Services:
+    """The clients of one refresh, for one embedding model: by itself the one that settings name.
 
     Nothing is opened, loaded or asked before it is needed. Which model that should be is said in
     ``steps.model_builds``.
@@ -42,16 +42,16 @@ class Tools:
         session: Session,
         resources: ExitStack,
         *,
-        configured: "Tools | None" = None,
+        configured: "Services | None" = None,
     ) -> None:
         self.settings = settings
         self._session = session
         self._resources = resources
         self._configured = configured or self
-        self._by_model_id: dict[int, Tools] = {}
+        self._by_model_id: dict[int, Services] = {}
 
-    def configure(self, name: str, dimensions: int | None) -> "Tools":
-        """Tools as they would be if the settings named this model; no others are derived of them.
+    def configure(self, name: str, dimensions: int | None) -> "Services":
+        """Services as they would be if the settings named this model; no others derive from them.
 
         Raises:
             SettingsError: The model's dimensions cannot be told.
@@ -59,14 +59,14 @@ class Tools:
         embedding = replace(
             self.settings.embedding, model=name, dimensions=dimensions, price_per_million=None
         )
-        return Tools(replace(self.settings, embedding=embedding), self._session, self._resources)
+        return Services(replace(self.settings, embedding=embedding), self._session, self._resources)
 
-    def of_index(self) -> "Tools":
+    def of_index(self) -> "Services":
         """The tools of the model that search answers from; these here while nothing is indexed."""
         active = self._session.run(embedding_models.find_active)
         return self if active is None else self.of(active)
 
-    def of_named(self, reference: str) -> "Tools":
+    def of_named(self, reference: str) -> "Services":
         """The tools of the model of that name, whose index is kept up to date from now on.
 
         Raises:
@@ -75,7 +75,7 @@ class Tools:
         """
         return self.of(self._session.run(lambda conn: embedding_models.take_up(conn, reference)))
 
-    def of(self, stored: StoredModel) -> "Tools":
+    def of(self, stored: StoredModel) -> "Services":
         """The tools of another model, opened once.
 
         Raises:
@@ -89,7 +89,7 @@ class Tools:
             self._by_model_id[stored.id] = self._make(stored)
         return self._by_model_id[stored.id]
 
-    def _make(self, stored: StoredModel) -> "Tools":
+    def _make(self, stored: StoredModel) -> "Services":
         embedding = settings_for(
             self.settings.embedding,
             name=stored.name,
@@ -97,7 +97,7 @@ class Tools:
             endpoint=stored.endpoint,
         )
         settings = replace(self.settings, embedding=embedding)
-        other = Tools(settings, self._session, self._resources, configured=self)
+        other = Services(settings, self._session, self._resources, configured=self)
         other.stored_model = stored
         return other
 
@@ -147,21 +147,21 @@ class Tools:
         return make_chunker(load_tokenizer(self.model), size)
 
     @cached_property
-    def embedding(self) -> EmbeddingDoor:
-        """The door for a person's single question, which waits for no run and no breaker."""
-        return self._resources.enter_context(open_embedding_door(self.settings.embedding))
+    def embedding(self) -> EmbeddingClient:
+        """The client for a person's single question, which waits for no run and no breaker."""
+        return self._resources.enter_context(open_embedding_client(self.settings.embedding))
 
     @cached_property
-    def shared_embedding(self) -> EmbeddingDoor:
-        """The door for a run's requests, behind the breaker and the rate limit of all runs."""
+    def shared_embedding(self) -> EmbeddingClient:
+        """The client for a run's requests, behind the breaker and the rate limit of all runs."""
         settings = self.settings.embedding
         if settings.is_local:
             return self.embedding
-        turnstile = open_turnstile(self._session, settings, self.model.name)
-        return self._resources.enter_context(open_embedding_door(settings, turnstile=turnstile))
+        throttle = open_throttle(self._session, settings, self.model.name)
+        return self._resources.enter_context(open_embedding_client(settings, throttle=throttle))
 
     def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded:
-        """Ask the embedding door, which is opened by the first text: most refreshes have none."""
+        """Ask the embedding client, which is opened by the first text: most refreshes have none."""
         return self.shared_embedding.embed(texts, tokens=tokens)
 
     def reopen_endpoint(self) -> None:
@@ -169,11 +169,11 @@ class Tools:
         reopen(self._session, self.settings.embedding)
 
     @cached_property
-    def extraction(self) -> ExtractionDoor | None:
-        """The door to the chat model that reads product pages, where one is configured."""
+    def extraction(self) -> LlmClient | None:
+        """The way to the chat model that reads product pages, where one is configured."""
         if self.settings.extraction is None:
             return None
-        return self._resources.enter_context(open_extraction_door(self.settings.extraction))
+        return self._resources.enter_context(open_llm_client(self.settings.extraction))
 
     def web(self, domain: Domain) -> WebAccess:
         """The way to the domain's site."""

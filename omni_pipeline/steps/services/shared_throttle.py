@@ -18,10 +18,10 @@ from omni_pipeline.store.usage.circuit_breakers import Breaker
 from omni_pipeline.store.usage.rate_limits import Limit, Queue, Turn
 
 # Ten runs that share ten requests a minute wait for one another; a run that waits keeps its lease.
-MOST_WAIT_SECONDS = 600.0
+MAX_WAIT_SECONDS = 600.0
 
 # An endpoint that has failed everybody for that long fails this run too.
-MOST_BREAKER_SECONDS = 120.0
+MAX_BREAKER_SECONDS = 120.0
 
 # An open breaker is looked at again at least so often: another run's probe may have closed it.
 LOOK_SECONDS = 2.0
@@ -33,7 +33,7 @@ BLIND_PAUSE_SECONDS = 1.0
 CLOSED_TO_ALL_SECONDS = {"permanent.embed_quota": 3600.0, "permanent.embed_key": 600.0}
 
 
-class SharedTurnstile:
+class SharedThrottle:
     """Lets one run's requests through, as far as breaker and rate limit of all runs do."""
 
     def __init__(
@@ -41,15 +41,15 @@ class SharedTurnstile:
         session: Session,
         limit: Limit,
         *,
-        most_wait_seconds: float = MOST_WAIT_SECONDS,
-        most_breaker_seconds: float = MOST_BREAKER_SECONDS,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
+        max_breaker_seconds: float = MAX_BREAKER_SECONDS,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
         self._limit = limit
-        self._most_wait_seconds = most_wait_seconds
-        self._most_breaker_seconds = most_breaker_seconds
+        self._max_wait_seconds = max_wait_seconds
+        self._max_breaker_seconds = max_breaker_seconds
         self._sleep = sleep
         self._clock = clock
         self._breaker: Breaker | None = None
@@ -63,13 +63,13 @@ class SharedTurnstile:
                 come before this one. ``transient.embed_breaker``: it fails whoever asks.
             PermanentError: Quota or key, of the kind with which the endpoint refused another run.
         """
-        ends_at = self._clock() + self._most_wait_seconds
+        ends_at = self._clock() + self._max_wait_seconds
         has_turn = False
         while True:
             self._pass_breaker()
             if has_turn or self._is_probe:
                 return
-            turn = self._reserve(tokens, most_wait_seconds=max(0.0, ends_at - self._clock()))
+            turn = self._reserve(tokens, max_wait_seconds=max(0.0, ends_at - self._clock()))
             if turn.wait_seconds == 0:
                 return
             self._sleep(turn.wait_seconds)
@@ -101,7 +101,7 @@ class SharedTurnstile:
         return self._breaker is not None and self._breaker.is_probe
 
     def _pass_breaker(self) -> None:
-        ends_at = self._clock() + self._most_breaker_seconds
+        ends_at = self._clock() + self._max_breaker_seconds
         while (breaker := self._ask_breaker()) and not breaker.lets_in:
             if breaker.error_kind in CLOSED_TO_ALL_SECONDS:
                 raise _closed_to_all(breaker)
@@ -132,15 +132,15 @@ class SharedTurnstile:
             )
         )
 
-    def _reserve(self, tokens: int, *, most_wait_seconds: float) -> Turn:
+    def _reserve(self, tokens: int, *, max_wait_seconds: float) -> Turn:
         turn = self._session.run(
             lambda conn: rate_limits.reserve(
-                conn, self._limit, tokens=tokens, most_wait_seconds=most_wait_seconds
+                conn, self._limit, tokens=tokens, max_wait_seconds=max_wait_seconds
             )
         )
         if turn is None:
             queue = self._session.run(lambda conn: rate_limits.look(conn, self._limit))
-            raise _throttled(queue, self._limit, most_wait_seconds)
+            raise _throttled(queue, self._limit, max_wait_seconds)
         return turn
 
     def _still_holds(self, turn: Turn) -> bool:
@@ -152,15 +152,15 @@ class SharedTurnstile:
         self._session.run(lambda conn: rate_limits.pause(conn, self._limit, seconds=seconds))
 
 
-def open_turnstile(session: Session, settings: EmbeddingSettings, model: str) -> SharedTurnstile:
-    """The turnstile of the endpoint that ``settings`` name."""
+def open_throttle(session: Session, settings: EmbeddingSettings, model: str) -> SharedThrottle:
+    """The throttle of the endpoint that ``settings`` name."""
     limit = Limit(
         endpoint=endpoint_of(settings),
         model=model,
         requests_per_minute=settings.requests_per_minute,
         tokens_per_minute=settings.tokens_per_minute,
     )
-    return SharedTurnstile(session, limit)
+    return SharedThrottle(session, limit)
 
 
 def reopen(session: Session, settings: EmbeddingSettings) -> None:
@@ -199,7 +199,7 @@ def _left_alone(breaker: Breaker, endpoint: str) -> TemporaryError:
     )
 
 
-def _throttled(queue: Queue, limit: Limit, most_wait_seconds: float) -> TemporaryError:
+def _throttled(queue: Queue, limit: Limit, max_wait_seconds: float) -> TemporaryError:
     """Who asks for patience: the endpoint, or our own limit."""
     kept = "What was paid for is kept; the next refresh goes on from there."
     if queue.paused_until is not None:
@@ -211,7 +211,7 @@ def _throttled(queue: Queue, limit: Limit, most_wait_seconds: float) -> Temporar
         )
     return TemporaryError(
         f"The requests of all runs to {limit.endpoint} are booked for {queue.booked_seconds:.0f} s "
-        f"ahead, and none waits longer than {most_wait_seconds:.0f} s. {kept} Raise "
+        f"ahead, and none waits longer than {max_wait_seconds:.0f} s. {kept} Raise "
         "OMNI_EMBEDDING_REQUESTS_PER_MINUTE or OMNI_EMBEDDING_TOKENS_PER_MINUTE if the endpoint "
         "takes more.",
         kind="throttled",

@@ -1,4 +1,4 @@
-"""The way to one site: the HTTP door, and behind it a browser that starts when a page needs it."""
+"""The way to one site: HTTP, and behind it a browser that starts when a page needs it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.domain.web.browser_hosts import browser_may_load
 from omni_pipeline.domain.web.outcomes import Outcome, Unusable
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.gateways.browser.client import BrowserDoor
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.browser.client import BrowserRenderer
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.settings import Settings
 
 
@@ -22,15 +22,15 @@ def user_agent(settings: Settings) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class WebAccess:
-    """The doors to one site.
+    """The clients of one site.
 
     Attributes:
         web: Fetches, and asks the browser where a request or a page calls for it.
         browser: Not started before the first page that needs it.
     """
 
-    web: WebDoor
-    browser: BrowserDoor
+    web: HttpClient
+    browser: BrowserRenderer
 
 
 class _PatientRenderer:
@@ -40,7 +40,7 @@ class _PatientRenderer:
     having, and the failed page says what to install.
     """
 
-    def __init__(self, browser: BrowserDoor) -> None:
+    def __init__(self, browser: BrowserRenderer) -> None:
         self._browser = browser
 
     async def render(self, url: str) -> Outcome:
@@ -67,11 +67,11 @@ def open_web(
     def may_load(host: str) -> bool:
         return browser_may_load(host, site_host=site_host, further=browser_hosts)
 
-    browser = BrowserDoor(
+    browser = BrowserRenderer(
         policy=policy, user_agent=agent, allows_host=may_load, executable=settings.browser_path
     )
     with (
         browser,
-        WebDoor(policy=policy, user_agent=agent, renderer=_PatientRenderer(browser)) as web,
+        HttpClient(policy=policy, user_agent=agent, renderer=_PatientRenderer(browser)) as web,
     ):
         yield WebAccess(web=web, browser=browser)

@@ -22,7 +22,7 @@ BATCH_PAGES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class SampledPage:
     """What a page of the sample says, and whether that is to be believed."""
 
     page: DuePage
@@ -30,7 +30,7 @@ class Look:
     is_trusted: bool
 
 
-def learn_boilerplate(refresh: Refresh, look: Callable[[list[int]], list[Look]]) -> Decision:
+def learn_boilerplate(refresh: Refresh, look: Callable[[list[int]], list[SampledPage]]) -> Decision:
     """Look at what changed in the sample, and decide; the decision is in force when this returns.
 
     A run that is killed in between goes on with the same sample and comes to the same decision.
@@ -42,7 +42,7 @@ def learn_boilerplate(refresh: Refresh, look: Callable[[list[int]], list[Look]])
     return refresh.write(_decide)
 
 
-def _sample(seen: Look) -> Sample:
+def _sample(seen: SampledPage) -> Sample:
     page, answer = seen.page, seen.answer
     blocks = None
     if seen.is_trusted and isinstance(answer, CleanedPage):
@@ -50,12 +50,12 @@ def _sample(seen: Look) -> Sample:
     return Sample(page_id=page.page_id, body_hash=page.body_hash, blocks=blocks)
 
 
-def _decide(conn: Connection, holding: Claim) -> Decision:
-    boilerplate_samples.forget_others(conn, holding)
-    before = boilerplate_samples.decision(conn, holding)
-    blocks = pack(decide(boilerplate_samples.samples(conn, holding), unpack(before.blocks)))
+def _decide(conn: Connection, claim: Claim) -> Decision:
+    boilerplate_samples.forget_others(conn, claim)
+    before = boilerplate_samples.decision(conn, claim)
+    blocks = pack(decide(boilerplate_samples.samples(conn, claim), unpack(before.blocks)))
     if blocks == before.blocks:
         return before
     decided = Decision(version=before.version + 1, blocks=blocks)
-    boilerplate_samples.decide(conn, holding, decided)
+    boilerplate_samples.decide(conn, claim, decided)
     return decided

@@ -10,7 +10,7 @@ from omni_pipeline.domain.text.cleaning import CLEANER_VERSION, CleanedPage, Unr
 from omni_pipeline.gateways.cleaning.pool import Cleaner, CleaningLimits, open_cleaner
 from omni_pipeline.steps.crawl.removal import is_implausible
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
-from omni_pipeline.steps.text.boilerplate_learning import Look, learn_boilerplate
+from omni_pipeline.steps.text.boilerplate_learning import SampledPage, learn_boilerplate
 from omni_pipeline.steps.text.page_texts import Answers, has_shrunk, new_text, no_text
 from omni_pipeline.store.crawl import failed_pages, held_pages, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
@@ -29,10 +29,10 @@ LOOKS_AT_EMPTY = 3
 
 # So many pages that nobody edited are brought to another decision on boilerplate in one refresh:
 # each may cost vectors.
-MOST_CAUGHT_UP_SHARE = 0.1
-MOST_CAUGHT_UP_OF_FEW = 20
+MAX_CAUGHT_UP_SHARE = 0.1
+MAX_CAUGHT_UP_OF_FEW = 20
 
-CHANGES_TOLD = 10
+CHANGES_LISTED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class _Cleaning:
         if shrunk and not held:
             self._clean(only=list(shrunk))
         caught_up, behind = self._catch_up()
-        changes = self._refresh.read(cleaned_pages.changes, most_of_a_kind=CHANGES_TOLD)
+        changes = self._refresh.read(cleaned_pages.changes, max_of_a_kind=CHANGES_LISTED)
         return CleanedPagesReport(
             pages_cleaned=self._cleaned,
             pages_changed=self._changed,
@@ -106,11 +106,11 @@ class _Cleaning:
             changes=describe_changes(changes),
         )
 
-    def _look(self, ids: list[int]) -> list[Look]:
+    def _look(self, ids: list[int]) -> list[SampledPage]:
         """Clean pages of the sample; what became of their text is judged as when it is written."""
         due = self._read(only=ids)
         return [
-            Look(page=page, answer=answer, is_trusted=not self._is_doubtful(page, answer))
+            SampledPage(page=page, answer=answer, is_trusted=not self._is_doubtful(page, answer))
             for page, answer in zip(due, self._answers.of(due, keeps=True), strict=True)
         ]
 
@@ -126,8 +126,8 @@ class _Cleaning:
         if not waiting:
             return 0, 0
         live = self._refresh.read(raw_pages.count_live)
-        most = max(MOST_CAUGHT_UP_OF_FEW, int(MOST_CAUGHT_UP_SHARE * live))
-        behind = self._refresh.read(cleaned_pages.behind, boilerplate_version=version, most=most)
+        limit = max(MAX_CAUGHT_UP_OF_FEW, int(MAX_CAUGHT_UP_SHARE * live))
+        behind = self._refresh.read(cleaned_pages.behind, boilerplate_version=version, limit=limit)
         self._due += len(behind)
         self._clean(only=behind)
         return len(behind), waiting - len(behind)
@@ -143,7 +143,7 @@ class _Cleaning:
             raw_pages.due_for_cleaning,
             cleaner_version=CLEANER_VERSION,
             after_id=after_id,
-            most=BATCH_PAGES,
+            limit=BATCH_PAGES,
             only=only,
         )
 
@@ -193,26 +193,26 @@ class _Cleaning:
         return [failure for failure in failures if failure.url not in believed]
 
 
-def _hold_if_implausible(conn: Connection, holding: Claim, urls: list[str]) -> int:
+def _hold_if_implausible(conn: Connection, claim: Claim, urls: list[str]) -> int:
     """Hold the shrunk pages when they are too many to be believed; returns how many are held."""
-    doubtful = set(urls) - held_pages.confirmed_among(conn, holding, urls)
-    if is_implausible(len(doubtful), raw_pages.count_live(conn, holding)):
-        held_pages.hold(conn, holding, dict.fromkeys(urls, held_pages.SHRUNK))
+    doubtful = set(urls) - held_pages.confirmed_among(conn, claim, urls)
+    if is_implausible(len(doubtful), raw_pages.count_live(conn, claim)):
+        held_pages.hold(conn, claim, dict.fromkeys(urls, held_pages.SHRUNK))
         return len(urls)
-    held_pages.release_others(conn, holding, {}, is_shrinkage=True)
+    held_pages.release_others(conn, claim, {}, is_shrinkage=True)
     return 0
 
 
 def _save(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     texts: list[NewText],
     failures: list[Failure],
     urls: list[str],
 ) -> int:
     """Write a batch; returns how many texts differ from before."""
     failed = {failure.url for failure in failures}
-    failed_pages.resolve(conn, holding, set(urls) - failed, "clean")
-    failed_pages.record(conn, holding, "clean", failures)
-    crawl_jobs.add_to_counters(conn, holding, Counters(pages_cleaned=len(texts)))
-    return cleaned_pages.save(conn, holding, texts, cleaner_version=CLEANER_VERSION)
+    failed_pages.resolve(conn, claim, set(urls) - failed, "clean")
+    failed_pages.record(conn, claim, "clean", failures)
+    crawl_jobs.add_to_counters(conn, claim, Counters(pages_cleaned=len(texts)))
+    return cleaned_pages.save(conn, claim, texts, cleaner_version=CLEANER_VERSION)

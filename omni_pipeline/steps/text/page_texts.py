@@ -4,17 +4,17 @@ from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.domain.text.boilerplate import leave_out, unpack
 from omni_pipeline.domain.text.changes import changed_headings
 from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
-from omni_pipeline.gateways.cleaning.pool import Cleaner, Source
+from omni_pipeline.gateways.cleaning.pool import Cleaner, PageSource
 from omni_pipeline.store.crawl.raw_pages import DuePage
 from omni_pipeline.store.text.boilerplate_samples import Decision
 from omni_pipeline.store.text.cleaned_pages import NewText
 
 # A page that loses more of its text than this has shrunk; a short one may lose it all (D36).
-MOST_SHRINKAGE = 0.8
-FEWEST_CHARACTERS = 200
+MAX_SHRINKAGE = 0.8
+MIN_CHARACTERS = 200
 
 # In characters: a small site, all of which is the sample for its boilerplate, is cleaned once.
-MOST_KEPT = 16_000_000
+MAX_KEPT = 16_000_000
 
 
 class Answers:
@@ -30,7 +30,7 @@ class Answers:
         known = {page.page_id: self._kept.pop(page.page_id, None) for page in due}
         unknown = [page for page in due if known[page.page_id] is None]
         found = iter(
-            self._cleaner.clean([Source(url=page.url, html=page.html) for page in unknown])
+            self._cleaner.clean([PageSource(url=page.url, html=page.html) for page in unknown])
         )
         answers = [known[page.page_id] or next(found) for page in due]
         if keeps:
@@ -39,7 +39,7 @@ class Answers:
 
     def _keep(self, due: list[DuePage], answers: list[CleanedPage | Unreadable]) -> None:
         for page, answer in zip(due, answers, strict=True):
-            if isinstance(answer, CleanedPage) and self._kept_characters < MOST_KEPT:
+            if isinstance(answer, CleanedPage) and self._kept_characters < MAX_KEPT:
                 self._kept[page.page_id] = answer
                 self._kept_characters += len(answer.markdown)
 
@@ -86,7 +86,7 @@ def has_shrunk(page: DuePage, text: NewText | None) -> bool:
     What is left out as boilerplate only now is not: the site still says it.
     """
     before = len(page.markdown_before or "")
-    if text is None or before < FEWEST_CHARACTERS:
+    if text is None or before < MIN_CHARACTERS:
         return False
     left_out_now = max(0, text.characters_left_out - page.left_out_before)
-    return len(text.markdown) + left_out_now < before * (1 - MOST_SHRINKAGE)
+    return len(text.markdown) + left_out_now < before * (1 - MAX_SHRINKAGE)

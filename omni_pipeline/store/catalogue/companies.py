@@ -14,7 +14,7 @@ from omni_pipeline.store.postgres.queries import load_queries
 _SQL = load_queries(__name__)
 
 
-def save(conn: Connection, holding: Claim, company: Company) -> bool:
+def save(conn: Connection, claim: Claim, company: Company) -> bool:
     """Store the profile of the domain; False when it says what it said before."""
     values = as_json(company)
     parameters = {
@@ -22,7 +22,7 @@ def save(conn: Connection, holding: Claim, company: Company) -> bool:
         "social_links": list(company.social_links),
         "evidence": Jsonb(values["evidence"]),
     }
-    return bool(conn.execute(_SQL["save"], {**vars(holding), **parameters}).rowcount)
+    return bool(conn.execute(_SQL["save"], {**vars(claim), **parameters}).rowcount)
 
 
 def find(conn: Connection, domain_id: int) -> Company | None:

@@ -42,28 +42,28 @@ class PageCompany:
 
 
 def due(
-    conn: Connection, holding: Claim, *, extractor: str, after_id: int, most: int
+    conn: Connection, claim: Claim, *, extractor: str, after_id: int, limit: int
 ) -> list[DueBody]:
     """Live pages whose body this extractor has not read, by page id."""
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "extractor": extractor,
         "after_id": after_id,
-        "most": most,
+        "limit": limit,
     }
     return fetch_all(conn, _SQL["due"], parameters, DueBody)
 
 
-def count_due(conn: Connection, holding: Claim, *, extractor: str) -> int:
+def count_due(conn: Connection, claim: Claim, *, extractor: str) -> int:
     """How many live pages this extractor has not read."""
-    parameters = {"domain_id": holding.domain_id, "extractor": extractor}
+    parameters = {"domain_id": claim.domain_id, "extractor": extractor}
     row = conn.execute(_SQL["count_due"], parameters).fetchone()
     assert row is not None
     return int(row[0])
 
 
 def save(
-    conn: Connection, holding: Claim, extractions: Sequence[NewExtraction], *, extractor: str
+    conn: Connection, claim: Claim, extractions: Sequence[NewExtraction], *, extractor: str
 ) -> None:
     """Note which bodies were read."""
     columns = {
@@ -71,10 +71,10 @@ def save(
         "body_hashes": [one.body_hash for one in extractions],
         "companies": [one.company and Jsonb(one.company) for one in extractions],
     }
-    conn.execute(_SQL["save"], {**vars(holding), **columns, "extractor": extractor})
+    conn.execute(_SQL["save"], {**vars(claim), **columns, "extractor": extractor})
 
 
-def companies(conn: Connection, holding: Claim, *, after_id: int, most: int) -> list[PageCompany]:
+def companies(conn: Connection, claim: Claim, *, after_id: int, limit: int) -> list[PageCompany]:
     """What pages say of the company, by page id."""
-    parameters = {"domain_id": holding.domain_id, "after_id": after_id, "most": most}
+    parameters = {"domain_id": claim.domain_id, "after_id": after_id, "limit": limit}
     return fetch_all(conn, _SQL["companies"], parameters, PageCompany)

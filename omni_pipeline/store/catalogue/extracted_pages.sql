@@ -9,7 +9,7 @@ WHERE p.domain_id = %(domain_id)s AND p.status = 'live' AND p.id > %(after_id)s
         OR EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = p.domain_id AND f.url = p.url
             AND f.stage = 'extract' AND f.resolved_at IS NULL))
 ORDER BY p.id
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: count_due
 SELECT count(*) AS pages
@@ -32,4 +32,4 @@ ON CONFLICT (page_id) DO UPDATE SET body_hash = excluded.body_hash, extractor = 
 SELECT page_id, company FROM extracted_pages
 WHERE domain_id = %(domain_id)s AND page_id > %(after_id)s AND company IS NOT NULL
 ORDER BY page_id
-LIMIT %(most)s
+LIMIT %(limit)s

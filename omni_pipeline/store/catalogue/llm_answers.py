@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 
-Answer = dict[str, str | None]
+LlmAnswer = dict[str, str | None]
 
 _SQL = load_queries(__name__)
 
@@ -23,19 +23,19 @@ class Key:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class KeptAnswer:
     """An answer that was paid for; None where it could not be used."""
 
-    answer: Answer | None
+    answer: LlmAnswer | None
 
 
-def find(conn: Connection, holding: Claim, key: Key) -> Kept | None:
+def find(conn: Connection, claim: Claim, key: Key) -> KeptAnswer | None:
     """The answer to this question, when it was asked before."""
-    row = conn.execute(_SQL["find"], {**vars(holding), **vars(key)}).fetchone()
-    return None if row is None else Kept(answer=row[0])
+    row = conn.execute(_SQL["find"], {**vars(claim), **vars(key)}).fetchone()
+    return None if row is None else KeptAnswer(answer=row[0])
 
 
-def keep(conn: Connection, holding: Claim, key: Key, answer: Answer | None) -> None:
+def keep(conn: Connection, claim: Claim, key: Key, answer: LlmAnswer | None) -> None:
     """Keep the answer for the next time."""
     body = None if answer is None else Jsonb(answer)
-    conn.execute(_SQL["keep"], {**vars(holding), **vars(key), "answer": body})
+    conn.execute(_SQL["keep"], {**vars(claim), **vars(key), "answer": body})

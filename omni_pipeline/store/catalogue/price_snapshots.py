@@ -104,13 +104,13 @@ class PriceChange:
     observed_at: datetime
 
 
-def seen(conn: Connection, holding: Claim, *, after_id: int, most: int) -> list[PriceInView]:
+def seen(conn: Connection, claim: Claim, *, after_id: int, limit: int) -> list[PriceInView]:
     """What pages show of listed products' prices now, by product id."""
-    parameters = {**vars(holding), "after_id": after_id, "most": most}
+    parameters = {**vars(claim), "after_id": after_id, "limit": limit}
     return fetch_all(conn, _SQL["seen"], parameters, PriceInView)
 
 
-def append(conn: Connection, holding: Claim, snapshots: Sequence[NewSnapshot]) -> int:
+def append(conn: Connection, claim: Claim, snapshots: Sequence[NewSnapshot]) -> int:
     """Add to the history, once per job and product; returns how many were new."""
     columns = {
         "product_ids": [one.product_id for one in snapshots],
@@ -123,17 +123,17 @@ def append(conn: Connection, holding: Claim, snapshots: Sequence[NewSnapshot]) -
         "regular_price_amounts": [one.regular_price_amount for one in snapshots],
         "availabilities": [one.availability for one in snapshots],
     }
-    return conn.execute(_SQL["append"], {**vars(holding), **columns}).rowcount
+    return conn.execute(_SQL["append"], {**vars(claim), **columns}).rowcount
 
 
-def hold(conn: Connection, holding: Claim, prices: Sequence[HeldPrice]) -> None:
+def hold(conn: Connection, claim: Claim, prices: Sequence[HeldPrice]) -> None:
     """Remember prices that are not believed yet."""
     columns = {
         "product_ids": [one.product_id for one in prices],
         "price_amounts": [one.price_amount for one in prices],
         "price_currencies": [one.price_currency for one in prices],
     }
-    conn.execute(_SQL["hold"], {**vars(holding), **columns})
+    conn.execute(_SQL["hold"], {**vars(claim), **columns})
 
 
 def release(conn: Connection, product_ids: Sequence[int]) -> None:
@@ -162,12 +162,12 @@ def history(conn: Connection, product_id: int) -> list[Snapshot]:
     return fetch_all(conn, _SQL["history"], {"product_id": product_id}, Snapshot)
 
 
-def changes(conn: Connection, holding: Claim, *, most: int) -> list[PriceChange]:
+def changes(conn: Connection, claim: Claim, *, limit: int) -> list[PriceChange]:
     """What this job has changed of prices that were known before."""
-    return fetch_all(conn, _SQL["changes"], {**vars(holding), "most": most}, PriceChange)
+    return fetch_all(conn, _SQL["changes"], {**vars(claim), "limit": limit}, PriceChange)
 
 
-def recent_prices(conn: Connection, holding: Claim, *, days: int, most: int) -> list[PricePoint]:
-    """The prices of those ``most`` listed products that changed last, by product and time."""
-    parameters = {**vars(holding), "days": days, "most": most}
+def recent_prices(conn: Connection, claim: Claim, *, days: int, limit: int) -> list[PricePoint]:
+    """The prices of those ``limit`` listed products that changed last, by product and time."""
+    parameters = {**vars(claim), "days": days, "limit": limit}
     return fetch_all(conn, _SQL["recent_prices"], parameters, PricePoint)

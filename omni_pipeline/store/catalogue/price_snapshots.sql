@@ -11,7 +11,7 @@ SELECT p.id AS product_id, p.name, r.url AS page_url, s.shown ->> 'price_kind' A
     coalesce(h.job_id <> %(job_id)s AND r.checked_at > h.held_at, false) AS is_second_look,
     coalesce(n.observed_at < date_trunc('day', r.checked_at, 'UTC'), false) AS is_new_day
 FROM products p
-JOIN product_sightings s ON s.page_id = p.page_id AND s.position = p.position AND s.product_id = p.id
+JOIN product_listings s ON s.page_id = p.page_id AND s.position = p.position AND s.product_id = p.id
 JOIN raw_pages r ON r.id = p.page_id
 LEFT JOIN LATERAL (
     SELECT * FROM price_snapshots WHERE product_id = p.id ORDER BY job_id DESC LIMIT 1
@@ -23,7 +23,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN held_prices h ON h.product_id = p.id
 WHERE p.domain_id = %(domain_id)s AND p.status = 'listed' AND p.id > %(after_id)s
 ORDER BY p.id
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: append
 -- Once per job and product: a repeated transaction adds nothing.
@@ -79,7 +79,7 @@ JOIN LATERAL (
 ) b ON true
 WHERE s.domain_id = %(domain_id)s AND s.job_id = %(job_id)s AND s.is_change
 ORDER BY p.id
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: recent_prices
 -- Of the products whose prices changed last, their prices in the newest currency since so many days.
@@ -89,7 +89,7 @@ WITH changed AS (
     WHERE s.domain_id = %(domain_id)s AND s.observed_at >= now() - make_interval(days => %(days)s)
         AND s.is_change AND s.price_amount > 0
     GROUP BY s.product_id HAVING count(DISTINCT s.price_amount) > 1
-    ORDER BY changed_at DESC, s.product_id LIMIT %(most)s
+    ORDER BY changed_at DESC, s.product_id LIMIT %(limit)s
 )
 SELECT s.product_id, s.observed_at, s.price_amount FROM changed c
 JOIN products p ON p.id = c.product_id

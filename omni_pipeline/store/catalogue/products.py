@@ -28,7 +28,7 @@ class NewProduct:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sighting:
+class ProductListing:
     """A product as one page shows it; ``shown`` has its values by the names of their columns."""
 
     page_id: int
@@ -104,9 +104,9 @@ class FoundProduct:
     delisted_at: datetime | None
 
 
-def load_known(conn: Connection, holding: Claim, keys: Sequence[str]) -> dict[int, Known]:
+def load_known(conn: Connection, claim: Claim, keys: Sequence[str]) -> dict[int, Known]:
     """The products that own any of these keys, with all of their keys."""
-    parameters = {"domain_id": holding.domain_id, "keys": list(keys)}
+    parameters = {"domain_id": claim.domain_id, "keys": list(keys)}
     owners = {product_id for _, product_id in conn.execute(_SQL["owners"], parameters)}
     rows = conn.execute(_SQL["known"], {"product_ids": list(owners)})
     return {product_id: Known(keys=set(own), name=name) for product_id, name, own in rows}
@@ -117,7 +117,7 @@ def reserve_ids(conn: Connection, count: int) -> list[int]:
     return [number for (number,) in conn.execute(_SQL["reserve_ids"], {"count": count})]
 
 
-def add(conn: Connection, holding: Claim, new: Sequence[NewProduct]) -> None:
+def add(conn: Connection, claim: Claim, new: Sequence[NewProduct]) -> None:
     """Add products; their values come with ``show``."""
     columns = {
         "product_ids": [one.product_id for one in new],
@@ -125,7 +125,7 @@ def add(conn: Connection, holding: Claim, new: Sequence[NewProduct]) -> None:
         "page_ids": [one.page_id for one in new],
         "urls": [one.url for one in new],
     }
-    conn.execute(_SQL["add"], {**vars(holding), **columns})
+    conn.execute(_SQL["add"], {**vars(claim), **columns})
 
 
 def merge(conn: Connection, into: Mapping[int, int]) -> None:
@@ -135,28 +135,28 @@ def merge(conn: Connection, into: Mapping[int, int]) -> None:
         conn.execute(_SQL["merge"], parameters)
 
 
-def keep_keys(conn: Connection, holding: Claim, owners: Mapping[str, int]) -> None:
+def keep_keys(conn: Connection, claim: Claim, owners: Mapping[str, int]) -> None:
     """Note under which keys which product is found."""
     parameters = {"keys": list(owners), "product_ids": list(owners.values())}
-    conn.execute(_SQL["keep_keys"], {**vars(holding), **parameters})
+    conn.execute(_SQL["keep_keys"], {**vars(claim), **parameters})
 
 
-def forget_sightings(conn: Connection, page_ids: Sequence[int]) -> set[int]:
+def forget_listings(conn: Connection, page_ids: Sequence[int]) -> set[int]:
     """Forget what pages show; returns the products that they showed."""
-    rows = conn.execute(_SQL["forget_sightings"], {"page_ids": list(page_ids)})
+    rows = conn.execute(_SQL["forget_listings"], {"page_ids": list(page_ids)})
     return {product_id for (product_id,) in rows}
 
 
-def save_sightings(conn: Connection, holding: Claim, sightings: Sequence[Sighting]) -> None:
+def save_listings(conn: Connection, claim: Claim, listings: Sequence[ProductListing]) -> None:
     """Note what pages show."""
     columns = {
-        "page_ids": [one.page_id for one in sightings],
-        "positions": [one.position for one in sightings],
-        "product_ids": [one.product_id for one in sightings],
-        "are_details": [one.is_detail for one in sightings],
-        "shown": [Jsonb(one.shown) for one in sightings],
+        "page_ids": [one.page_id for one in listings],
+        "positions": [one.position for one in listings],
+        "product_ids": [one.product_id for one in listings],
+        "are_details": [one.is_detail for one in listings],
+        "shown": [Jsonb(one.shown) for one in listings],
     }
-    conn.execute(_SQL["save_sightings"], {**vars(holding), **columns})
+    conn.execute(_SQL["save_listings"], {**vars(claim), **columns})
 
 
 def show(conn: Connection, product_ids: Sequence[int]) -> None:
@@ -164,9 +164,9 @@ def show(conn: Connection, product_ids: Sequence[int]) -> None:
     conn.execute(_SQL["show"], {"product_ids": list(product_ids)})
 
 
-def vanished(conn: Connection, holding: Claim) -> list[Vanished]:
+def vanished(conn: Connection, claim: Claim) -> list[Vanished]:
     """Listed products that no page shows."""
-    rows = conn.execute(_SQL["vanished"], {"domain_id": holding.domain_id})
+    rows = conn.execute(_SQL["vanished"], {"domain_id": claim.domain_id})
     return [Vanished(product_id=number, is_confirmed=confirmed) for number, confirmed in rows]
 
 
@@ -175,14 +175,14 @@ def hold(conn: Connection, product_ids: Sequence[int]) -> None:
     conn.execute(_SQL["hold"], {"product_ids": list(product_ids)})
 
 
-def delist(conn: Connection, holding: Claim, product_ids: Sequence[int]) -> None:
+def delist(conn: Connection, claim: Claim, product_ids: Sequence[int]) -> None:
     """Take products from the list; their history stays."""
-    conn.execute(_SQL["delist"], {**vars(holding), "product_ids": list(product_ids)})
+    conn.execute(_SQL["delist"], {**vars(claim), "product_ids": list(product_ids)})
 
 
-def note_seen(conn: Connection, holding: Claim) -> None:
+def note_seen(conn: Connection, claim: Claim) -> None:
     """Note when the pages of the listed products were last looked at."""
-    conn.execute(_SQL["note_seen"], vars(holding))
+    conn.execute(_SQL["note_seen"], vars(claim))
 
 
 def confirm_vanished(conn: Connection, domain_id: int) -> int:
@@ -209,7 +209,7 @@ def list_products(
     domain_id: int,
     *,
     changed_within_seconds: float | None = None,
-    most: int | None = None,
+    limit: int | None = None,
 ) -> list[StoredProduct]:
     """A domain's products, listed ones first, by name.
 
@@ -217,15 +217,15 @@ def list_products(
         conn: A connection.
         domain_id: Whose.
         changed_within_seconds: Only those that are new, gone or of another price since then.
-        most: None means all.
+        limit: None means all.
     """
-    parameters = {"domain_id": domain_id, "seconds": changed_within_seconds, "most": most}
+    parameters = {"domain_id": domain_id, "seconds": changed_within_seconds, "limit": limit}
     return fetch_all(conn, _SQL["of_domain"], parameters, StoredProduct)
 
 
 def find(
-    conn: Connection, wanted: str, *, host: str | None = None, most: int = 20
+    conn: Connection, wanted: str, *, host: str | None = None, limit: int = 20
 ) -> list[FoundProduct]:
     """Products by number, SKU, GTIN, URL, identity or a part of the name, the likeliest first."""
-    parameters = {"wanted": wanted, "host": host, "most": most}
+    parameters = {"wanted": wanted, "host": host, "limit": limit}
     return fetch_all(conn, _SQL["find"], parameters, FoundProduct)

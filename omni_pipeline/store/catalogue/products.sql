@@ -24,7 +24,7 @@ WITH merged AS (
     WHERE p.id = m.id OR p.merged_into = m.id
     RETURNING m.id, m.into_id
 ), seen AS (
-    UPDATE product_sightings s SET product_id = m.into_id FROM merged m WHERE s.product_id = m.id
+    UPDATE product_listings s SET product_id = m.into_id FROM merged m WHERE s.product_id = m.id
 )
 DELETE FROM held_prices h USING merged m WHERE h.product_id = m.id
 
@@ -35,11 +35,11 @@ ORDER BY key
 ON CONFLICT (domain_id, key) DO UPDATE SET product_id = excluded.product_id
 WHERE k.product_id <> excluded.product_id
 
--- name: forget_sightings
-DELETE FROM product_sightings WHERE page_id = ANY (%(page_ids)s) RETURNING product_id
+-- name: forget_listings
+DELETE FROM product_listings WHERE page_id = ANY (%(page_ids)s) RETURNING product_id
 
--- name: save_sightings
-INSERT INTO product_sightings (page_id, position, domain_id, product_id, is_detail, shown)
+-- name: save_listings
+INSERT INTO product_listings (page_id, position, domain_id, product_id, is_detail, shown)
 SELECT page_id, position, %(domain_id)s, product_id, is_detail, shown
 FROM unnest(%(page_ids)s::bigint[], %(positions)s::int[], %(product_ids)s::bigint[], %(are_details)s::bool[],
     %(shown)s::jsonb[]) AS n (page_id, position, product_id, is_detail, shown)
@@ -51,7 +51,7 @@ SELECT show_products(%(product_ids)s)
 -- Listed products that no page shows.
 SELECT p.id, p.vanishing_confirmed_at IS NOT NULL FROM products p
 WHERE p.domain_id = %(domain_id)s AND p.status = 'listed'
-    AND NOT EXISTS (SELECT FROM product_sightings s WHERE s.product_id = p.id)
+    AND NOT EXISTS (SELECT FROM product_listings s WHERE s.product_id = p.id)
 ORDER BY p.id
 
 -- name: hold
@@ -82,7 +82,7 @@ FROM products WHERE domain_id = %(domain_id)s
 SELECT count(*) AS pages, count(*) FILTER (
     WHERE shown ->> 'price_amount' IS NULL AND coalesce(shown ->> 'price_kind', '') <> 'on_request'
         AND coalesce(shown ->> 'availability', '') NOT IN ('out_of_stock', 'sold_out', 'discontinued', 'reserved')) AS without_price
-FROM product_sightings WHERE domain_id = %(domain_id)s AND is_detail
+FROM product_listings WHERE domain_id = %(domain_id)s AND is_detail
 
 -- name: confirm_vanished
 UPDATE products SET vanishing_confirmed_at = now()
@@ -106,7 +106,7 @@ WHERE p.domain_id = %(domain_id)s AND p.merged_into IS NULL
     AND (%(seconds)s::float8 IS NULL
         OR greatest(c.changed_at, p.first_seen_at, p.delisted_at) >= now() - make_interval(secs => %(seconds)s))
 ORDER BY p.status DESC, p.name, p.id
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: find
 -- By number, or by any of its names, numbers and addresses; the products of all domains when none is named.
@@ -116,4 +116,4 @@ WHERE p.merged_into IS NULL AND (%(host)s::text IS NULL OR d.host = %(host)s)
     AND (p.id::text = %(wanted)s OR p.url = %(wanted)s OR p.identity = %(wanted)s OR lower(p.sku) = lower(%(wanted)s)
         OR p.gtin = %(wanted)s OR strpos(lower(p.name), lower(%(wanted)s)) > 0)
 ORDER BY (p.id::text = %(wanted)s) DESC, (lower(p.name) = lower(%(wanted)s)) IS TRUE DESC, p.status DESC, p.id
-LIMIT %(most)s
+LIMIT %(limit)s

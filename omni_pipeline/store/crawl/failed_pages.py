@@ -42,12 +42,12 @@ class OpenFailure:
     next_try_at: datetime | None
 
 
-def record(conn: Connection, holding: Claim, stage: str, failures: Sequence[Failure]) -> None:
+def record(conn: Connection, claim: Claim, stage: str, failures: Sequence[Failure]) -> None:
     """Open a failure per page, or count an open one up."""
     if not failures:
         return
     parameters = {
-        **vars(holding),
+        **vars(claim),
         "stage": stage,
         "urls": [failure.url for failure in failures],
         "error_kinds": [failure.kind for failure in failures],
@@ -56,23 +56,23 @@ def record(conn: Connection, holding: Claim, stage: str, failures: Sequence[Fail
     conn.execute(_SQL["record"], parameters)
 
 
-def resolve(conn: Connection, holding: Claim, urls: Iterable[str], *stages: str) -> None:
+def resolve(conn: Connection, claim: Claim, urls: Iterable[str], *stages: str) -> None:
     """Close the open failures of these pages at these stages."""
-    parameters = {"domain_id": holding.domain_id, "urls": list(urls), "stages": list(stages)}
+    parameters = {"domain_id": claim.domain_id, "urls": list(urls), "stages": list(stages)}
     conn.execute(_SQL["resolve"], parameters)
 
 
-def resolve_readable_again(conn: Connection, holding: Claim) -> None:
+def resolve_readable_again(conn: Connection, claim: Claim) -> None:
     """Close the failures of pages whose body is again the one that their text was made from."""
-    conn.execute(_SQL["resolve_readable_again"], {"domain_id": holding.domain_id})
+    conn.execute(_SQL["resolve_readable_again"], {"domain_id": claim.domain_id})
 
 
 def count_attempts(
-    conn: Connection, holding: Claim, urls: Sequence[str], *, stage: str, kind: str
+    conn: Connection, claim: Claim, urls: Sequence[str], *, stage: str, kind: str
 ) -> dict[str, int]:
     """How often each of these pages has failed in this one way, by URL; open failures only."""
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "urls": list(urls),
         "stage": stage,
         "kind": kind,
@@ -85,7 +85,7 @@ def list_open(
     domain_id: int | None = None,
     *,
     stage: str | None = None,
-    most: int | None = 100,
+    limit: int | None = 100,
 ) -> list[OpenFailure]:
     """The newest open failures of a domain, or of all of them.
 
@@ -93,9 +93,9 @@ def list_open(
         conn: A connection.
         domain_id: None means every domain, one after the other.
         stage: Only this one's.
-        most: None means all.
+        limit: None means all.
     """
-    parameters = {"domain_id": domain_id, "stage": stage, "most": most}
+    parameters = {"domain_id": domain_id, "stage": stage, "limit": limit}
     return fetch_all(conn, _SQL["open"], parameters, OpenFailure)
 
 
@@ -109,7 +109,7 @@ def make_due(conn: Connection, domain_id: int | None = None, *, stage: str | Non
     return conn.execute(_SQL["make_due"], {"domain_id": domain_id, "stage": stage}).rowcount
 
 
-def due_for_retry(conn: Connection, holding: Claim, *, is_forced: bool) -> list[str]:
+def due_for_retry(conn: Connection, claim: Claim, *, is_forced: bool) -> list[str]:
     """URLs whose fetch failed and whose next try is due; all of them when forced."""
-    parameters = {"domain_id": holding.domain_id, "is_forced": is_forced}
+    parameters = {"domain_id": claim.domain_id, "is_forced": is_forced}
     return [url for (url,) in conn.execute(_SQL["due_for_retry"], parameters)]

@@ -33,7 +33,7 @@ FROM failed_pages f JOIN domains d ON d.id = f.domain_id
 WHERE f.resolved_at IS NULL AND (%(domain_id)s::bigint IS NULL OR f.domain_id = %(domain_id)s)
     AND (%(stage)s::text IS NULL OR f.stage = %(stage)s)
 ORDER BY d.host, f.last_failed_at DESC, f.url
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: count_open
 SELECT stage, count(*) AS pages FROM failed_pages

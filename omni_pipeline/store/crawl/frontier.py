@@ -49,7 +49,7 @@ class Added:
 
 def open_crawl(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     *,
     is_forced: bool,
     recency_seconds: float,
@@ -61,7 +61,7 @@ def open_crawl(
 
     Args:
         conn: A connection inside a fenced transaction.
-        holding: The claim.
+        claim: The claim.
         is_forced: Fetch every page, however recently it was checked.
         recency_seconds: Pages checked within this time are skipped unless forced.
         page_limit: Most URLs of the crawl.
@@ -72,7 +72,7 @@ def open_crawl(
         Whether the limit left live pages out.
     """
     parameters = {
-        **vars(holding),
+        **vars(claim),
         "is_forced": is_forced,
         "recency_seconds": recency_seconds,
         "page_limit": page_limit,
@@ -93,25 +93,25 @@ def open_crawl(
     return bool(row[0])
 
 
-def urls(conn: Connection, holding: Claim) -> list[str]:
+def urls(conn: Connection, claim: Claim) -> list[str]:
     """What an earlier crawl left."""
-    return [url for (url,) in conn.execute(_SQL["urls"], {"domain_id": holding.domain_id})]
+    return [url for (url,) in conn.execute(_SQL["urls"], {"domain_id": claim.domain_id})]
 
 
-def live_of_type(conn: Connection, holding: Claim, job_type: str | None) -> list[str]:
+def live_of_type(conn: Connection, claim: Claim, job_type: str | None) -> list[str]:
     """The live pages that a job of this type is about: all, where it has none."""
-    parameters = {"domain_id": holding.domain_id, "job_type": job_type}
+    parameters = {"domain_id": claim.domain_id, "job_type": job_type}
     return [url for (url,) in conn.execute(_SQL["live_of_type"], parameters)]
 
 
-def postpone(conn: Connection, holding: Claim, urls: Sequence[str]) -> None:
+def postpone(conn: Connection, claim: Claim, urls: Sequence[str]) -> None:
     """Take these out of the frontier; those that only a crawl knew of are kept for later."""
-    conn.execute(_SQL["postpone"], {"domain_id": holding.domain_id, "urls": list(urls)})
+    conn.execute(_SQL["postpone"], {"domain_id": claim.domain_id, "urls": list(urls)})
 
 
 def add_urls(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     depth_by_url: Mapping[str, int],
     *,
     source: str,
@@ -122,7 +122,7 @@ def add_urls(
     if not depth_by_url:
         return Added(added=0, is_truncated=False)
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "urls": list(depth_by_url),
         "depths": list(depth_by_url.values()),
         "source": source,
@@ -134,27 +134,25 @@ def add_urls(
     return added
 
 
-def unknown_among(conn: Connection, holding: Claim, urls: Sequence[str]) -> list[str]:
+def unknown_among(conn: Connection, claim: Claim, urls: Sequence[str]) -> list[str]:
     """Those of ``urls`` that this crawl has not met, in their order."""
-    parameters = {"domain_id": holding.domain_id, "urls": list(urls)}
+    parameters = {"domain_id": claim.domain_id, "urls": list(urls)}
     return [url for (url,) in conn.execute(_SQL["unknown_among"], parameters)]
 
 
-def known_among(conn: Connection, holding: Claim, urls: Sequence[str]) -> set[str]:
+def known_among(conn: Connection, claim: Claim, urls: Sequence[str]) -> set[str]:
     """Those of ``urls`` that were live when the crawl began."""
-    parameters = {"domain_id": holding.domain_id, "urls": list(urls)}
+    parameters = {"domain_id": claim.domain_id, "urls": list(urls)}
     return {url for (url,) in conn.execute(_SQL["known_among"], parameters)}
 
 
-def found_by_links(conn: Connection, holding: Claim) -> Iterator[str]:
+def found_by_links(conn: Connection, claim: Claim) -> Iterator[str]:
     """The URLs of this crawl that only links led to."""
-    rows = conn.execute(_SQL["found_by_links"], {"domain_id": holding.domain_id})
+    rows = conn.execute(_SQL["found_by_links"], {"domain_id": claim.domain_id})
     return (url for (url,) in rows)
 
 
-def requeue_newer(
-    conn: Connection, holding: Claim, changed_at_by_url: Mapping[str, datetime]
-) -> int:
+def requeue_newer(conn: Connection, claim: Claim, changed_at_by_url: Mapping[str, datetime]) -> int:
     """Take back the skipping of recent pages that changed since we looked; returns how many.
 
     Times in the future are not believed.
@@ -162,48 +160,48 @@ def requeue_newer(
     if not changed_at_by_url:
         return 0
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "urls": list(changed_at_by_url),
         "changed_ats": list(changed_at_by_url.values()),
     }
     return conn.execute(_SQL["requeue_newer"], parameters).rowcount
 
 
-def next_batch(conn: Connection, holding: Claim, *, after_id: int, most: int) -> list[Due]:
+def next_batch(conn: Connection, claim: Claim, *, after_id: int, limit: int) -> list[Due]:
     """The queued URLs with an id above ``after_id``, oldest first."""
-    parameters = {"domain_id": holding.domain_id, "after_id": after_id, "most": most}
+    parameters = {"domain_id": claim.domain_id, "after_id": after_id, "limit": limit}
     return fetch_all(conn, _SQL["next_batch"], parameters, Due)
 
 
-def asked_again(conn: Connection, holding: Claim, urls: Sequence[str]) -> list[Due]:
+def asked_again(conn: Connection, claim: Claim, urls: Sequence[str]) -> list[Due]:
     """These URLs, settled before, as they are asked for once more: without validators."""
-    parameters = {"domain_id": holding.domain_id, "urls": list(urls)}
+    parameters = {"domain_id": claim.domain_id, "urls": list(urls)}
     return fetch_all(conn, _SQL["again"], parameters, Due)
 
 
-def settle(conn: Connection, holding: Claim, outcome_by_url: Mapping[str, str | None]) -> None:
+def settle(conn: Connection, claim: Claim, outcome_by_url: Mapping[str, str | None]) -> None:
     """Write down how each URL ended; with None it is queued again."""
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "urls": list(outcome_by_url),
         "outcomes": list(outcome_by_url.values()),
     }
     conn.execute(_SQL["settle"], parameters)
 
 
-def urls_with_outcome(conn: Connection, holding: Claim, outcome: str) -> list[str]:
+def urls_with_outcome(conn: Connection, claim: Claim, outcome: str) -> list[str]:
     """The URLs that ended that way, in the order they were found."""
-    parameters = {"domain_id": holding.domain_id, "outcome": outcome}
+    parameters = {"domain_id": claim.domain_id, "outcome": outcome}
     return [url for (url,) in conn.execute(_SQL["with_outcome"], parameters)]
 
 
-def count(conn: Connection, holding: Claim) -> Totals:
+def count(conn: Connection, claim: Claim) -> Totals:
     """How far the crawl is."""
-    totals = fetch_one(conn, _SQL["totals"], vars(holding), Totals)
+    totals = fetch_one(conn, _SQL["totals"], vars(claim), Totals)
     assert totals is not None
     return totals
 
 
-def close_crawl(conn: Connection, holding: Claim, *, is_truncated: bool) -> None:
+def close_crawl(conn: Connection, claim: Claim, *, is_truncated: bool) -> None:
     """Move the totals to the job and empty the frontier, in one statement."""
-    conn.execute(_SQL["close"], {**vars(holding), "is_truncated": is_truncated})
+    conn.execute(_SQL["close"], {**vars(claim), "is_truncated": is_truncated})

@@ -40,7 +40,7 @@ SELECT url FROM crawl_frontier WHERE domain_id = %(domain_id)s
 -- Which pages show products, a crawl of products knows from what was last read of them.
 SELECT p.url FROM raw_pages p
 WHERE p.domain_id = %(domain_id)s AND p.status = 'live' AND (%(job_type)s::text IS NULL
-    OR EXISTS (SELECT FROM product_sightings s WHERE s.page_id = p.id
+    OR EXISTS (SELECT FROM product_listings s WHERE s.page_id = p.id
         AND (%(job_type)s = 'distributor' OR s.is_detail = (%(job_type)s = 'product'))))
 
 -- name: postpone
@@ -121,7 +121,7 @@ FROM crawl_frontier f
 LEFT JOIN raw_pages p ON p.domain_id = f.domain_id AND p.url = f.url AND p.status = 'live'
 WHERE f.domain_id = %(domain_id)s AND f.outcome IS NULL AND f.id > %(after_id)s
 ORDER BY f.id
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: again
 -- Settled URLs that are asked for once more, whole.

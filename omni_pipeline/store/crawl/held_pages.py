@@ -31,45 +31,45 @@ class HeldPage:
     confirmed_at: datetime | None
 
 
-def hold(conn: Connection, holding: Claim, reason_by_url: Mapping[str, str]) -> None:
+def hold(conn: Connection, claim: Claim, reason_by_url: Mapping[str, str]) -> None:
     """Hold these pages; those of the same kind (lost, shrunk) that were held before are released.
 
     Args:
         conn: A connection inside a fenced transaction.
-        holding: The claim.
+        claim: The claim.
         reason_by_url: All of one kind: either lost pages, or shrunk ones.
     """
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "urls": list(reason_by_url),
         "reasons": list(reason_by_url.values()),
     }
     conn.execute(_SQL["hold"], parameters)
-    release_others(conn, holding, reason_by_url, is_shrinkage=SHRUNK in reason_by_url.values())
+    release_others(conn, claim, reason_by_url, is_shrinkage=SHRUNK in reason_by_url.values())
 
 
 def release_others(
-    conn: Connection, holding: Claim, still_held: Mapping[str, str], *, is_shrinkage: bool
+    conn: Connection, claim: Claim, still_held: Mapping[str, str], *, is_shrinkage: bool
 ) -> None:
     """Forget the held pages of one kind but these."""
     parameters = {
-        "domain_id": holding.domain_id,
-        "job_id": holding.job_id,
+        "domain_id": claim.domain_id,
+        "job_id": claim.job_id,
         "urls": list(still_held),
         "is_shrinkage": is_shrinkage,
     }
     conn.execute(_SQL["release_others"], parameters)
 
 
-def confirmed_among(conn: Connection, holding: Claim, urls: list[str]) -> set[str]:
+def confirmed_among(conn: Connection, claim: Claim, urls: list[str]) -> set[str]:
     """Which of these pages a person confirmed."""
-    parameters = {"domain_id": holding.domain_id, "urls": urls}
+    parameters = {"domain_id": claim.domain_id, "urls": urls}
     return {url for (url,) in conn.execute(_SQL["confirmed"], parameters)}
 
 
-def list_held(conn: Connection, domain_id: int, *, most: int = 1000) -> list[HeldPage]:
+def list_held(conn: Connection, domain_id: int, *, limit: int = 1000) -> list[HeldPage]:
     """What is held of a domain, by reason and URL."""
-    return fetch_all(conn, _SQL["of_domain"], {"domain_id": domain_id, "most": most}, HeldPage)
+    return fetch_all(conn, _SQL["of_domain"], {"domain_id": domain_id, "limit": limit}, HeldPage)
 
 
 def count_unconfirmed(conn: Connection, domain_id: int) -> dict[str, int]:

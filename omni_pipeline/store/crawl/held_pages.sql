@@ -28,7 +28,7 @@ WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s) AND confirmed_at IS NOT
 
 -- name: of_domain
 SELECT url, reason, held_at, confirmed_at FROM held_pages
-WHERE domain_id = %(domain_id)s ORDER BY reason, url LIMIT %(most)s
+WHERE domain_id = %(domain_id)s ORDER BY reason, url LIMIT %(limit)s
 
 -- name: count_unconfirmed
 SELECT reason, count(*) AS pages FROM held_pages WHERE domain_id = %(domain_id)s AND confirmed_at IS NULL

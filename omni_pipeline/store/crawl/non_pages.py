@@ -10,34 +10,34 @@ from omni_pipeline.store.postgres.queries import load_queries
 _SQL = load_queries(__name__)
 
 # So many are asked again in one crawl, those first that were left alone longest.
-MOST_DUE = 1_000
-MOST_DAYS = 90
+MAX_DUE = 1_000
+MAX_DAYS = 90
 
 
-def record(conn: Connection, holding: Claim, depth_by_url: Mapping[str, int]) -> None:
+def record(conn: Connection, claim: Claim, depth_by_url: Mapping[str, int]) -> None:
     """Note that links lead there, and that there is no page now."""
     if depth_by_url:
         parameters = {
-            "domain_id": holding.domain_id,
+            "domain_id": claim.domain_id,
             "urls": list(depth_by_url),
             "depths": list(depth_by_url.values()),
         }
         conn.execute(_SQL["record"], parameters)
 
 
-def record_gone(conn: Connection, holding: Claim, urls: Sequence[str]) -> None:
+def record_gone(conn: Connection, claim: Claim, urls: Sequence[str]) -> None:
     """Note that these pages have left."""
     if urls:
-        parameters = {"domain_id": holding.domain_id, "urls": list(urls)}
+        parameters = {"domain_id": claim.domain_id, "urls": list(urls)}
         conn.execute(_SQL["record_gone"], parameters)
 
 
-def due(conn: Connection, holding: Claim) -> dict[str, int]:
+def due(conn: Connection, claim: Claim) -> dict[str, int]:
     """Those whose time has come, with their depth: after a day, two, four, and so on."""
-    parameters = {"domain_id": holding.domain_id, "most": MOST_DUE}
+    parameters = {"domain_id": claim.domain_id, "limit": MAX_DUE}
     return dict(conn.execute(_SQL["due"], parameters).fetchall())
 
 
-def forget(conn: Connection, holding: Claim) -> None:
+def forget(conn: Connection, claim: Claim) -> None:
     """Remove what is a page again, and what was dead for 90 days."""
-    conn.execute(_SQL["forget"], {"domain_id": holding.domain_id, "days": MOST_DAYS})
+    conn.execute(_SQL["forget"], {"domain_id": claim.domain_id, "days": MAX_DAYS})

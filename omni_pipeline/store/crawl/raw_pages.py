@@ -35,7 +35,7 @@ class NewBody:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class RemovalEvidence:
     """Why a page leaves, and the HTTP status that it answered with when that was found.
 
     ``missing`` (404, 410), ``moved`` (301, 308), ``soft_404`` (200, and the text of a page that is
@@ -74,7 +74,7 @@ class CleaningBacklog:
     largest_bytes: int
 
 
-def save(conn: Connection, holding: Claim, pages: Sequence[NewBody]) -> dict[str, bool]:
+def save(conn: Connection, claim: Claim, pages: Sequence[NewBody]) -> dict[str, bool]:
     """Store bodies in one statement; says of each URL whether its body changed.
 
     A body identical to the one held is not written again, only its validators and the time of the
@@ -82,17 +82,17 @@ def save(conn: Connection, holding: Claim, pages: Sequence[NewBody]) -> dict[str
     """
     if not pages:
         return {}
-    held = _held_hashes(conn, holding, [page.url for page in pages])
+    held = _held_hashes(conn, claim, [page.url for page in pages])
     is_changed = {page.url: held.get(page.url) != page.body_hash for page in pages}
     if fresh := [page for page in pages if is_changed[page.url]]:
-        conn.execute(_SQL["save"], {**vars(holding), **_columns(fresh)})
+        conn.execute(_SQL["save"], {**vars(claim), **_columns(fresh)})
     if same := [page for page in pages if not is_changed[page.url]]:
-        conn.execute(_SQL["renew"], {**vars(holding), **_columns(same)})
+        conn.execute(_SQL["renew"], {**vars(claim), **_columns(same)})
     return is_changed
 
 
-def _held_hashes(conn: Connection, holding: Claim, urls: list[str]) -> dict[str, bytes]:
-    parameters = {"domain_id": holding.domain_id, "urls": urls}
+def _held_hashes(conn: Connection, claim: Claim, urls: list[str]) -> dict[str, bytes]:
+    parameters = {"domain_id": claim.domain_id, "urls": urls}
     return dict(conn.execute(_SQL["held_hashes"], parameters).fetchall())
 
 
@@ -110,42 +110,44 @@ def _columns(pages: Sequence[NewBody]) -> dict[str, list[object]]:
     }
 
 
-def confirm(conn: Connection, holding: Claim, urls: Iterable[str]) -> None:
+def confirm(conn: Connection, claim: Claim, urls: Iterable[str]) -> None:
     """Note that these pages were looked at and stand as we hold them."""
     if urls := list(urls):
-        conn.execute(_SQL["confirm"], {**vars(holding), "urls": urls})
+        conn.execute(_SQL["confirm"], {**vars(claim), "urls": urls})
 
 
-def forget_validators(conn: Connection, holding: Claim) -> None:
+def forget_validators(conn: Connection, claim: Claim) -> None:
     """Have every page of the domain sent whole the next time, changed or not."""
-    conn.execute(_SQL["forget_validators"], {"domain_id": holding.domain_id})
+    conn.execute(_SQL["forget_validators"], {"domain_id": claim.domain_id})
 
 
-def count_live(conn: Connection, holding: Claim) -> int:
+def count_live(conn: Connection, claim: Claim) -> int:
     """How many pages of the domain are live."""
-    row = conn.execute(_SQL["count_live"], {"domain_id": holding.domain_id}).fetchone()
+    row = conn.execute(_SQL["count_live"], {"domain_id": claim.domain_id}).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def live_among(conn: Connection, holding: Claim, urls: Sequence[str]) -> set[str]:
+def live_among(conn: Connection, claim: Claim, urls: Sequence[str]) -> set[str]:
     """Which of these URLs are live pages."""
-    return set(_held_hashes(conn, holding, list(urls)))
+    return set(_held_hashes(conn, claim, list(urls)))
 
 
-def same_bodies(conn: Connection, holding: Claim, *, fewest: int, start_url: str) -> list[str]:
+def same_bodies(conn: Connection, claim: Claim, *, minimum: int, start_url: str) -> list[str]:
     """URLs that got, since they were last cleaned, the same body as ``fewest`` or more pages."""
-    parameters = {"domain_id": holding.domain_id, "fewest": fewest, "start_url": start_url}
+    parameters = {"domain_id": claim.domain_id, "minimum": minimum, "start_url": start_url}
     return [url for (url,) in conn.execute(_SQL["same_bodies"], parameters)]
 
 
-def retire(conn: Connection, holding: Claim, evidence_by_url: Mapping[str, Evidence]) -> list[int]:
+def remove_pages(
+    conn: Connection, claim: Claim, evidence_by_url: Mapping[str, RemovalEvidence]
+) -> list[int]:
     """Mark pages gone with the evidence for it; returns their page ids.
 
     Their chunks and vectors leave in the same transaction: see `store.chunks.remove_pages`.
     """
     parameters = {
-        **vars(holding),
+        **vars(claim),
         "urls": list(evidence_by_url),
         "http_statuses": [evidence.http_status for evidence in evidence_by_url.values()],
         "reasons": [evidence.reason for evidence in evidence_by_url.values()],
@@ -157,29 +159,29 @@ def retire(conn: Connection, holding: Claim, evidence_by_url: Mapping[str, Evide
 
 def due_for_cleaning(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     *,
     cleaner_version: int,
     after_id: int,
-    most: int,
+    limit: int,
     only: Sequence[int] | None = None,
 ) -> list[DuePage]:
     """Live pages not yet cleaned as they are, by page id; or ``only`` these, cleaned or not."""
     parameters = {
         "only": None if only is None else list(only),
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "cleaner_version": cleaner_version,
         "after_id": after_id,
-        "most": most,
+        "limit": limit,
     }
     return fetch_all(conn, _SQL["due_for_cleaning"], parameters, DuePage)
 
 
 def count_due_for_cleaning(
-    conn: Connection, holding: Claim, *, cleaner_version: int
+    conn: Connection, claim: Claim, *, cleaner_version: int
 ) -> CleaningBacklog:
     """How many live pages are not yet cleaned as they are."""
-    parameters = {"domain_id": holding.domain_id, "cleaner_version": cleaner_version}
+    parameters = {"domain_id": claim.domain_id, "cleaner_version": cleaner_version}
     backlog = fetch_one(conn, _SQL["count_due_for_cleaning"], parameters, CleaningBacklog)
     assert backlog is not None
     return backlog

@@ -58,7 +58,7 @@ LEFT JOIN cleaned_pages cp ON cp.page_id = p.id
 WHERE p.domain_id = %(domain_id)s AND p.status = 'live' AND p.body_hash IS DISTINCT FROM cp.body_hash
     AND p.url <> %(start_url)s
     AND p.body_hash IN (SELECT body_hash FROM raw_pages WHERE domain_id = %(domain_id)s AND status = 'live'
-        GROUP BY body_hash HAVING count(*) >= %(fewest)s)
+        GROUP BY body_hash HAVING count(*) >= %(minimum)s)
 ORDER BY p.id
 
 -- name: due_for_cleaning
@@ -74,7 +74,7 @@ WHERE p.domain_id = %(domain_id)s AND p.status = 'live' AND p.id > %(after_id)s
         THEN cp.page_id IS NULL OR cp.body_hash <> p.body_hash OR cp.cleaner_version <> %(cleaner_version)s
         ELSE p.id = ANY (%(only)s) END
 ORDER BY p.id
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: count_due_for_cleaning
 SELECT count(*) AS pages, coalesce(sum(octet_length(p.html)), 0)::bigint AS total_bytes,

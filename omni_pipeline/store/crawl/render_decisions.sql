@@ -9,4 +9,4 @@ ON CONFLICT (domain_id, pattern) DO UPDATE SET needs_browser = excluded.needs_br
 -- The newest decisions that are not too old to stand.
 SELECT pattern, needs_browser FROM render_decisions
 WHERE domain_id = %(domain_id)s AND decided_at > now() - make_interval(secs => %(seconds)s)
-ORDER BY decided_at DESC LIMIT %(most)s
+ORDER BY decided_at DESC LIMIT %(limit)s

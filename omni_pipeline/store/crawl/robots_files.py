@@ -19,13 +19,13 @@ class RobotsCopy:
     age_seconds: float
 
 
-def keep(conn: Connection, holding: Claim, origin: str, content: str) -> None:
+def keep(conn: Connection, claim: Claim, origin: str, content: str) -> None:
     """Remember what the origin (``https://host``) says now."""
-    parameters = {"domain_id": holding.domain_id, "origin": origin, "content": content}
+    parameters = {"domain_id": claim.domain_id, "origin": origin, "content": content}
     conn.execute(_SQL["keep"], parameters)
 
 
-def find(conn: Connection, holding: Claim, origin: str) -> RobotsCopy | None:
+def find(conn: Connection, claim: Claim, origin: str) -> RobotsCopy | None:
     """The copy of that origin, or None."""
-    parameters = {"domain_id": holding.domain_id, "origin": origin}
+    parameters = {"domain_id": claim.domain_id, "origin": origin}
     return fetch_one(conn, _SQL["find"], parameters, RobotsCopy)

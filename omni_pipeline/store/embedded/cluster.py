@@ -36,7 +36,7 @@ SETTINGS = {
 }
 
 # A socket's whole path must fit sockaddr_un.sun_path: 108 bytes with the closing NUL.
-MOST_SOCKET_PATH_BYTES = 107
+MAX_SOCKET_PATH_BYTES = 107
 
 POLL_SECONDS = 0.02
 
@@ -74,7 +74,7 @@ class Cluster:
         """The socket directory; long paths, and commas (a separator to libpq), need another."""
         beside_data = self.place.directory / "run"
         length = len(os.fsencode(beside_data / f".s.PGSQL.{self.port}"))
-        if length <= MOST_SOCKET_PATH_BYTES and "," not in str(beside_data):
+        if length <= MAX_SOCKET_PATH_BYTES and "," not in str(beside_data):
             return beside_data
         digest = sha256(os.fsencode(self.place.directory)).hexdigest()[:16]
         return Path(f"/tmp/omni-pg-{self._owner}-{digest}")  # noqa: S108 - checked before use

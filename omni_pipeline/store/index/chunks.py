@@ -90,7 +90,7 @@ class WrongCounts:
 
 def stage(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     revisions: Sequence[NewRevision],
     *,
     model_id: int,
@@ -98,7 +98,7 @@ def stage(
 ) -> int:
     """Stage revisions, replacing those staged before; returns how many chunks they have."""
     parameters = {
-        **vars(holding),
+        **vars(claim),
         "model_id": model_id,
         "chunker": chunker,
         "page_ids": [revision.page_id for revision in revisions],
@@ -135,31 +135,31 @@ def _copy_chunks(conn: Connection, revisions: Sequence[tuple[int, NewRevision]])
     return count
 
 
-def stage_reembedding(conn: Connection, holding: Claim, *, model_id: int) -> None:
+def stage_reembedding(conn: Connection, claim: Claim, *, model_id: int) -> None:
     """Stage every published page of the domain again, so that all of its vectors are paid anew."""
-    parameters = {**vars(holding), "model_id": model_id}
+    parameters = {**vars(claim), "model_id": model_id}
     conn.execute(_SQL["forget_paid"], parameters)
     conn.execute(_SQL["reembed_staged"], parameters)
     conn.execute(_SQL["stage_reembedding"], parameters)
 
 
-def count_staged(conn: Connection, holding: Claim, *, model_id: int) -> Backlog:
+def count_staged(conn: Connection, claim: Claim, *, model_id: int) -> Backlog:
     """How much waits to be published."""
-    parameters = {"domain_id": holding.domain_id, "model_id": model_id}
+    parameters = {"domain_id": claim.domain_id, "model_id": model_id}
     backlog = fetch_one(conn, _SQL["count_staged"], parameters, Backlog)
     assert backlog is not None
     return backlog
 
 
 def staged_pages(
-    conn: Connection, holding: Claim, *, model_id: int, after_id: int, most: int
+    conn: Connection, claim: Claim, *, model_id: int, after_id: int, limit: int
 ) -> list[StagedPage]:
     """Staged revisions with an id above ``after_id``, oldest first."""
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "model_id": model_id,
         "after_id": after_id,
-        "most": most,
+        "limit": limit,
     }
     return fetch_all(conn, _SQL["staged_pages"], parameters, StagedPage)
 
@@ -178,7 +178,7 @@ def revisions_with_texts(
     return {id_ for (id_,) in conn.execute(_SQL["revisions_with_texts"], parameters)}
 
 
-def publish(conn: Connection, holding: Claim, revision_ids: Sequence[int]) -> Published:
+def publish(conn: Connection, claim: Claim, revision_ids: Sequence[int]) -> Published:
     """Make staged revisions live, old chunks and vectors out and new ones in.
 
     Runs inside a fenced transaction, without any network call. Every new text must have its vector
@@ -193,7 +193,7 @@ def publish(conn: Connection, holding: Claim, revision_ids: Sequence[int]) -> Pu
         "kept_revision_ids": [row[0] for row in kept],
         "kept_positions": [row[1] for row in kept],
         "kept_chunk_ids": [row[2] for row in kept],
-        "fence": holding.fence,
+        "fence": claim.fence,
     }
     replaced = [id_ for (id_,) in conn.execute(_SQL["replaced"], parameters)]
     # Not by cascade (A10): a delete that fails fails here, in the open.

@@ -58,7 +58,7 @@ SELECT r.id AS revision_id, r.page_id, p.url, r.chunk_count, r.is_reembed
 FROM page_revisions r JOIN raw_pages p ON p.id = r.page_id
 WHERE r.domain_id = %(domain_id)s AND r.model_id = %(model_id)s AND r.state = 'staged' AND r.id > %(after_id)s
 ORDER BY r.id
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: count_staged
 SELECT count(*) AS pages, coalesce(sum(chunk_count), 0) AS chunks FROM page_revisions

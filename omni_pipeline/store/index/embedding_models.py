@@ -249,12 +249,12 @@ def remove_index(
         after_id = page_ids[-1]
         if report is not None:
             report(pages)
-    most = {"model_id": model_id, "most": DROP_VECTORS}
-    while conn.execute(_SQL["remove_staged_vectors"], most).rowcount:
+    limit = {"model_id": model_id, "limit": DROP_VECTORS}
+    while conn.execute(_SQL["remove_staged_vectors"], limit).rowcount:
         pass
     return pages
 
 
 def _next_pages(conn: Connection, model_id: int, after_id: int) -> list[int]:
-    parameters = {"model_id": model_id, "after_id": after_id, "most": DROP_PAGES}
+    parameters = {"model_id": model_id, "after_id": after_id, "limit": DROP_PAGES}
     return [page_id for (page_id,) in conn.execute(_SQL["next_pages"], parameters)]

@@ -80,7 +80,7 @@ WHERE id = %(model_id)s AND status <> 'active'
 -- name: next_pages
 SELECT DISTINCT page_id FROM page_revisions WHERE model_id = %(model_id)s AND page_id > %(after_id)s
 ORDER BY page_id
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: remove_vectors
 DELETE FROM embeddings e USING chunks c
@@ -94,4 +94,4 @@ DELETE FROM page_revisions WHERE page_id = ANY (%(page_ids)s) AND model_id = %(m
 
 -- name: remove_staged_vectors
 DELETE FROM staged_embeddings WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM staged_embeddings WHERE model_id = %(model_id)s LIMIT %(most)s))
+    SELECT ctid FROM staged_embeddings WHERE model_id = %(model_id)s LIMIT %(limit)s))

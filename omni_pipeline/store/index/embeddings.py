@@ -29,14 +29,14 @@ class Reused:
 
 def stage(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     model: StoredModel,
     text_hashes: Sequence[bytes],
     vectors: NDArray[np.float32],
 ) -> None:
     """Keep freshly paid vectors, (n, dimensions) float32 in the order of ``text_hashes``."""
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "model_id": model.id,
         "text_hashes": list(text_hashes),
     }
@@ -44,26 +44,26 @@ def stage(
     with conn.cursor() as cursor, cursor.copy(_SQL["copy_staged"]) as copy:
         copy.set_types(["int8", "int2", "int2", "bytea", "halfvec"])
         for text_hash, vector in zip(text_hashes, vectors, strict=True):
-            row = (holding.domain_id, model.id, model.dimensions, text_hash, HalfVector(vector))
+            row = (claim.domain_id, model.id, model.dimensions, text_hash, HalfVector(vector))
             copy.write_row(row)
 
 
 def reuse(
-    conn: Connection, holding: Claim, model: StoredModel, text_hashes: Sequence[bytes]
+    conn: Connection, claim: Claim, model: StoredModel, text_hashes: Sequence[bytes]
 ) -> set[bytes]:
     """Stage the vectors that the organization has for these texts; returns the texts served."""
     parameters = {
-        "domain_id": holding.domain_id,
-        "organization_id": holding.organization_id,
+        "domain_id": claim.domain_id,
+        "organization_id": claim.organization_id,
         "model_id": model.id,
         "text_hashes": list(text_hashes),
     }
     return {text_hash for (text_hash,) in conn.execute(_SQL["reuse"], parameters)}
 
 
-def sample(conn: Connection, holding: Claim, model: StoredModel) -> NDArray[np.float32]:
+def sample(conn: Connection, claim: Claim, model: StoredModel) -> NDArray[np.float32]:
     """Some stored vectors of a model, (n, dimensions), of the claimed domain before all."""
-    parameters = {"model_id": model.id, "domain_id": holding.domain_id, "most": SAMPLE_VECTORS}
+    parameters = {"model_id": model.id, "domain_id": claim.domain_id, "limit": SAMPLE_VECTORS}
     rows = conn.execute(_SQL["sample"], parameters).fetchall()
     vectors = [np.asarray(vector.to_numpy(), dtype=np.float32) for (vector,) in rows]
     return np.array(vectors, dtype=np.float32).reshape(len(rows), model.dimensions)
@@ -79,6 +79,6 @@ def count_reused(
     return reused
 
 
-def forget_staged(conn: Connection, holding: Claim) -> None:
+def forget_staged(conn: Connection, claim: Claim) -> None:
     """Drop the kept vectors that nothing waits for any more."""
-    conn.execute(_SQL["forget_staged"], {"domain_id": holding.domain_id})
+    conn.execute(_SQL["forget_staged"], {"domain_id": claim.domain_id})

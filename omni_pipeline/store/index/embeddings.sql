@@ -51,8 +51,8 @@ DELETE FROM staged_embeddings se WHERE se.domain_id = %(domain_id)s
 -- name: sample
 -- Vectors of a model, of this domain before all: what its texts usually come to.
 SELECT embedding FROM (
-    (SELECT embedding FROM embeddings WHERE model_id = %(model_id)s AND domain_id = %(domain_id)s LIMIT %(most)s)
+    (SELECT embedding FROM embeddings WHERE model_id = %(model_id)s AND domain_id = %(domain_id)s LIMIT %(limit)s)
     UNION ALL
-    (SELECT embedding FROM embeddings WHERE model_id = %(model_id)s AND domain_id <> %(domain_id)s LIMIT %(most)s)
+    (SELECT embedding FROM embeddings WHERE model_id = %(model_id)s AND domain_id <> %(domain_id)s LIMIT %(limit)s)
 ) e
-LIMIT %(most)s
+LIMIT %(limit)s

@@ -21,14 +21,14 @@ from omni_pipeline.store.postgres.sqlstates import classified
 _SQL = load_queries(__name__)
 
 # Earlier ones have faults in parallel HNSW builds and in vacuuming them.
-LEAST_PGVECTOR = (0, 8, 4)
+MIN_PGVECTOR = (0, 8, 4)
 
 # m and the limits are pgvector's own. Built with twice its own ef_construction, which hardly takes
 # longer, the index finds as much with half the candidates (hnsw.ef_search).
 DEFAULT_M = 16
 DEFAULT_EF_CONSTRUCTION = 128
-MOST_M = 100
-MOST_EF_CONSTRUCTION = 1000
+MAX_M = 100
+MAX_EF_CONSTRUCTION = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +144,11 @@ def _check_pgvector(conn: Connection) -> None:
 
 def find_complaint(version: str) -> str | None:
     """Why this pgvector is too old for HNSW; None when it is not."""
-    if tuple(int(part) for part in version.split(".") if part.isdigit()) >= LEAST_PGVECTOR:
+    if tuple(int(part) for part in version.split(".") if part.isdigit()) >= MIN_PGVECTOR:
         return None
-    least = ".".join(map(str, LEAST_PGVECTOR))
+    minimum = ".".join(map(str, MIN_PGVECTOR))
     return (
-        f"The database has pgvector {version}: HNSW indexes need at least {least}. Install a newer "
-        "package, then run ALTER EXTENSION vector UPDATE in this database. Search is exact without."
+        f"The database has pgvector {version}: HNSW indexes need at least {minimum}. Install a "
+        "newer package, then run ALTER EXTENSION vector UPDATE in this database. Search is exact "
+        "without."
     )

@@ -42,7 +42,7 @@ EVERYWHERE = Scope()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class SearchResult:
     """A published chunk. What a site says is ``trust`` "untrusted": escape it where it is shown.
 
     Attributes:
@@ -74,9 +74,9 @@ class Answer:
         """The address with a text fragment, at which browsers scroll to the chunk."""
         return link_to(self.url, self.text)
 
-    def snippet(self, question: str, *, most_characters: int = SNIPPET_CHARACTERS) -> str:
+    def snippet(self, question: str, *, max_characters: int = SNIPPET_CHARACTERS) -> str:
         """The part of the chunk that has most words of the question, on one line."""
-        return snippet(self.text, question, most_characters=most_characters)
+        return snippet(self.text, question, max_characters=max_characters)
 
 
 def search(
@@ -84,18 +84,18 @@ def search(
     vector: NDArray[np.float32] | None = None,
     *,
     question: str | None = None,
-    most: int,
+    limit: int,
     scope: Scope = EVERYWHERE,
     per_page: int | None = None,
     model_id: int | None = None,
-) -> list[Answer]:
-    """The ``most`` chunks that answer best, best first.
+) -> list[SearchResult]:
+    """The ``limit`` chunks that answer best, best first.
 
     Args:
         conn: A connection.
         vector: The question as the active model embeds it; None searches by words alone.
         question: Its words; None searches by meaning alone.
-        most: How many answers.
+        limit: How many answers.
         scope: Where to search.
         per_page: Most answers from one page, and no text twice; None leaves all in.
         model_id: The model that made ``vector``: nothing is found once another one is active.
@@ -104,8 +104,8 @@ def search(
         **vars(scope),
         "vector": None if vector is None else HalfVector(vector),
         "question": question,
-        "most": most,
+        "limit": limit,
         "per_page": per_page,
         "model_id": model_id,
     }
-    return fetch_all(conn, _SQL["search"], parameters, Answer)
+    return fetch_all(conn, _SQL["search"], parameters, SearchResult)

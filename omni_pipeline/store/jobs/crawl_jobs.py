@@ -15,7 +15,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart
+from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlSelection
 from omni_pipeline.errors import (
     DomainBusyError,
     LeaseLostError,
@@ -51,7 +51,7 @@ class Request:
     run_id: str | None
     worker: str
     job_type: str = "full"
-    part: CrawlPart = WHOLE_SITE
+    part: CrawlSelection = WHOLE_SITE
     force_rescrape: bool = False
     force_reembed: bool = False
     page_limit: int | None = None
@@ -59,7 +59,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder:
+class CurrentJob:
     """The running job of a domain."""
 
     job_id: int
@@ -149,7 +149,7 @@ def claim(conn: Connection, domain_id: int, host: str, request: Request) -> Clai
             _take_tick(conn, host, parameters)
         claimed = fetch_one(conn, _SQL["claim"], parameters, Claim)
         if claimed is None:
-            raise DomainBusyError(_busy(host, find_holder(conn, domain_id)))
+            raise DomainBusyError(_busy(host, find_current_job(conn, domain_id)))
         return claimed
 
 
@@ -164,24 +164,25 @@ def _take_tick(conn: Connection, host: str, parameters: dict[str, Any]) -> None:
     conn.execute(_SQL["pass_tick_on"], parameters)
 
 
-def _busy(host: str, holder: Holder | None) -> str:
-    if holder is None:
+def _busy(host: str, current_job: CurrentJob | None) -> str:
+    if current_job is None:
         return f"{host} was being refreshed by a run that has just ended: try again."
     return (
-        f"{host} is already being refreshed by run {holder.run_id or '(none)'} "
-        f"(job {holder.job_id}, {holder.worker}, stage {holder.stage or 'starting'}) since "
-        f"{holder.started_at:%Y-%m-%d %H:%M:%S %Z}; its last beat was "
-        f"{holder.beat_age_seconds:.0f} s ago. Wait for it to end, or terminate that run."
+        f"{host} is already being refreshed by run {current_job.run_id or '(none)'} "
+        f"(job {current_job.job_id}, {current_job.worker}, "
+        f"stage {current_job.stage or 'starting'}) since "
+        f"{current_job.started_at:%Y-%m-%d %H:%M:%S %Z}; its last beat was "
+        f"{current_job.beat_age_seconds:.0f} s ago. Wait for it to end, or terminate that run."
     )
 
 
-def find_holder(conn: Connection, domain_id: int) -> Holder | None:
+def find_current_job(conn: Connection, domain_id: int) -> CurrentJob | None:
     """The domain's running job, if any."""
-    return fetch_one(conn, _SQL["holder"], {"domain_id": domain_id}, Holder)
+    return fetch_one(conn, _SQL["holder"], {"domain_id": domain_id}, CurrentJob)
 
 
 @contextmanager
-def fenced(conn: Connection, holding: Claim) -> Iterator[str]:
+def fenced(conn: Connection, claim: Claim) -> Iterator[str]:
     """One transaction that may write to the claimed domain; yields its id (``pg_xact_status``).
 
     The domain's row stays share-locked until the transaction ends, so no claim, reaper or removal
@@ -191,34 +192,34 @@ def fenced(conn: Connection, holding: Claim) -> Iterator[str]:
         LeaseLostError: The domain has another fence by now, or is gone; nothing is written.
     """
     with conn.transaction():
-        held = conn.execute(_SQL["hold_fence"], vars(holding)).fetchone()
+        held = conn.execute(_SQL["hold_fence"], vars(claim)).fetchone()
         if held is None:
             raise LeaseLostError(
-                f"This run (job {holding.job_id}) no longer holds {holding.host}: its job was "
+                f"This run (job {claim.job_id}) no longer holds {claim.host}: its job was "
                 "ended, its lease ran out or the domain was removed. It stops here and has written "
                 "nothing since."
             )
         yield held[0]
 
 
-def beat(conn: Connection, holding: Claim) -> bool:
+def beat(conn: Connection, claim: Claim) -> bool:
     """Renew the lease; False means that somebody else has ended the job."""
-    return bool(conn.execute(_SQL["beat"], vars(holding)).rowcount)
+    return bool(conn.execute(_SQL["beat"], vars(claim)).rowcount)
 
 
-def enter_stage(conn: Connection, holding: Claim, stage: str) -> None:
+def enter_stage(conn: Connection, claim: Claim, stage: str) -> None:
     """Note which asset the job works on."""
-    conn.execute(_SQL["enter_stage"], {"job_id": holding.job_id, "stage": stage})
+    conn.execute(_SQL["enter_stage"], {"job_id": claim.job_id, "stage": stage})
 
 
-def add_to_counters(conn: Connection, holding: Claim, counters: Counters) -> None:
+def add_to_counters(conn: Connection, claim: Claim, counters: Counters) -> None:
     """Add a batch's numbers, in the transaction that wrote the batch."""
-    conn.execute(_SQL["add_to_counters"], {"job_id": holding.job_id, **vars(counters)})
+    conn.execute(_SQL["add_to_counters"], {"job_id": claim.job_id, **vars(counters)})
 
 
-def note_drift(conn: Connection, holding: Claim, drift: str) -> None:
+def note_drift(conn: Connection, claim: Claim, drift: str) -> None:
     """Note that the vectors which the job bought are not like those stored before."""
-    conn.execute(_SQL["note_drift"], {"job_id": holding.job_id, "drift": drift})
+    conn.execute(_SQL["note_drift"], {"job_id": claim.job_id, "drift": drift})
 
 
 def newest_drift(conn: Connection, domain_id: int) -> str | None:
@@ -228,13 +229,13 @@ def newest_drift(conn: Connection, domain_id: int) -> str | None:
 
 
 def finish(
-    conn: Connection, holding: Claim, *, error: tuple[str, str] | None, is_whole: bool
+    conn: Connection, claim: Claim, *, error: tuple[str, str] | None, is_whole: bool
 ) -> bool:
     """Close the job as its own worker: completed, or failed with ``error`` = (kind, message).
 
     Args:
         conn: An autocommit connection.
-        holding: The claim to close.
+        claim: The claim to close.
         error: None when the run did what it was asked to.
         is_whole: Whether all stages ran, so that the domain counts as refreshed.
 
@@ -249,7 +250,7 @@ def finish(
         "error": message,
         "is_whole": is_whole,
     }
-    return bool(conn.execute(_SQL["finish"], {**vars(holding), **outcome}).rowcount)
+    return bool(conn.execute(_SQL["finish"], {**vars(claim), **outcome}).rowcount)
 
 
 def reap(
@@ -299,10 +300,10 @@ def newest_crawl(conn: Connection, domain_id: int) -> tuple[int, int]:
 
 
 def list_jobs(
-    conn: Connection, *, host: str | None = None, status: str | None = None, most: int = 20
+    conn: Connection, *, host: str | None = None, status: str | None = None, limit: int = 20
 ) -> list[Job]:
     """The newest jobs, of a host or of all of them."""
-    return fetch_all(conn, _SQL["list"], {"host": host, "status": status, "most": most}, Job)
+    return fetch_all(conn, _SQL["list"], {"host": host, "status": status, "limit": limit}, Job)
 
 
 def read_job(conn: Connection, job_id: int) -> dict[str, Any] | None:

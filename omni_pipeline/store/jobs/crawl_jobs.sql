@@ -128,7 +128,7 @@ SELECT id AS job_id, host, job_type, status, ended_by, stage, run_id, started_at
 FROM crawl_jobs
 WHERE (%(host)s::text IS NULL OR host = %(host)s) AND (%(status)s::text IS NULL OR status = %(status)s)
 ORDER BY id DESC
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: read
 SELECT *,

@@ -221,15 +221,15 @@ def configure(
         conn.execute(_SQL["forget_validators"], {"host": host})
 
 
-def note_start_url(conn: Connection, holding: Claim, start_url: str) -> None:
+def note_start_url(conn: Connection, claim: Claim, start_url: str) -> None:
     """The site answers under another spelling of its address: crawls start there from now on."""
-    parameters = {"domain_id": holding.domain_id, "start_url": start_url}
+    parameters = {"domain_id": claim.domain_id, "start_url": start_url}
     conn.execute(_SQL["note_start_url"], parameters)
 
 
-def note_move(conn: Connection, holding: Claim, moved_to: str | None) -> None:
+def note_move(conn: Connection, claim: Claim, moved_to: str | None) -> None:
     """Note where the site says that it has gone, or that it is back."""
-    conn.execute(_SQL["note_move"], {"domain_id": holding.domain_id, "moved_to": moved_to})
+    conn.execute(_SQL["note_move"], {"domain_id": claim.domain_id, "moved_to": moved_to})
 
 
 def remove(conn: Connection, host: str) -> str | None:

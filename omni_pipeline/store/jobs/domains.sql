@@ -76,9 +76,9 @@ SELECT d.host, d.status, o.name AS organization, d.start_url, d.last_success_at,
     (SELECT count(*) FROM products p
         WHERE p.domain_id = d.id AND p.vanished_at IS NOT NULL AND p.vanishing_confirmed_at IS NULL) AS products_held,
     (SELECT count(*) FROM held_prices h WHERE h.domain_id = d.id) AS prices_held,
-    (SELECT coalesce(sum(u.tokens), 0)::bigint FROM embedding_usage u
+    (SELECT coalesce(sum(u.tokens), 0)::bigint FROM token_usage u
         WHERE u.domain_id = d.id AND u.used_at >= date_trunc('day', now())) AS tokens_today,
-    (SELECT CASE WHEN count(*) = count(u.cost_usd) THEN coalesce(sum(u.cost_usd), 0)::float8 END FROM embedding_usage u
+    (SELECT CASE WHEN count(*) = count(u.cost_usd) THEN coalesce(sum(u.cost_usd), 0)::float8 END FROM token_usage u
         WHERE u.domain_id = d.id AND u.used_at >= date_trunc('day', now())) AS cost_usd_today,
     j.id AS job_id, j.status AS job_status, j.stage AS job_stage, j.run_id AS job_run_id, j.error AS job_error,
     j.started_at AS job_started_at, j.finished_at AS job_finished_at,

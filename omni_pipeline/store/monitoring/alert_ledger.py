@@ -12,10 +12,10 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from omni_pipeline.domain.alert_messages import Condition, Due, describe_condition
+from omni_pipeline.domain.alert_messages import Condition, DueNotification, describe_condition
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_all
-from omni_pipeline.store.postgres.server_checks import list_supplies
+from omni_pipeline.store.postgres.server_checks import list_counter_headroom
 
 _SQL = load_queries(__name__)
 
@@ -31,13 +31,13 @@ class Limits:
     """From when on something is worth telling a person."""
 
     stale_hours: float
-    fewest_failed: int
-    most_failed_share: float
+    min_failed: int
+    max_failed_share: float
     breaker_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class NotificationPolicy:
     """How often people are told.
 
     Attributes:
@@ -99,14 +99,14 @@ def _conditions_of_tables(conn: Connection, limits: Limits) -> list[Condition]:
 def _scarcities(conn: Connection) -> list[Condition]:
     return [
         Condition(
-            kind="supply_ends",
-            subject=supply.name,
+            kind="ids_running_out",
+            subject=headroom.name,
             host=None,
             message=complaint,
-            details={"used": supply.used, "most": supply.most},
+            details={"used": headroom.used, "limit": headroom.limit},
         )
-        for supply in list_supplies(conn)
-        if (complaint := supply.complaint)
+        for headroom in list_counter_headroom(conn)
+        if (complaint := headroom.complaint)
     ]
 
 
@@ -146,9 +146,9 @@ def find_error_of_run(conn: Connection, run_id: str) -> tuple[str, str] | None:
     return conn.execute(_SQL["error_of_run"], {"run_id": run_id}).fetchone()
 
 
-def list_due(conn: Connection, target: str, patience: Patience) -> list[Due]:
+def list_due(conn: Connection, target: str, patience: NotificationPolicy) -> list[DueNotification]:
     """What a target is to be told now, the oldest first."""
-    return fetch_all(conn, _SQL["due"], {"target": target, **vars(patience)}, Due)
+    return fetch_all(conn, _SQL["due"], {"target": target, **vars(patience)}, DueNotification)
 
 
 def claim_target(conn: Connection, target: str) -> bool:
@@ -162,7 +162,9 @@ def release_target(conn: Connection, target: str) -> None:
     conn.execute(_SQL["release_target"], {"target": target})
 
 
-def note_delivered(conn: Connection, target: str, told: Sequence[Due], patience: Patience) -> None:
+def note_delivered(
+    conn: Connection, target: str, told: Sequence[DueNotification], patience: NotificationPolicy
+) -> None:
     """The target has accepted a message about these."""
     with conn.transaction():
         parameters = {
@@ -170,7 +172,7 @@ def note_delivered(conn: Connection, target: str, told: Sequence[Due], patience:
             "ids": [alert.id for alert in told],
             "are_open": [alert.event != "recovered" for alert in told],
         }
-        conn.execute(_SQL["note_told"], parameters)
+        conn.execute(_SQL["note_notified"], parameters)
         conn.execute(_SQL["note_delivered"], {"target": target, **vars(patience)})
 
 

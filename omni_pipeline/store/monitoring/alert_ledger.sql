@@ -21,7 +21,7 @@ SELECT 'stale_domain' AS kind, host AS subject, host, jsonb_build_object(
 FROM active WHERE fresh_at < now() - make_interval(secs => %(stale_hours)s * 3600)
 UNION ALL
 SELECT 'many_failures', host, host, jsonb_build_object('failed', failed, 'asked', asked)
-FROM active WHERE failed >= %(fewest_failed)s AND failed > asked * %(most_failed_share)s
+FROM active WHERE failed >= %(min_failed)s AND failed > asked * %(max_failed_share)s
 UNION ALL
 SELECT 'budget_reached', host, host, jsonb_build_object('error', error)
 FROM active
@@ -85,18 +85,18 @@ SELECT error_kind, error FROM crawl_jobs WHERE run_id = %(run_id)s AND status = 
 -- What a target should be told: what opened, what is over of what it was told, and once a day what is still open. When
 -- a reminder goes out, those that are due soon go with it. What came back within the cool-down waits for its end.
 WITH news AS (
-    SELECT a.*, CASE WHEN a.recovered_at IS NOT NULL THEN 'recovered' WHEN t.is_told_open THEN 'reminder' ELSE 'opened' END AS event,
-        t.is_told_open, t.told_at
+    SELECT a.*, CASE WHEN a.recovered_at IS NOT NULL THEN 'recovered' WHEN t.is_notified_open THEN 'reminder' ELSE 'opened' END AS event,
+        t.is_notified_open, t.notified_at
     FROM alerts a LEFT JOIN alert_deliveries t ON t.alert_id = a.id AND t.target = %(target)s
 ), due AS (
     SELECT *, CASE event
-        WHEN 'recovered' THEN is_told_open
-        WHEN 'reminder' THEN told_at <= now() - make_interval(secs => %(reminder_seconds)s)
-        ELSE told_at IS NULL OR told_at <= now() - make_interval(secs => %(cool_down_seconds)s) END AS is_due
+        WHEN 'recovered' THEN is_notified_open
+        WHEN 'reminder' THEN notified_at <= now() - make_interval(secs => %(reminder_seconds)s)
+        ELSE notified_at IS NULL OR notified_at <= now() - make_interval(secs => %(cool_down_seconds)s) END AS is_due
     FROM news
 )
 SELECT id, event, kind, subject, message, details, opened_at, recovered_at FROM due
-WHERE is_due OR event = 'reminder' AND told_at <= now() - make_interval(secs => %(reminder_seconds)s / 2)
+WHERE is_due OR event = 'reminder' AND notified_at <= now() - make_interval(secs => %(reminder_seconds)s / 2)
     AND EXISTS (SELECT FROM due d WHERE d.event = 'reminder' AND d.is_due)
 ORDER BY opened_at, id
 
@@ -110,11 +110,11 @@ RETURNING failures
 -- Nothing was sent after all.
 UPDATE alert_targets SET next_try_at = now() WHERE name = %(target)s
 
--- name: note_told
-INSERT INTO alert_deliveries AS d (alert_id, target, is_told_open)
+-- name: note_notified
+INSERT INTO alert_deliveries AS d (alert_id, target, is_notified_open)
 SELECT id, %(target)s, is_open FROM unnest(%(ids)s::bigint[], %(are_open)s::boolean[]) AS n (id, is_open)
 JOIN alerts USING (id)
-ON CONFLICT (alert_id, target) DO UPDATE SET is_told_open = excluded.is_told_open, told_at = excluded.told_at
+ON CONFLICT (alert_id, target) DO UPDATE SET is_notified_open = excluded.is_notified_open, notified_at = excluded.notified_at
 
 -- name: note_delivered
 UPDATE alert_targets SET failures = 0, error = NULL, delivered_at = now(),

@@ -19,7 +19,7 @@ _SQL = load_queries(__name__)
 FRESH_HOURS = 26
 
 # Nobody reads on; and a memory that holds a broken index whole would not hold it for long.
-MOST_OF_A_QUERY = 1000
+MAX_OF_A_QUERY = 1000
 
 # For the length of one look: room to join a million ids in memory, time to read a large index, and
 # plans for a database that is in memory for the most part, as one that is searched is.
@@ -75,7 +75,7 @@ def find_violations(
     lease_seconds: float,
     domain_ids: Sequence[int] | None = None,
     since: str | None = None,
-    most: int = MOST_OF_A_QUERY,
+    limit: int = MAX_OF_A_QUERY,
 ) -> list[Violation]:
     """What is wrong, all read from one snapshot.
 
@@ -85,11 +85,11 @@ def find_violations(
         domain_ids: Look only at these domains, and at the ledgers that are common to all; None
             looks at everything.
         since: Read no long text again that was written before this transaction began.
-        most: Violations of each query.
+        limit: Violations of each query.
     """
     with _snapshot(conn):
         return list(
-            look(conn, lease_seconds=lease_seconds, domain_ids=domain_ids, since=since, most=most)
+            look(conn, lease_seconds=lease_seconds, domain_ids=domain_ids, since=since, limit=limit)
         )
 
 
@@ -117,7 +117,7 @@ def look(
     lease_seconds: float = 0.0,
     domain_ids: Sequence[int] | None = None,
     since: str | None = None,
-    most: int = MOST_OF_A_QUERY,
+    limit: int = MAX_OF_A_QUERY,
 ) -> Iterator[Violation]:
     """The same inside the caller's transaction; ``only`` names the queries to ask."""
     domain_ids, quiet_ids = verifications.split_domains(conn, domain_ids)
@@ -131,7 +131,7 @@ def look(
     with conn.cursor(row_factory=tuple_row) as cursor:
         for name in only or _SQL:
             # Planned for these very domains: a plan for any number of them reads whole tables.
-            for row in islice(cursor.execute(_SQL[name], parameters, prepare=False), most):
+            for row in islice(cursor.execute(_SQL[name], parameters, prepare=False), limit):
                 yield _violation(name, row)
 
 

@@ -9,36 +9,36 @@ from psycopg.rows import dict_row
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
 
-Rows = list[dict[str, object]]
+SampleRows = list[dict[str, object]]
 
 # Whoever shows them keeps them for good.
-MOST_ROWS = 5
-MOST_CHARACTERS = 120
+MAX_ROWS = 5
+MAX_CHARACTERS = 120
 
 _SQL = load_queries(__name__)
 
 
-def raw_pages(conn: Connection, holding: Claim) -> Rows:
+def raw_pages(conn: Connection, claim: Claim) -> SampleRows:
     """Live pages whose bodies arrived last."""
-    return _read(conn, holding, _SQL["raw_pages"])
+    return _read(conn, claim, _SQL["raw_pages"])
 
 
-def cleaned_pages(conn: Connection, holding: Claim) -> Rows:
+def cleaned_pages(conn: Connection, claim: Claim) -> SampleRows:
     """Pages that were cleaned last."""
-    return _read(conn, holding, _SQL["cleaned_pages"])
+    return _read(conn, claim, _SQL["cleaned_pages"])
 
 
-def staged_chunks(conn: Connection, holding: Claim) -> Rows:
+def staged_chunks(conn: Connection, claim: Claim) -> SampleRows:
     """Chunks that wait for their vectors."""
-    return _read(conn, holding, _SQL["staged_chunks"])
+    return _read(conn, claim, _SQL["staged_chunks"])
 
 
-def published_pages(conn: Connection, holding: Claim) -> Rows:
+def published_pages(conn: Connection, claim: Claim) -> SampleRows:
     """Pages that search has answered from for the shortest time."""
-    return _read(conn, holding, _SQL["published_pages"])
+    return _read(conn, claim, _SQL["published_pages"])
 
 
-def _read(conn: Connection, holding: Claim, query: bytes) -> Rows:
-    limits = {"most": MOST_ROWS, "characters": MOST_CHARACTERS}
+def _read(conn: Connection, claim: Claim, query: bytes) -> SampleRows:
+    limits = {"limit": MAX_ROWS, "characters": MAX_CHARACTERS}
     with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, {**vars(holding), **limits}).fetchall()
+        return cursor.execute(query, {**vars(claim), **limits}).fetchall()

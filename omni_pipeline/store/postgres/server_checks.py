@@ -12,8 +12,8 @@ from omni_pipeline.store.postgres.sqlstates import classified, first_line
 
 _SQL = load_queries(__name__)
 
-LEAST_POSTGRES = 15
-LEAST_PGVECTOR = (0, 8)
+MIN_POSTGRES = 15
+MIN_PGVECTOR = (0, 8)
 WORRYING_SHARE = 0.8
 
 
@@ -32,17 +32,17 @@ class Server:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Supply:
+class CounterHeadroom:
     """Numbers that are handed out and come to an end: a table's ids, the transactions'."""
 
     name: str
     used: int
-    most: int
+    limit: int
     remedy: str
 
     @property
     def share(self) -> float:
-        return self.used / self.most
+        return self.used / self.limit
 
     @property
     def complaint(self) -> str | None:
@@ -50,16 +50,16 @@ class Supply:
         if self.share < WORRYING_SHARE:
             return None
         return (
-            f"{self.used:,} of {self.most:,} are used; after the last one nothing can be written. "
+            f"{self.used:,} of {self.limit:,} are used; after the last one nothing can be written. "
             f"{self.remedy}"
         )
 
 
-def list_supplies(conn: Connection) -> list[Supply]:
+def list_counter_headroom(conn: Connection) -> list[CounterHeadroom]:
     """How far each supply is used up, the scarcest first (FAULTS B17)."""
     with classified():
-        supplies = fetch_all(conn, _SQL["supplies"], {}, Supply)
-    return sorted(supplies, key=lambda supply: supply.share, reverse=True)
+        headrooms = fetch_all(conn, _SQL["supplies"], {}, CounterHeadroom)
+    return sorted(headrooms, key=lambda headroom: headroom.share, reverse=True)
 
 
 def check_server(conn: Connection) -> Server:
@@ -86,9 +86,9 @@ def check_server(conn: Connection) -> Server:
 
 def find_unfitness(server: Server) -> str | None:
     """Why this server is too old or lacks pgvector; None when it is fit."""
-    if server.postgres_number < LEAST_POSTGRES * 10_000:
+    if server.postgres_number < MIN_POSTGRES * 10_000:
         return (
-            f"The server is Postgres {server.postgres}: at least {LEAST_POSTGRES} is needed. "
+            f"The server is Postgres {server.postgres}: at least {MIN_POSTGRES} is needed. "
             "Upgrade it, or set OMNI_DATABASE_URL to another one."
         )
     if server.pgvector is None:
@@ -97,14 +97,14 @@ def find_unfitness(server: Server) -> str | None:
             "(https://github.com/pgvector/pgvector#installation), for example "
             f"postgresql-{server.postgres_number // 10_000}-pgvector."
         )
-    if _version(server.pgvector) >= LEAST_PGVECTOR:
+    if _version(server.pgvector) >= MIN_PGVECTOR:
         return None
-    least = ".".join(map(str, LEAST_PGVECTOR))
-    if _version(server.pgvector_available or "0") >= LEAST_PGVECTOR:
+    minimum = ".".join(map(str, MIN_PGVECTOR))
+    if _version(server.pgvector_available or "0") >= MIN_PGVECTOR:
         remedy = "run ALTER EXTENSION vector UPDATE in this database."
     else:
         remedy = "install a newer package there, then run ALTER EXTENSION vector UPDATE."
-    return f"The server has pgvector {server.pgvector}: at least {least} is needed; {remedy}"
+    return f"The server has pgvector {server.pgvector}: at least {minimum} is needed; {remedy}"
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from omni_pipeline.store.postgres.rows import fetch_one
 _SQL = load_queries(__name__)
 
 # A block on a third of the pages is on 42 of them: enough to tell it from chance.
-MOST_PAGES = 128
+MAX_PAGES = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,22 +32,22 @@ class Decision:
     blocks: bytes = b""
 
 
-def due_samples(conn: Connection, holding: Claim, *, cleaner_version: int) -> list[int]:
+def due_samples(conn: Connection, claim: Claim, *, cleaner_version: int) -> list[int]:
     """The pages of the sample whose blocks are not known as they are now."""
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "cleaner_version": cleaner_version,
-        "most": MOST_PAGES,
+        "limit": MAX_PAGES,
     }
     return [page_id for (page_id,) in conn.execute(_SQL["due"], parameters)]
 
 
 def note(
-    conn: Connection, holding: Claim, samples: Sequence[Sample], *, cleaner_version: int
+    conn: Connection, claim: Claim, samples: Sequence[Sample], *, cleaner_version: int
 ) -> None:
     """Store the blocks of sampled pages."""
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "cleaner_version": cleaner_version,
         "page_ids": [sample.page_id for sample in samples],
         "body_hashes": [sample.body_hash for sample in samples],
@@ -56,23 +56,23 @@ def note(
     conn.execute(_SQL["note"], parameters)
 
 
-def forget_others(conn: Connection, holding: Claim) -> None:
+def forget_others(conn: Connection, claim: Claim) -> None:
     """Forget the pages that are not in the sample any more."""
-    conn.execute(_SQL["forget_others"], {"domain_id": holding.domain_id, "most": MOST_PAGES})
+    conn.execute(_SQL["forget_others"], {"domain_id": claim.domain_id, "limit": MAX_PAGES})
 
 
-def samples(conn: Connection, holding: Claim) -> list[bytes]:
+def samples(conn: Connection, claim: Claim) -> list[bytes]:
     """The blocks of each page of the sample."""
-    rows = conn.execute(_SQL["samples"], {"domain_id": holding.domain_id})
+    rows = conn.execute(_SQL["samples"], {"domain_id": claim.domain_id})
     return [blocks for (blocks,) in rows]
 
 
-def decision(conn: Connection, holding: Claim) -> Decision:
+def decision(conn: Connection, claim: Claim) -> Decision:
     """What is left out of the domain's texts."""
-    parameters = {"domain_id": holding.domain_id}
+    parameters = {"domain_id": claim.domain_id}
     return fetch_one(conn, _SQL["decision"], parameters, Decision) or Decision()
 
 
-def decide(conn: Connection, holding: Claim, decided: Decision) -> None:
+def decide(conn: Connection, claim: Claim, decided: Decision) -> None:
     """Put another decision in force."""
-    conn.execute(_SQL["decide"], {"domain_id": holding.domain_id, **vars(decided)})
+    conn.execute(_SQL["decide"], {"domain_id": claim.domain_id, **vars(decided)})

@@ -3,7 +3,7 @@
 -- whatever order pages were found, and a page more or less moves one of its pages at most.
 SELECT p.id FROM (
     SELECT id, body_hash FROM raw_pages WHERE domain_id = %(domain_id)s AND status = 'live'
-    ORDER BY sha256(convert_to(url, 'UTF8')) LIMIT %(most)s
+    ORDER BY sha256(convert_to(url, 'UTF8')) LIMIT %(limit)s
 ) p
 LEFT JOIN boilerplate_samples s ON s.page_id = p.id
 WHERE s.page_id IS NULL OR s.body_hash <> p.body_hash OR s.cleaner_version <> %(cleaner_version)s
@@ -24,7 +24,7 @@ ON CONFLICT (page_id) DO UPDATE SET body_hash = excluded.body_hash, cleaner_vers
 DELETE FROM boilerplate_samples s
 WHERE s.domain_id = %(domain_id)s AND s.page_id NOT IN (
     SELECT id FROM raw_pages WHERE domain_id = %(domain_id)s AND status = 'live'
-    ORDER BY sha256(convert_to(url, 'UTF8')) LIMIT %(most)s)
+    ORDER BY sha256(convert_to(url, 'UTF8')) LIMIT %(limit)s)
 
 -- name: samples
 SELECT blocks FROM boilerplate_samples WHERE domain_id = %(domain_id)s

@@ -54,9 +54,7 @@ class DueText:
     content_hash: bytes
 
 
-def save(
-    conn: Connection, holding: Claim, texts: Sequence[NewText], *, cleaner_version: int
-) -> int:
+def save(conn: Connection, claim: Claim, texts: Sequence[NewText], *, cleaner_version: int) -> int:
     """Store texts in one statement; returns how many say something else than before."""
     ids = [text.page_id for text in texts]
     held: dict[int, bytes] = dict(conn.execute(_SQL["held_hashes"], {"page_ids": ids}).fetchall())
@@ -77,7 +75,7 @@ def save(
         "left_out": [text.characters_left_out for text in texts],
         "changed_headings": [json.dumps(text.changed_headings) for text in texts],
     }
-    conn.execute(_SQL["save"], {**vars(holding), **columns, "cleaner_version": cleaner_version})
+    conn.execute(_SQL["save"], {**vars(claim), **columns, "cleaner_version": cleaner_version})
     return sum(held.get(text.page_id) != text.content_hash for text in texts)
 
 
@@ -86,47 +84,47 @@ def remove(conn: Connection, page_ids: Sequence[int]) -> None:
     conn.execute(_SQL["remove"], {"page_ids": list(page_ids)})
 
 
-def behind(conn: Connection, holding: Claim, *, boilerplate_version: int, most: int) -> list[int]:
+def behind(conn: Connection, claim: Claim, *, boilerplate_version: int, limit: int) -> list[int]:
     """Pages of which text was left out by another decision than this, longest so first."""
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "boilerplate_version": boilerplate_version,
-        "most": most,
+        "limit": limit,
     }
     return [page_id for (page_id,) in conn.execute(_SQL["behind"], parameters)]
 
 
-def count_behind(conn: Connection, holding: Claim, *, boilerplate_version: int) -> int:
+def count_behind(conn: Connection, claim: Claim, *, boilerplate_version: int) -> int:
     """How many pages those are."""
-    parameters = {"domain_id": holding.domain_id, "boilerplate_version": boilerplate_version}
+    parameters = {"domain_id": claim.domain_id, "boilerplate_version": boilerplate_version}
     row = conn.execute(_SQL["count_behind"], parameters).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def changes(conn: Connection, holding: Claim, *, most_of_a_kind: int) -> list[PageChange]:
+def changes(conn: Connection, claim: Claim, *, max_of_a_kind: int) -> list[PageChange]:
     """What is new, changed and gone since the last refresh that came to its end, kind by kind."""
-    parameters = {"domain_id": holding.domain_id, "most": most_of_a_kind}
+    parameters = {"domain_id": claim.domain_id, "limit": max_of_a_kind}
     return fetch_all(conn, _SQL["changes"], parameters, PageChange)
 
 
 def due_for_chunking(
-    conn: Connection, holding: Claim, *, model_id: int, chunker: str, after_id: int, most: int
+    conn: Connection, claim: Claim, *, model_id: int, chunker: str, after_id: int, limit: int
 ) -> list[DueText]:
     """Texts that neither the live nor the staged revision was made from, by page id."""
     parameters = {
-        "domain_id": holding.domain_id,
+        "domain_id": claim.domain_id,
         "model_id": model_id,
         "chunker": chunker,
         "after_id": after_id,
-        "most": most,
+        "limit": limit,
     }
     return fetch_all(conn, _SQL["due_for_chunking"], parameters, DueText)
 
 
-def count_due_for_chunking(conn: Connection, holding: Claim, *, model_id: int, chunker: str) -> int:
+def count_due_for_chunking(conn: Connection, claim: Claim, *, model_id: int, chunker: str) -> int:
     """How many texts are not yet cut as they are."""
-    parameters = {"domain_id": holding.domain_id, "model_id": model_id, "chunker": chunker}
+    parameters = {"domain_id": claim.domain_id, "model_id": model_id, "chunker": chunker}
     row = conn.execute(_SQL["count_due_for_chunking"], parameters).fetchone()
     assert row is not None
     return int(row[0])

@@ -40,7 +40,7 @@ FROM cleaned_pages cp
 JOIN raw_pages p ON p.id = cp.page_id AND p.status = 'live' AND p.body_hash = cp.body_hash
 WHERE cp.domain_id = %(domain_id)s AND cp.boilerplate_version <> %(boilerplate_version)s
 ORDER BY cp.cleaned_at, cp.page_id
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: count_behind
 SELECT count(*) AS pages
@@ -68,7 +68,7 @@ FROM (
     SELECT *, count(*) OVER (PARTITION BY kind) AS pages, row_number() OVER (PARTITION BY kind ORDER BY url) AS place
     FROM found
 ) f
-WHERE place <= %(most)s
+WHERE place <= %(limit)s
 ORDER BY array_position(ARRAY['new', 'changed', 'gone'], kind), url
 
 -- name: due_for_chunking
@@ -84,7 +84,7 @@ WHERE cp.domain_id = %(domain_id)s AND cp.page_id > %(after_id)s
         ELSE r.id IS NULL OR r.content_hash <> cp.content_hash OR r.chunker <> %(chunker)s
     END
 ORDER BY cp.page_id
-LIMIT %(most)s
+LIMIT %(limit)s
 
 -- name: count_due_for_chunking
 SELECT count(*) AS pages

@@ -14,7 +14,7 @@ from omni_pipeline.store.postgres.rows import fetch_one
 
 _SQL = load_queries(__name__)
 
-MOST_FAILURES = 5
+MAX_FAILURES = 5
 OPEN_SECONDS = 30.0
 
 # A probe that has not reported by then died with its process; a request takes at most a minute.
@@ -66,7 +66,7 @@ def count_failure(
         "kind": kind,
         "error": error,
         "is_probe": is_probe,
-        "most_failures": MOST_FAILURES,
+        "max_failures": MAX_FAILURES,
         "open_seconds": OPEN_SECONDS,
     }
     conn.execute(_SQL["count_failure"], parameters)

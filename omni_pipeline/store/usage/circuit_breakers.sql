@@ -22,10 +22,10 @@ INSERT INTO provider_breakers AS b (endpoint, state, failures, error_kind, error
 VALUES (%(endpoint)s, 'closed', 1, %(kind)s, %(error)s)
 ON CONFLICT (endpoint) DO UPDATE SET
     failures = b.failures + 1, error_kind = excluded.error_kind, error = excluded.error,
-    state = CASE WHEN %(is_probe)s OR b.failures + 1 >= %(most_failures)s THEN 'open' ELSE 'closed' END,
+    state = CASE WHEN %(is_probe)s OR b.failures + 1 >= %(max_failures)s THEN 'open' ELSE 'closed' END,
     opened_at = CASE WHEN %(is_probe)s THEN b.opened_at
-        WHEN b.failures + 1 >= %(most_failures)s THEN clock_timestamp() END,
-    opened_until = CASE WHEN %(is_probe)s OR b.failures + 1 >= %(most_failures)s
+        WHEN b.failures + 1 >= %(max_failures)s THEN clock_timestamp() END,
+    opened_until = CASE WHEN %(is_probe)s OR b.failures + 1 >= %(max_failures)s
         THEN clock_timestamp() + %(open_seconds)s * interval '1 s' END
 WHERE %(is_probe)s OR b.state = 'closed'
 

@@ -22,8 +22,8 @@ MARGIN = 1.02
 
 # A limit that nobody has told is found: each refusal widens the space between requests, and each
 # request narrows it again, so that at the endpoint's limit one in twenty or so is refused.
-LEAST_SPACING_SECONDS = 0.05
-MOST_SPACING_SECONDS = 30.0
+MIN_SPACING_SECONDS = 0.05
+MAX_SPACING_SECONDS = 30.0
 SPACING_GROWTH = 1.5
 SPACING_DECAY = 0.98
 
@@ -71,9 +71,7 @@ def ensure(conn: Connection, limit: Limit) -> None:
     conn.execute(_SQL["ensure"], _key(limit))
 
 
-def reserve(
-    conn: Connection, limit: Limit, *, tokens: int, most_wait_seconds: float
-) -> Turn | None:
+def reserve(conn: Connection, limit: Limit, *, tokens: int, max_wait_seconds: float) -> Turn | None:
     """The next free moment for a request of so many tokens; None if it is further away than that.
 
     All requests sent at their moments stay, over any time t, within burst + rate * t.
@@ -90,10 +88,10 @@ def reserve(
         "token_seconds": token_seconds,
         "requests_burst_seconds": requests_burst,
         "tokens_burst_seconds": tokens_burst,
-        "most_wait_seconds": most_wait_seconds,
+        "max_wait_seconds": max_wait_seconds,
         "spacing_decay": SPACING_DECAY,
-        "requests_horizon_seconds": requests_burst + most_wait_seconds,
-        "tokens_horizon_seconds": tokens_burst + most_wait_seconds,
+        "requests_horizon_seconds": requests_burst + max_wait_seconds,
+        "tokens_horizon_seconds": tokens_burst + max_wait_seconds,
     }
     return fetch_one(conn, _SQL["reserve"], parameters, Turn)
 
@@ -106,12 +104,12 @@ def still_holds(conn: Connection, limit: Limit, turn: Turn) -> bool:
 
 def pause(conn: Connection, limit: Limit, *, seconds: float) -> None:
     """Let nobody ask for so long, as the endpoint wished; a longer pause is not shortened."""
-    is_told = bool(limit.requests_per_minute or limit.tokens_per_minute)
+    is_notified = bool(limit.requests_per_minute or limit.tokens_per_minute)
     parameters = {
         **_key(limit),
         "seconds": seconds,
-        "least_spacing_seconds": LEAST_SPACING_SECONDS,
-        "most_spacing_seconds": 0.0 if is_told else MOST_SPACING_SECONDS,
+        "min_spacing_seconds": MIN_SPACING_SECONDS,
+        "max_spacing_seconds": 0.0 if is_notified else MAX_SPACING_SECONDS,
         "spacing_growth": SPACING_GROWTH,
     }
     conn.execute(_SQL["pause"], parameters)

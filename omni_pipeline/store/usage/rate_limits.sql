@@ -11,7 +11,7 @@ UPDATE rate_limits SET
         + make_interval(secs => greatest(%(request_seconds)s, spacing_seconds)),
     tokens_until = greatest(tokens_until, statement_timestamp()) + make_interval(secs => %(token_seconds)s)
 WHERE endpoint = %(endpoint)s AND model = %(model)s
-    AND paused_until <= statement_timestamp() + make_interval(secs => %(most_wait_seconds)s)
+    AND paused_until <= statement_timestamp() + make_interval(secs => %(max_wait_seconds)s)
     AND greatest(requests_until, statement_timestamp())
         + make_interval(secs => greatest(%(request_seconds)s, spacing_seconds))
         <= statement_timestamp() + make_interval(secs => %(requests_horizon_seconds)s)
@@ -29,7 +29,7 @@ SELECT FROM rate_limits WHERE endpoint = %(endpoint)s AND model = %(model)s AND 
 -- were under way together teach one lesson, not many: a pause that prolongs another does not widen the spacing.
 UPDATE rate_limits SET
     spacing_seconds = CASE WHEN paused_until > statement_timestamp() THEN spacing_seconds
-        ELSE least(%(most_spacing_seconds)s, greatest(%(least_spacing_seconds)s, spacing_seconds * %(spacing_growth)s)) END,
+        ELSE least(%(max_spacing_seconds)s, greatest(%(min_spacing_seconds)s, spacing_seconds * %(spacing_growth)s)) END,
     paused_until = statement_timestamp() + make_interval(secs => %(seconds)s),
     requests_until = greatest(requests_until, statement_timestamp() + make_interval(secs => %(seconds)s)),
     tokens_until = greatest(tokens_until, statement_timestamp() + make_interval(secs => %(seconds)s))

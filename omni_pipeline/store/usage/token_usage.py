@@ -112,7 +112,7 @@ def _sum_known(amounts: Iterable[Decimal | None]) -> Decimal | None:
 
 def book(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     batch: Batch | ChatBatch,
     *,
     tokens: int,
@@ -122,7 +122,7 @@ def book(
 
     Args:
         conn: In a transaction; bookings under a budget of all domains wait for one another.
-        holding: Whose batch it is.
+        claim: Whose batch it is.
         batch: Not sent yet.
         tokens: As estimated.
         daily_token_budget: Of all domains together.
@@ -130,7 +130,7 @@ def book(
     if daily_token_budget is not None:
         conn.execute(_SQL["lock"])
     parameters = {
-        **_identity(holding, batch),
+        **_identity(claim, batch),
         "tokens": tokens,
         "daily_token_budget": daily_token_budget,
     }
@@ -144,9 +144,9 @@ def cancel(conn: Connection, _: Claim, batch_id: UUID) -> None:
     conn.execute(_SQL["cancel"], {"batch_id": batch_id})
 
 
-def settle(conn: Connection, holding: Claim, batch: Batch | ChatBatch, bill: Bill) -> bool:
+def settle(conn: Connection, claim: Claim, batch: Batch | ChatBatch, bill: Bill) -> bool:
     """Write down what the batch came to; False if that was done before: a repeated transaction."""
-    parameters = {**_identity(holding, batch), **vars(bill)}
+    parameters = {**_identity(claim, batch), **vars(bill)}
     return bool(conn.execute(_SQL["settle"], parameters).rowcount)
 
 
@@ -155,9 +155,9 @@ def spent(conn: Connection, host: str | None, *, days: int) -> list[Spending]:
     return fetch_all(conn, _SQL["spent"], {"host": host, "days": days}, Spending)
 
 
-def _identity(holding: Claim, batch: Batch | ChatBatch) -> dict[str, object]:
+def _identity(claim: Claim, batch: Batch | ChatBatch) -> dict[str, object]:
     return {
-        **vars(holding),
+        **vars(claim),
         "batch_id": batch.id,
         "model_id": batch.model.id if isinstance(batch, Batch) else None,
         "chat_model": batch.chat_model if isinstance(batch, ChatBatch) else None,

@@ -2,7 +2,7 @@
 
 from omni_pipeline_tests.defs.conftest import Console
 
-MOST_SESSIONS = 20
+MAX_SESSIONS = 20
 
 ENDED = b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 SESSIONS = b"SELECT pg_stat_clear_snapshot(), sessions FROM pg_stat_database WHERE datname = %s"
@@ -24,7 +24,7 @@ def test_a_refresh_stores_its_events_over_a_few_connections(console: Console) ->
     """C1: Dagster's own storage opens some 340."""
     before = count_sessions(console)
     assert console.refresh(max_pages=1).error is None
-    assert count_sessions(console) - before <= MOST_SESSIONS
+    assert count_sessions(console) - before <= MAX_SESSIONS
 
 
 def test_a_server_that_restarted_in_between_costs_no_event(console: Console) -> None:

@@ -10,7 +10,7 @@ from omni_pipeline.defs.lineage.build_model import BuildOutcome, build_model, ru
 from omni_pipeline.defs.runs.partitions import DOMAINS
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.index.model_builds import add_model
-from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.services import Services
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests.defs.conftest import Console
 from omni_pipeline_tests.defs.runs.test_runs import hold_domain, run_of
@@ -27,7 +27,7 @@ def server(console: Console, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embedd
         monkeypatch.setenv("OMNI_EMBEDDING_DIMENSIONS", str(DIMENSIONS))
         session = Session(console.database)
         resources.callback(session.close)
-        add_model(Tools(read_settings(), session, resources), MODEL, DIMENSIONS)
+        add_model(Services(read_settings(), session, resources), MODEL, DIMENSIONS)
         server.calls.clear()
         yield server
 

@@ -9,15 +9,15 @@ import dagster as dg
 import pytest
 
 from omni_pipeline.definitions import defs
-from omni_pipeline.defs.lineage import columns as tables
+from omni_pipeline.defs.lineage import columns
 from omni_pipeline.defs.lineage.columns import Table
 from omni_pipeline.defs.lineage.reports import show_rows, summarize
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.defs.conftest import Console
 
 TABLES = (
-    *(tables.RAW_PAGES, tables.CLEANED_PAGES, tables.CHUNKS, tables.EMBEDDINGS),
-    *(tables.PRODUCTS, tables.PRICE_SNAPSHOTS, tables.COMPANIES),
+    *(columns.RAW_PAGES, columns.CLEANED_PAGES, columns.CHUNKS, columns.EMBEDDINGS),
+    *(columns.PRODUCTS, columns.PRICE_SNAPSHOTS, columns.COMPANIES),
 )
 IN_POSTGRES = b"""
 SELECT attname, format_type(atttypid, NULL), NOT attnotnull FROM pg_attribute

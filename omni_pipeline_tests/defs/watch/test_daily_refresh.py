@@ -11,7 +11,7 @@ from omni_pipeline.definitions import defs
 from omni_pipeline.defs.instance.environment import WAITING
 from omni_pipeline.defs.runs.resource import PARTITION_TAG, SCHEDULED_FOR_TAG
 from omni_pipeline.defs.watch import queue_feed, sensors
-from omni_pipeline.defs.watch.queue_feed import MOST_QUEUED, feed
+from omni_pipeline.defs.watch.queue_feed import MAX_QUEUED, feed
 from omni_pipeline.defs.watch.schedules import daily_refresh, due_day
 from omni_pipeline.errors import OmniError
 from omni_pipeline.store.jobs import crawl_jobs, domains
@@ -55,10 +55,10 @@ class Days:
         ) as context:
             daily_refresh(context)
 
-    def feed(self, now: datetime, *, most: int = 1_000) -> list[str]:
+    def feed(self, now: datetime, *, limit: int = 1_000) -> list[str]:
         """Queue what the sensor asks for, as the daemon does: a run key is used once, for ever."""
         requests, _ = feed(self.instance, self.session, now)
-        fresh = [r for r in requests[:most] if r.run_key not in self.used_keys]
+        fresh = [r for r in requests[:limit] if r.run_key not in self.used_keys]
         for request in fresh:
             self.used_keys.add(str(request.run_key))
             self._queue(request)
@@ -79,8 +79,8 @@ class Days:
         """The run claims its domain and ends, with the ledger and Dagster told of it."""
         host = run.tags[PARTITION_TAG]
         with self.database.connect() as conn:
-            holding = crawl_jobs.claim(conn, domains.get(conn, host).id, host, request_of(run))
-            crawl_jobs.finish(conn, holding, error=error, is_whole=True)
+            claim = crawl_jobs.claim(conn, domains.get(conn, host).id, host, request_of(run))
+            crawl_jobs.finish(conn, claim, error=error, is_whole=True)
         self.end(run, failed=error is not None)
 
     def end(self, run: dg.DagsterRun, *, failed: bool) -> None:
@@ -201,7 +201,7 @@ def test_a_feed_cut_off_in_the_middle_goes_on_with_the_others(days: Days) -> Non
         conn.execute(b"DELETE FROM domains")
     days.register(*hosts)
     days.tick(TWO)
-    first = days.feed(TWO, most=5)
+    first = days.feed(TWO, limit=5)
     rest = days.feed(TWO)
     assert (len(first), len(rest)) == (5, 15)
     assert sorted(first + rest) == hosts
@@ -226,7 +226,7 @@ def test_many_domains_are_fed_a_few_at_a_time_the_longest_waiting_first(
     days: Days, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """G8: a queue of thousands would be read again each time that a run ends."""
-    monkeypatch.setattr(queue_feed, "MOST_QUEUED", 2)
+    monkeypatch.setattr(queue_feed, "MAX_QUEUED", 2)
     with days.database.connect() as conn:
         conn.execute(b"UPDATE domains SET last_success_at = '2026-10-19' WHERE host = 'a.test'")
         conn.execute(b"UPDATE domains SET last_success_at = '2026-10-18' WHERE host = 'b.test'")
@@ -235,7 +235,7 @@ def test_many_domains_are_fed_a_few_at_a_time_the_longest_waiting_first(
     assert days.feed(TWO) == []
     days.refresh(days.waiting()[0])
     assert days.feed(TWO) == ["a.test"]
-    assert MOST_QUEUED == 50
+    assert MAX_QUEUED == 50
 
 
 def test_paused_unregistered_and_later_registered_domains_are_not_refreshed(days: Days) -> None:

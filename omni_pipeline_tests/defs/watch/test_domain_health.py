@@ -110,9 +110,9 @@ def test_nothing_that_a_site_said_is_on_the_page(console: Console) -> None:
 def test_a_page_of_many_domains_is_bounded(console: Console) -> None:
     """Each event is kept for good."""
     with console.database.connect() as conn:
-        for number in range(domain_health.MOST_ROWS + 5):
+        for number in range(domain_health.MAX_ROWS + 5):
             host = f"{number:03}.test"
             domains.add(conn, NewDomain(host=host, start_url=f"https://{host}/"))
     page = page_of(look(console))
-    assert len(rows_of(page)) == domain_health.MOST_ROWS
+    assert len(rows_of(page)) == domain_health.MAX_ROWS
     assert "6 more domains" in page["summary"]

@@ -60,8 +60,8 @@ def test_what_ended_lately_is_kept(instance: dg.DagsterInstance) -> None:
 def test_a_tick_deletes_some_and_the_next_goes_on(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "MOST_DELETED", 2)
-    monkeypatch.setattr(retention, "MOST_LOOKED_AT", 3)
+    monkeypatch.setattr(retention, "MAX_DELETED", 2)
+    monkeypatch.setattr(retention, "MAX_LOOKED_AT", 3)
     kept = {succeed(instance, f"{number}.test") for number in range(4)}
     for _ in range(5):
         fail(instance, "0.test")

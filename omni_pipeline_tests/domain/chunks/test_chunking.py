@@ -17,8 +17,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
 from tokenizers.processors import BertProcessing
 
 from omni_pipeline.domain.chunks.chunking import (
-    MOST_CHUNKS,
-    MOST_HEADINGS,
+    MAX_CHUNKS,
+    MAX_HEADINGS,
     Chunk,
     Chunker,
     make_chunker,
@@ -306,9 +306,9 @@ def test_rules_and_blank_text_are_no_chunks() -> None:
 
 def test_a_page_of_more_than_2000_chunks_is_refused_s52() -> None:
     chunker = make_chunker(BERT, 60)
-    sections = [f"# {n}\n\n{words(8, n)}\n\n" for n in range(MOST_CHUNKS + 1)]
+    sections = [f"# {n}\n\n{words(8, n)}\n\n" for n in range(MAX_CHUNKS + 1)]
 
-    assert len(chunker.split("".join(sections[:MOST_CHUNKS]))) == MOST_CHUNKS
+    assert len(chunker.split("".join(sections[:MAX_CHUNKS]))) == MAX_CHUNKS
     with pytest.raises(PermanentError, match="more than 2,000 chunks") as caught:
         chunker.split("".join(sections))
     assert caught.value.kind == "permanent.too_many_chunks"
@@ -316,7 +316,7 @@ def test_a_page_of_more_than_2000_chunks_is_refused_s52() -> None:
 
 def test_a_page_of_headings_only_is_refused_before_they_are_sorted() -> None:
     with pytest.raises(PermanentError, match="more than 2,000 chunks"):
-        make_chunker(BERT, 40).split("# a\n" * (MOST_HEADINGS + 2))
+        make_chunker(BERT, 40).split("# a\n" * (MAX_HEADINGS + 2))
 
 
 def test_a_chunk_has_no_more_characters_than_the_model_can_make_sense_of() -> None:

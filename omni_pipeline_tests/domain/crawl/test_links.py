@@ -5,12 +5,12 @@ import time
 import pytest
 
 from omni_pipeline.domain.crawl.links import (
-    MOST_LINKS,
+    MAX_LINKS,
     PRODUCT_TOKEN,
     PageLinks,
     own_address,
     page_links,
-    robots_tag_wishes,
+    robots_tag_directives,
 )
 from omni_pipeline.errors import PermanentError
 
@@ -103,7 +103,7 @@ def test_a_page_gives_at_most_two_thousand_links_s50() -> None:
 
     links = page_links(html, URL).links
 
-    assert len(links) == MOST_LINKS
+    assert len(links) == MAX_LINKS
     assert links[0] == "https://docs.example.com/0"
 
 
@@ -192,9 +192,9 @@ def test_a_time_after_which_a_page_is_unavailable_is_not_its_end_now() -> None:
     ],
 )
 def test_the_header_says_what_is_asked_of_this_crawler(
-    header: str | None, wishes: set[str]
+    header: str | None, directives: set[str]
 ) -> None:
-    assert robots_tag_wishes(header, PRODUCT_TOKEN) == wishes
+    assert robots_tag_directives(header, PRODUCT_TOKEN) == directives
 
 
 START = "https://docs.example.com/"

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from omni_pipeline.domain.crawl.robots import (
-    MOST_ROBOTS_BYTES,
+    MAX_ROBOTS_BYTES,
     RobotsRules,
     robots_text,
     rules_from,
@@ -144,11 +144,11 @@ def test_a_byte_order_mark_does_not_hide_the_first_group_d18() -> None:
 
 def test_a_rule_that_the_size_cap_cut_in_two_does_not_forbid_more_than_it_said_d18() -> None:
     head = b"User-agent: *\n"
-    filler = b"#" * (MOST_ROBOTS_BYTES - len(head) - len(b"\nDisallow: /")) + b"\n"
+    filler = b"#" * (MAX_ROBOTS_BYTES - len(head) - len(b"\nDisallow: /")) + b"\n"
     long_file = head + filler + b"Disallow: /private\n"
 
     assert _rules(long_file).allows("https://example.com/page")
-    cut = _file(long_file[:MOST_ROBOTS_BYTES], truncated=True)
+    cut = _file(long_file[:MAX_ROBOTS_BYTES], truncated=True)
     assert rules_from(cut, AGENT).allows("https://example.com/page")
 
 
@@ -301,7 +301,7 @@ def test_the_stored_copy_is_cut_between_lines_d18() -> None:
     for end in ("\n", "\r"):
         lines = f"disallow: /private{end}" * 40_000
         copy = robots_text(_file(lines))
-        assert MOST_ROBOTS_BYTES - 30 < len(copy) <= MOST_ROBOTS_BYTES
+        assert MAX_ROBOTS_BYTES - 30 < len(copy) <= MAX_ROBOTS_BYTES
         assert copy.endswith(f"/private{end}")
     assert robots_text(_file("disallow: /pri", truncated=True)) == ""
 
@@ -320,7 +320,7 @@ def test_the_stored_copy_is_cut_between_lines_d18() -> None:
     ],
 )
 def test_reading_half_a_megabyte_is_quick_whatever_it_says_d18_s48(unit: str) -> None:
-    body = "user-agent: *\nuser-agent: omni-pipeline\n" + unit * (MOST_ROBOTS_BYTES // len(unit))
+    body = "user-agent: *\nuser-agent: omni-pipeline\n" + unit * (MAX_ROBOTS_BYTES // len(unit))
     started = time.process_time()
 
     _rules(body).allows("https://example.com/" + "ab" * 1000)

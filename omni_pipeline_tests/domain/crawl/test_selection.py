@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlPart, JobType, name_part
+from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlSelection, JobType, name_part
 from omni_pipeline.errors import SettingsError
 
 
@@ -33,7 +33,7 @@ def test_a_pattern_is_compared_with_path_and_query() -> None:
 @pytest.mark.parametrize("job_type", ["category", "product", "distributor"])
 def test_a_type_alone_means_known_pages_and_no_new_ones(job_type: str) -> None:
     part = name_part(job_type, ())
-    assert part == CrawlPart(job_type=JobType(job_type))
+    assert part == CrawlSelection(job_type=JobType(job_type))
     assert part.matches("https://shop.test/any")
     assert not part.takes_new("https://shop.test/any")
 

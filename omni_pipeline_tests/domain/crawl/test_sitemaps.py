@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.crawl.sitemaps import MOST_URLS, SitemapPage, lastmod_time, parse_sitemap
+from omni_pipeline.domain.crawl.sitemaps import MAX_URLS, SitemapPage, lastmod_time, parse_sitemap
 from omni_pipeline.domain.web.inflate import PIECE_BYTES
 
 MIB = 1024 * 1024
@@ -130,11 +130,11 @@ def test_a_doctype_across_the_border_of_two_pieces_is_seen_s47(before_the_cut: i
 
 
 def test_reading_stops_at_fifty_thousand_urls_d25() -> None:
-    body = "<urlset>" + "<url><loc>https://example.com/x</loc></url>" * (MOST_URLS + 1)
+    body = "<urlset>" + "<url><loc>https://example.com/x</loc></url>" * (MAX_URLS + 1)
 
     sitemap = parse_sitemap(body.encode())
 
-    assert len(sitemap.pages) == MOST_URLS
+    assert len(sitemap.pages) == MAX_URLS
     assert "50000" in (sitemap.problem or "")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from omni_pipeline.domain.embedding.drift import FEWEST_STORED, describe_drift
+from omni_pipeline.domain.embedding.drift import MIN_STORED, describe_drift
 
 Vectors = NDArray[np.float32]
 
@@ -72,7 +72,7 @@ def test_lengths_that_vary_anyway_are_no_shift() -> None:
 
 
 def test_a_model_that_answers_much_the_same_for_everything_is_told() -> None:
-    """Bit for bit the same would be refused at the door (C14)."""
+    """Bit for bit the same would be refused at the client (C14)."""
     model = Model(1)
     stored = model.embed(200)
     alike = stored.mean(axis=0) + model.embed(20) / 50
@@ -83,6 +83,6 @@ def test_a_model_that_answers_much_the_same_for_everything_is_told() -> None:
 
 
 def test_a_few_stored_vectors_say_nothing() -> None:
-    stored = Model(1).embed(FEWEST_STORED - 1)
+    stored = Model(1).embed(MIN_STORED - 1)
     assert describe_drift(Model(2).embed(5), stored) is None
     assert describe_drift(np.empty((0, DIMENSIONS), dtype=np.float32), Model(1).embed(99)) is None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.embedding.validation import Answer, read_answer
+from omni_pipeline.domain.embedding.validation import EmbeddingResponse, read_answer
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 
 TEXTS = ("one", "two", "three")
@@ -27,7 +27,7 @@ def document(rows: object = None, **fields: object) -> dict[str, object]:
     return {"model": "m", "data": rows, "usage": {"total_tokens": 3}, **fields}
 
 
-def read(answer: object, texts: Sequence[str] = TEXTS) -> Answer:
+def read(answer: object, texts: Sequence[str] = TEXTS) -> EmbeddingResponse:
     return read_answer(answer, texts, model="m", dimensions=2)
 
 

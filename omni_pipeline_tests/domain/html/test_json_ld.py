@@ -6,8 +6,8 @@ import time
 import pytest
 
 from omni_pipeline.domain.html.json_ld import (
-    MOST_CHARACTERS,
-    MOST_DEPTH,
+    MAX_CHARACTERS,
+    MAX_DEPTH,
     read_block,
     read_blocks,
     walk,
@@ -71,10 +71,10 @@ def test_what_came_before_the_damage_is_kept() -> None:
 
 
 def test_a_page_has_one_mebibyte_s52() -> None:
-    big = json.dumps({"name": "x" * MOST_CHARACTERS})
+    big = json.dumps({"name": "x" * MAX_CHARACTERS})
 
     assert list(read_blocks([big, '{"name": "b"}'])) == [{"name": "b"}]
-    half = json.dumps({"name": "x" * (MOST_CHARACTERS * 2 // 3)})
+    half = json.dumps({"name": "x" * (MAX_CHARACTERS * 2 // 3)})
     assert len(list(read_blocks([half, half]))) == 1
 
 
@@ -83,7 +83,7 @@ def test_deep_nesting_neither_raises_nor_is_followed_below_64_s52(depth: int) ->
     objects = '{"a":' * depth + "1" + "}" * depth
     lists = "[" * depth + "]" * depth
 
-    assert len(list(walk(read_block(objects)))) <= MOST_DEPTH
+    assert len(list(walk(read_block(objects)))) <= MAX_DEPTH
     assert list(walk(read_block(lists))) == []
 
 

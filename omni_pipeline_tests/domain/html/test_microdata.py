@@ -4,7 +4,7 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
-from omni_pipeline.domain.html.microdata import MOST_ELEMENTS, read_microdata
+from omni_pipeline.domain.html.microdata import MAX_ELEMENTS, read_microdata
 
 
 def read(html: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -49,6 +49,6 @@ def test_properties_outside_of_any_item_are_kept_apart() -> None:
 
 
 def test_a_page_of_items_is_read_up_to_a_limit_s52() -> None:
-    items, _ = read("<i itemscope></i>" * (MOST_ELEMENTS + 10))
+    items, _ = read("<i itemscope></i>" * (MAX_ELEMENTS + 10))
 
-    assert len(items) == MOST_ELEMENTS
+    assert len(items) == MAX_ELEMENTS

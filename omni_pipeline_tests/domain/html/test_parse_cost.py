@@ -9,9 +9,9 @@ from selectolax.lexbor import LexborHTMLParser
 
 from omni_pipeline.domain.html import parse_cost
 from omni_pipeline.domain.html.parse_cost import (
-    MOST_ATTRIBUTES,
-    MOST_DEPTH,
-    MOST_NESTED_QUOTES,
+    MAX_ATTRIBUTES,
+    MAX_DEPTH,
+    MAX_NESTED_QUOTES,
     find_excess,
     is_surely_safe,
 )
@@ -77,7 +77,7 @@ def test_the_rough_count_sees_at_least_the_depth_that_the_census_sees(soup: str)
     names = parse_cost._NAMES.findall(soup)
     census = parse_cost._Census(soup)
     if names and names[-1]:
-        assert parse_cost._depth_at_most(names) >= census.most_depth
+        assert parse_cost._depth_at_most(names) >= census.max_depth
 
 
 @given(_piled.map(_pile))
@@ -89,27 +89,27 @@ def test_what_the_rough_count_trusts_the_census_lets_through(html: str) -> None:
 @pytest.mark.parametrize(
     "excess",
     [
-        "<div>" * (MOST_DEPTH + 1),
-        "<x" + " y" * (MOST_ATTRIBUTES + 1) + ">",
-        "<x" + "/y" * (MOST_ATTRIBUTES + 1) + " <div></div>" + ">",
-        "<blockquote>" * (MOST_NESTED_QUOTES + 1),
+        "<div>" * (MAX_DEPTH + 1),
+        "<x" + " y" * (MAX_ATTRIBUTES + 1) + ">",
+        "<x" + "/y" * (MAX_ATTRIBUTES + 1) + " <div></div>" + ">",
+        "<blockquote>" * (MAX_NESTED_QUOTES + 1),
         "<li><dd>" * 6_000,
         "<select>" + "<option>" * 10_001,
         "<font>" * 400 + "<p>x" * 1_000,
         "<div>" * 400 + "x" * 600_000,
-        "<svg>" + "<p>" * (MOST_DEPTH + 1) + "</svg>",
-        "<svg><title>" + "<g>" * (MOST_DEPTH + 1) + "</title></svg>",
-        "<svg>" + "<g x=y/>" * (MOST_DEPTH + 1),
-        "<div><!-- </div> -->" * (MOST_DEPTH + 1),
-        "<div><script>'</div>'</script>" * (MOST_DEPTH + 1),
-        '<div a="</div>">' * (MOST_DEPTH + 1),
-        "<div><script a='></script>'></div></script>" * (MOST_DEPTH + 1),
-        "<div><script></SCRIPT><div></script>" * (MOST_DEPTH // 2 + 1),
-        "<div><\u017fcript><div></script>" * (MOST_DEPTH // 2 + 1),
-        "<div><noframe\u017f><div></noframes>" * (MOST_DEPTH // 2 + 1),
+        "<svg>" + "<p>" * (MAX_DEPTH + 1) + "</svg>",
+        "<svg><title>" + "<g>" * (MAX_DEPTH + 1) + "</title></svg>",
+        "<svg>" + "<g x=y/>" * (MAX_DEPTH + 1),
+        "<div><!-- </div> -->" * (MAX_DEPTH + 1),
+        "<div><script>'</div>'</script>" * (MAX_DEPTH + 1),
+        '<div a="</div>">' * (MAX_DEPTH + 1),
+        "<div><script a='></script>'></div></script>" * (MAX_DEPTH + 1),
+        "<div><script></SCRIPT><div></script>" * (MAX_DEPTH // 2 + 1),
+        "<div><\u017fcript><div></script>" * (MAX_DEPTH // 2 + 1),
+        "<div><noframe\u017f><div></noframes>" * (MAX_DEPTH // 2 + 1),
         ("<x" + " y" * 2_400 + "></x>") * 170,
-        "<div </div>" * (MOST_DEPTH + 1),
-        "<div></b>" * (MOST_DEPTH + 1),
+        "<div </div>" * (MAX_DEPTH + 1),
+        "<div></b>" * (MAX_DEPTH + 1),
     ],
     ids=lambda html: ascii(html[:40]),
 )
@@ -129,15 +129,15 @@ def test_pages_that_are_too_much_stay_refused(excess: str) -> None:
 def test_nothing_hides_from_the_scan_what_the_parser_builds(soup: str) -> None:
     """In HTML. Which tags end an <svg> without saying so, only a parser knows."""
     assume(not re.search("(?i)<(?:svg|math)(?!/>)", soup))
-    html = soup + "<div>" * (MOST_DEPTH + 200)
-    if _depth_built(html) > MOST_DEPTH + 100:
+    html = soup + "<div>" * (MAX_DEPTH + 200)
+    if _depth_built(html) > MAX_DEPTH + 100:
         assert find_excess(html)
 
 
 def test_names_are_those_of_the_parser() -> None:
     """A Kelvin sign is no k: this is no <link>, which would not nest."""
-    html = "<lin\u212a>" * (MOST_DEPTH + 10)
-    assert _depth_built(html) > MOST_DEPTH
+    html = "<lin\u212a>" * (MAX_DEPTH + 10)
+    assert _depth_built(html) > MAX_DEPTH
     assert find_excess(html)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni_pipeline.domain.html.structured_data import MOST_TYPES, declared_types
+from omni_pipeline.domain.html.structured_data import MAX_TYPES, declared_types
 
 
 def json_ld(text: str) -> str:
@@ -42,7 +42,7 @@ def test_types_are_named_with_their_vocabulary(html: str, types: tuple[str, ...]
 def test_a_type_is_named_once_and_there_is_an_end_of_them() -> None:
     many = "".join(f'<i itemtype="https://schema.org/T{n} T{n}"></i>' for n in range(99))
     types = declared_types(many)
-    assert len(types) == len(set(types)) == MOST_TYPES
+    assert len(types) == len(set(types)) == MAX_TYPES
 
 
 @pytest.mark.parametrize("piece", ["<div>", '<script type="application/ld+json">', '{"@type":['])

@@ -80,8 +80,8 @@ def test_what_pages_tell_people(text: str, expected: str | None) -> None:
 
 
 def test_only_what_can_be_bought_can_be_bought() -> None:
-    assert Availability.PRE_ORDER.can_be_bought
-    assert not Availability.SOLD_OUT.can_be_bought
+    assert Availability.PRE_ORDER.can_be_embedded
+    assert not Availability.SOLD_OUT.can_be_embedded
 
 
 def test_a_mebibyte_of_text_is_read_within_100_ms_s49() -> None:

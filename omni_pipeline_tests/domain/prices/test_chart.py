@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from xml.etree import ElementTree as ET
 
-from omni_pipeline.domain.prices.chart import MOST_LINES, PricePoint, draw_prices
+from omni_pipeline.domain.prices.chart import MAX_LINES, PricePoint, draw_prices
 
 
 def point(product_id: int, day: int, amount: str) -> PricePoint:
@@ -49,4 +49,4 @@ def test_there_are_as_many_lines_as_colours() -> None:
     many = [point(number, day, str(5 + day)) for number in range(20) for day in range(2)]
     drawing = draw_prices(many)
     assert drawing is not None
-    assert drawing.count("<path") == MOST_LINES
+    assert drawing.count("<path") == MAX_LINES

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.prices.mentions import MOST_PRICE_LENGTH
+from omni_pipeline.domain.prices.mentions import MAX_PRICE_LENGTH
 from omni_pipeline.domain.prices.money import Price, PriceKind, parse_price
 
 TABLE = Path(__file__).with_name("price_strings.txt")
@@ -25,7 +25,7 @@ def shown(price: Price | None) -> dict[str, str]:
         "amount": price.amount,
         "currency": price.currency,
         "regular": price.regular_amount,
-        "most": price.most_amount,
+        "most": price.max_amount,
         "unit": price.unit,
         "tax": tax,
     }
@@ -135,7 +135,7 @@ def test_what_a_locale_formats_is_read_back(
     assert price.kind is PriceKind.EXACT
 
 
-@given(st.text(max_size=2 * MOST_PRICE_LENGTH))
+@given(st.text(max_size=2 * MAX_PRICE_LENGTH))
 def test_any_text_is_read_without_an_error_and_never_below_nothing(text: str) -> None:
     price = parse_price(text)
 

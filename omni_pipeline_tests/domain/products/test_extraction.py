@@ -10,7 +10,7 @@ import pytest
 from omni_pipeline.domain.prices.availability import Availability
 from omni_pipeline.domain.prices.money import PriceKind
 from omni_pipeline.domain.products.extraction import extract_products
-from omni_pipeline.domain.products.model import MOST_PRODUCTS, PageKind, Product, Source
+from omni_pipeline.domain.products.model import MAX_PRODUCTS, PageKind, Product, Source
 from omni_pipeline.errors import PermanentError
 
 URL = "https://shop.example.com/drill-4711"
@@ -299,7 +299,7 @@ def test_a_page_has_at_most_a_thousand_products_s52() -> None:
     nodes = [{"@type": "Product", "name": f"T {n}", "sku": f"{n:05}"} for n in range(5_000)]
     products = extract_products(page("<h1>All</h1>", ld({"@graph": nodes})), url=URL)
 
-    assert len(products) == MOST_PRODUCTS
+    assert len(products) == MAX_PRODUCTS
 
 
 def test_a_page_that_no_parser_should_see_is_refused() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from omni_pipeline.domain.products.identity import MOST_IDENTITY_LENGTH, identities_of, identity_of
+from omni_pipeline.domain.products.identity import MAX_IDENTITY_LENGTH, identities_of, identity_of
 from omni_pipeline.domain.products.model import PageKind, Product
 
 URL = "https://shop.example.com/p/1"
@@ -38,5 +38,5 @@ def test_all_keys_are_known_so_that_a_better_number_keeps_the_history() -> None:
 def test_a_key_fits_an_index_row_and_long_ones_stay_apart_d38() -> None:
     one, other = (identity_of(product(sku="x" * 5_000 + end)) for end in "ab")
 
-    assert len(one) <= MOST_IDENTITY_LENGTH
+    assert len(one) <= MAX_IDENTITY_LENGTH
     assert one != other

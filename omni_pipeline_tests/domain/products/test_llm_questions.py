@@ -7,7 +7,7 @@ import pytest
 
 from omni_pipeline.domain.products.extraction import extract_products
 from omni_pipeline.domain.products.llm_questions import (
-    MOST_TEXT,
+    MAX_TEXT,
     Question,
     complete,
     question_about,
@@ -87,7 +87,7 @@ def test_the_model_sees_what_a_reader_sees() -> None:
 def test_a_long_page_is_cut() -> None:
     asked = question_about(PAGE.replace("Sie", "Sie " * 50_000), URL, ())
     assert asked is not None
-    assert len(asked.text) == MOST_TEXT
+    assert len(asked.text) == MAX_TEXT
 
 
 def test_an_answer_is_a_product_when_its_name_and_price_stand_in_the_text() -> None:

@@ -12,7 +12,7 @@ from omni_pipeline.domain.search.metrics import ndcg, recall, reciprocal_rank
 def test_recall_is_the_share_of_the_expected_among_the_first(
     ranked: str, expected: str, at_2: float
 ) -> None:
-    assert recall(list(ranked), set(expected), most=2) == at_2
+    assert recall(list(ranked), set(expected), limit=2) == at_2
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ def test_recall_is_the_share_of_the_expected_among_the_first(
 )
 def test_ndcg_counts_early_places_more(ranked: str, expected: str, value: float) -> None:
     """C4: 1 / log2(place + 1), by the best that was possible."""
-    assert ndcg(list(ranked), set(expected), most=10) == pytest.approx(value, abs=1e-4)
+    assert ndcg(list(ranked), set(expected), limit=10) == pytest.approx(value, abs=1e-4)
 
 
 def test_what_comes_after_the_last_place_counts_nothing() -> None:
-    assert ndcg(list("xya"), {"a"}, most=2) == 0
-    assert ndcg(list("ab"), set("abcdef"), most=2) == 1
+    assert ndcg(list("xya"), {"a"}, limit=2) == 0
+    assert ndcg(list("ab"), set("abcdef"), limit=2) == 1
 
 
 @pytest.mark.parametrize(("ranked", "value"), [("a", 1), ("xa", 0.5), ("x", 0), ("", 0)])

@@ -101,7 +101,7 @@ def test_a_question_without_a_match_shows_the_beginning() -> None:
 
 
 @given(st.text(), st.text(), st.integers(min_value=20, max_value=300))
-def test_a_snippet_is_one_line_of_at_most_that_length(text: str, question: str, most: int) -> None:
-    found = snippet(text, question, most_characters=most)
-    assert len(found) <= most + 4
+def test_a_snippet_is_one_line_of_at_most_that_length(text: str, question: str, limit: int) -> None:
+    found = snippet(text, question, max_characters=limit)
+    assert len(found) <= limit + 4
     assert len(found.splitlines()) <= 1

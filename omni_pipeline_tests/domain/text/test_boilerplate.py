@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omni_pipeline.domain.text.boilerplate import (
-    FEWEST_PAGES,
-    MOST_BLOCKS_AT_AN_END,
+    MAX_BLOCKS_AT_AN_END,
+    MIN_PAGES,
     decide,
     fingerprint,
     leave_out,
@@ -71,8 +71,8 @@ def test_code_and_tables_are_never_boilerplate(block: str) -> None:
 
 
 def test_few_pages_prove_nothing() -> None:
-    assert boilerplate_of(pages(FEWEST_PAGES - 1)) == frozenset()
-    assert boilerplate_of(pages(FEWEST_PAGES))
+    assert boilerplate_of(pages(MIN_PAGES - 1)) == frozenset()
+    assert boilerplate_of(pages(MIN_PAGES))
 
 
 def test_copies_of_one_page_prove_nothing() -> None:
@@ -86,7 +86,7 @@ def test_the_order_of_pages_does_not_matter_and_fingerprints_are_bounded() -> No
     long = fingerprint("\n\n".join(f"Paragraph {number}." for number in range(10_000)))
 
     assert boilerplate_of(dict(reversed(site.items()))) == boilerplate_of(site)
-    assert len(long) == 2 * MOST_BLOCKS_AT_AN_END * 8
+    assert len(long) == 2 * MAX_BLOCKS_AT_AN_END * 8
 
 
 def test_a_decision_survives_being_stored() -> None:
@@ -121,7 +121,7 @@ def test_what_a_third_of_a_shop_says_of_its_goods_stays() -> None:
 
 
 def test_one_page_more_changes_nothing() -> None:
-    for count in range(FEWEST_PAGES, 60):
+    for count in range(MIN_PAGES, 60):
         decision = boilerplate_of(pages(count))
         assert boilerplate_of(pages(count + 1), decision) == decision
         assert boilerplate_of(pages(count - 1), decision) == decision

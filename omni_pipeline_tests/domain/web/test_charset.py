@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.web.charset import MOST_REPLACED_SHARE, decode
+from omni_pipeline.domain.web.charset import MAX_REPLACED_SHARE, decode
 
 GERMAN = "Die Größe der Übergänge läßt sich später prüfen. "
 JAPANESE = "これは日本語のページです。設定を変更してください。"
@@ -63,12 +63,12 @@ def test_a_few_broken_bytes_do_not_unseat_a_declared_charset() -> None:
 
     assert decoded.charset == "utf-8"
     assert decoded.text == GERMAN * 20 + "\ufffd"
-    assert 0 < decoded.replaced_share <= MOST_REPLACED_SHARE
+    assert 0 < decoded.replaced_share <= MAX_REPLACED_SHARE
 
 
 def test_rubbish_is_marked_by_its_share_of_replaced_characters() -> None:
     decoded = decode(b"\xff\xfe" + b"\x00\xd8" * 100, None)
-    assert decoded.replaced_share > MOST_REPLACED_SHARE
+    assert decoded.replaced_share > MAX_REPLACED_SHARE
 
 
 @given(st.binary(max_size=400), st.one_of(st.none(), st.text(max_size=20)))

@@ -13,8 +13,8 @@ from omni_pipeline.domain.web.inflate import PIECE_BYTES, InflateError, Inflater
 MIB = 1024 * 1024
 
 
-def _inflate(data: bytes, coding: str, *, step: int = 7, most_bytes: int = MIB) -> bytes:
-    inflater = Inflater(coding, most_bytes=most_bytes)
+def _inflate(data: bytes, coding: str, *, step: int = 7, max_bytes: int = MIB) -> bytes:
+    inflater = Inflater(coding, max_bytes=max_bytes)
     pieces = [
         piece
         for start in range(0, len(data), step)
@@ -61,19 +61,19 @@ def test_data_that_ends_early_is_told_from_damaged_data(coding: str) -> None:
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
 def test_the_cap_is_exact_and_what_lies_below_it_is_kept(coding: str) -> None:
     data = gzip.compress(bytes(1000)) if coding == "gzip" else bytes(1000)
-    pieces = Inflater(coding, most_bytes=999).feed(data)
+    pieces = Inflater(coding, max_bytes=999).feed(data)
 
     assert next(pieces) == bytes(999)
     with pytest.raises(TooMuchError):
         next(pieces)
-    assert _inflate(data, coding, most_bytes=1000) == bytes(1000)
+    assert _inflate(data, coding, max_bytes=1000) == bytes(1000)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_a_bomb_is_defused_in_less_than_a_megabyte_s45(coding: str) -> None:
     squeeze = gzip.compress if coding == "gzip" else zlib.compress
     bomb = squeeze(bytes(64 * MIB))
-    inflater = Inflater(coding, most_bytes=10 * MIB)
+    inflater = Inflater(coding, max_bytes=10 * MIB)
 
     tracemalloc.start()
     try:

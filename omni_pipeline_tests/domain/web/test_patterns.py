@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omni_pipeline.domain.web.patterns import (
-    MOST_PATTERNS,
+    MAX_PATTERNS,
     PatternBudget,
     is_pathological,
     url_pattern,
@@ -161,7 +161,7 @@ def test_patterns_without_end_share_what_is_left_and_memory_stays_small_d23() ->
 
     admitted = _admitted(budget, [f"{SITE}/{name}/page" for name in names])
 
-    assert admitted == MOST_PATTERNS + 1000
+    assert admitted == MAX_PATTERNS + 1000
     assert budget.spent == ("any other pattern",)
     assert budget.admits(f"{SITE}/aaaa/other")  # an old pattern keeps its own budget
 

@@ -8,7 +8,7 @@ import pytest
 
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.domain.web.outcomes import Outcome
-from omni_pipeline.gateways.browser.client import BrowserDoor, RenderLimits, find_browser
+from omni_pipeline.gateways.browser.client import BrowserRenderer, RenderLimits, find_browser
 from omni_pipeline.gateways.browser.process import Chromium
 from omni_pipeline.gateways.browser.process_tree import group_members
 from omni_pipeline.gateways.http.dialling import Resolver
@@ -28,15 +28,15 @@ def any_host(host: str) -> bool:
     return True
 
 
-def make_door(
+def make_renderer(
     *sites: ScriptedSite,
     limits: RenderLimits = QUICK,
     allows_host: Callable[[str], bool] = any_host,
     concurrency: int = 2,
     resolver: Resolver | None = None,
-) -> BrowserDoor:
+) -> BrowserRenderer:
     """A door whose policy allows the sites, and nothing else on loopback."""
-    return BrowserDoor(
+    return BrowserRenderer(
         policy=AddressPolicy(allowed=frozenset((LOOPBACK, site.port) for site in sites)),
         user_agent=USER_AGENT,
         allows_host=allows_host,
@@ -46,13 +46,13 @@ def make_door(
     )
 
 
-def render(door: BrowserDoor, url: str) -> Outcome:
-    return asyncio.run(door.render(url))
+def render(client: BrowserRenderer, url: str) -> Outcome:
+    return asyncio.run(client.render(url))
 
 
-def chromium_of(door: BrowserDoor) -> Chromium:
-    """The browser that a door runs right now."""
-    current = door._pool._current
+def chromium_of(client: BrowserRenderer) -> Chromium:
+    """The browser that a client runs right now."""
+    current = client._pool._current
     assert current is not None
     return current.result()
 

@@ -12,11 +12,11 @@ from contextlib import closing
 import pytest
 
 from omni_pipeline.domain.web.outcomes import Fetched, Forbidden, Unreachable
-from omni_pipeline.gateways.browser.client import BrowserDoor
+from omni_pipeline.gateways.browser.client import BrowserRenderer
 from omni_pipeline.settings import IPAddress
 from omni_pipeline_tests.gateways.browser.renderers import (
     chromium_of,
-    make_door,
+    make_renderer,
     needs_chromium,
     render,
 )
@@ -76,38 +76,38 @@ def asked_hosts() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def door(site: ScriptedSite, asked_hosts: set[str]) -> Iterator[BrowserDoor]:
+def client(site: ScriptedSite, asked_hosts: set[str]) -> Iterator[BrowserRenderer]:
     def note(host: str) -> bool:
         asked_hosts.add(host)
         return host != "cdn.test"
 
-    with make_door(site, allows_host=note, resolver=Rebinding()) as opened:
+    with make_renderer(site, allows_host=note, resolver=Rebinding()) as opened:
         yield opened
 
 
-def _show(door: BrowserDoor, site: ScriptedSite, script: str) -> None:
+def _show(client: BrowserRenderer, site: ScriptedSite, script: str) -> None:
     site.pages["/"] = f"<body><p>Text</p><script>{script}</script>"
-    outcome = render(door, site.url)
+    outcome = render(client, site.url)
     assert isinstance(outcome, Fetched), outcome
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433"])
 def test_no_way_out_of_a_page_reaches_loopback_s34_s38(
-    door: BrowserDoor, site: ScriptedSite, name: str
+    client: BrowserRenderer, site: ScriptedSite, name: str
 ) -> None:
     with Canary() as canary:
         host = f"{name}:{canary.port}"
         worker = IN_A_WORKER.replace("HOST", host)
         site.pages["/worker"] = Page(body=worker.encode(), headers=JAVASCRIPT)
         ways = [f"try {{ {way} }} catch {{ }}" for way in WAYS_OUT.values()]
-        _show(door, site, ";".join(ways).replace("HOST", host) + ";new Worker('/worker')")
+        _show(client, site, ";".join(ways).replace("HOST", host) + ";new Worker('/worker')")
 
         assert "/worker" in site.targets()
         assert canary.accepts() == 0
 
 
 def test_what_is_allowed_does_arrive_over_the_same_ways(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
     """Else the canaries of the test above would prove nothing."""
     site.requests.clear()
@@ -116,14 +116,14 @@ def test_what_is_allowed_does_arrive_over_the_same_ways(
         body=IN_A_WORKER.replace("HOST", host).encode(), headers=JAVASCRIPT
     )
     for name in ("style sheet", "script", "fetch", "event source", "socket"):
-        _show(door, site, WAYS_OUT[name].replace("HOST", host).replace("/x", f"/{name[:5]}"))
-    _show(door, site, "new Worker('/worker')")
+        _show(client, site, WAYS_OUT[name].replace("HOST", host).replace("/x", f"/{name[:5]}"))
+    _show(client, site, "new Worker('/worker')")
 
     wanted = {"/style", "/scrip", "/fetch", "/event", "/socke", "/x"}
     assert wanted <= set(site.targets())
 
 
-def test_webrtc_and_quic_send_no_datagram_s37(door: BrowserDoor, site: ScriptedSite) -> None:
+def test_webrtc_and_quic_send_no_datagram_s37(client: BrowserRenderer, site: ScriptedSite) -> None:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as canary:
         canary.bind(("127.0.0.1", 0))
         canary.setblocking(False)  # noqa: FBT003 - the socket's signature
@@ -138,17 +138,19 @@ def test_webrtc_and_quic_send_no_datagram_s37(door: BrowserDoor, site: ScriptedS
           }});
           gathered.then(() => fetch('/gathered'));
           {WAYS_OUT["webtransport"].replace("HOST", host)}"""
-        _show(door, site, stun)
+        _show(client, site, stun)
 
         with pytest.raises(BlockingIOError):
             canary.recv(2000)
 
 
-def test_a_service_worker_is_not_registered_s39(door: BrowserDoor, site: ScriptedSite) -> None:
+def test_a_service_worker_is_not_registered_s39(
+    client: BrowserRenderer, site: ScriptedSite
+) -> None:
     site.requests.clear()
     site.pages["/worker.js"] = Page(body=b"fetch('/from-the-worker')", headers=JAVASCRIPT)
     _show(
-        door,
+        client,
         site,
         "navigator.serviceWorker?.register('/worker.js').catch(() => {});"
         "try { ServiceWorkerContainer.prototype.register.call(navigator.serviceWorker,"
@@ -159,9 +161,9 @@ def test_a_service_worker_is_not_registered_s39(door: BrowserDoor, site: Scripte
 
 
 def test_chromium_itself_calls_nobody_s42(
-    door: BrowserDoor, site: ScriptedSite, asked_hosts: set[str]
+    client: BrowserRenderer, site: ScriptedSite, asked_hosts: set[str]
 ) -> None:
-    _show(door, site, "")
+    _show(client, site, "")
 
     named_by_pages = {"127.0.0.1", "localhost", "::1", "0.0.0.0"}
     named_by_pages |= {"rebound.test", "inside.test", "cdn.test"}
@@ -169,48 +171,48 @@ def test_chromium_itself_calls_nobody_s42(
 
 
 def test_names_are_resolved_by_the_proxy_alone_and_pinned_s40(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
     site.pages["/"] = "<body>Text<script>fetch('/again').catch(() => {})</script>"
     site.requests.clear()
-    outcome = render(door, f"http://rebound.test:{site.port}/")
+    outcome = render(client, f"http://rebound.test:{site.port}/")
 
     assert isinstance(outcome, Fetched)
     assert "/again" not in site.targets()
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_page_on_a_refused_address_is_forbidden_s18(door: BrowserDoor, scheme: str) -> None:
-    outcome = render(door, f"{scheme}://inside.test/")
+def test_a_page_on_a_refused_address_is_forbidden_s18(client: BrowserRenderer, scheme: str) -> None:
+    outcome = render(client, f"{scheme}://inside.test/")
 
     assert isinstance(outcome, Forbidden)
     assert "10.1.2.3" not in outcome.reason
 
 
 def test_what_a_page_loads_is_held_to_the_hosts_of_the_crawl(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
     site.requests.clear()
     site.pages["/"] = (
         f"<p>Text<script src='http://cdn.test:{site.port}/cdn.js'></script>"
         "<script src='/own.js'></script>"
     )
-    assert isinstance(render(door, site.url), Fetched)
+    assert isinstance(render(client, site.url), Fetched)
 
     assert site.targets() == ["/", "/own.js"]
 
 
 def test_without_its_proxy_the_browser_reaches_nothing_e11(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
     site.pages["/"] = html("<p>Text")
-    render(door, site.url)
-    for tab in chromium_of(door)._closers:
+    render(client, site.url)
+    for tab in chromium_of(client)._closers:
         end = tab.proxy.__aexit__(None, None, None)
-        asyncio.run_coroutine_threadsafe(end, door._loop).result()
+        asyncio.run_coroutine_threadsafe(end, client._loop).result()
     site.requests.clear()
-    outcome = render(door, site.url)
+    outcome = render(client, site.url)
 
     assert isinstance(outcome, Unreachable)
     assert site.requests == []
-    assert isinstance(render(door, site.url), Fetched)
+    assert isinstance(render(client, site.url), Fetched)

@@ -16,14 +16,14 @@ from omni_pipeline.domain.web.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.browser.client import BrowserDoor, RenderLimits
+from omni_pipeline.gateways.browser.client import BrowserRenderer, RenderLimits
 from omni_pipeline_tests.gateways.browser.renderers import (
     IMPATIENT,
     QUICK,
     USER_AGENT,
     any_host,
     chromium_of,
-    make_door,
+    make_renderer,
     needs_chromium,
     render,
 )
@@ -52,13 +52,13 @@ def closed_site() -> ScriptedSite:
 
 
 @pytest.fixture(scope="module")
-def door(site: ScriptedSite, closed_site: ScriptedSite) -> Iterator[BrowserDoor]:
-    with make_door(site, closed_site) as opened:
+def client(site: ScriptedSite, closed_site: ScriptedSite) -> Iterator[BrowserRenderer]:
+    with make_renderer(site, closed_site) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def strict_door(site: ScriptedSite) -> Iterator[BrowserDoor]:
+def strict_renderer(site: ScriptedSite) -> Iterator[BrowserRenderer]:
     limits = RenderLimits(
         wall_seconds=15.0,
         quiet_seconds=0.2,
@@ -67,13 +67,13 @@ def strict_door(site: ScriptedSite) -> Iterator[BrowserDoor]:
         body_bytes=300_000,
         html_bytes=200_000,
     )
-    with make_door(site, limits=limits) as opened:
+    with make_renderer(site, limits=limits) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def impatient_door(site: ScriptedSite) -> Iterator[BrowserDoor]:
-    with make_door(site, limits=IMPATIENT) as opened:
+def impatient_renderer(site: ScriptedSite) -> Iterator[BrowserRenderer]:
+    with make_renderer(site, limits=IMPATIENT) as opened:
         yield opened
 
 
@@ -84,10 +84,10 @@ def forgotten(site: ScriptedSite) -> None:
     site.pages.clear()
 
 
-def _render(door: BrowserDoor, site: ScriptedSite, page: Script, **others: Script) -> Outcome:
+def _render(client: BrowserRenderer, site: ScriptedSite, page: Script, **others: Script) -> Outcome:
     site.pages["/page"] = page
     site.pages.update({f"/{name}": script for name, script in others.items()})
-    return render(door, f"{site.url}page")
+    return render(client, f"{site.url}page")
 
 
 def _text(outcome: Outcome) -> str:
@@ -95,9 +95,9 @@ def _text(outcome: Outcome) -> str:
     return outcome.body.decode()
 
 
-def test_a_page_is_had_as_its_scripts_left_it(door: BrowserDoor, site: ScriptedSite) -> None:
+def test_a_page_is_had_as_its_scripts_left_it(client: BrowserRenderer, site: ScriptedSite) -> None:
     page = html(APPLICATION, etag='"1"', last_modified="Mon, 02 Nov 2026 10:00:00 GMT")
-    outcome = _render(door, site, page, data=DATA)
+    outcome = _render(client, site, page, data=DATA)
 
     assert isinstance(outcome, Fetched)
     assert outcome.body.decode().startswith("<!DOCTYPE html><html><head><title>Shop")
@@ -108,28 +108,30 @@ def test_a_page_is_had_as_its_scripts_left_it(door: BrowserDoor, site: ScriptedS
     assert {seen.headers["user-agent"] for seen in site.requests} == {USER_AGENT}
 
 
-def test_the_robots_header_comes_along(door: BrowserDoor, site: ScriptedSite) -> None:
-    outcome = _render(door, site, html("x", x_robots_tag="noindex"))
+def test_the_robots_header_comes_along(client: BrowserRenderer, site: ScriptedSite) -> None:
+    outcome = _render(client, site, html("x", x_robots_tag="noindex"))
 
     assert isinstance(outcome, Fetched)
     assert outcome.robots_tag == "noindex"
 
 
-def test_a_page_is_never_had_from_a_cache(door: BrowserDoor, site: ScriptedSite) -> None:
+def test_a_page_is_never_had_from_a_cache(client: BrowserRenderer, site: ScriptedSite) -> None:
     fresh = {"cache-control": "max-age=3600", "content-type": "text/html"}
-    assert "Old" in _text(_render(door, site, Page(body=b"<p>Old", headers=fresh)))
+    assert "Old" in _text(_render(client, site, Page(body=b"<p>Old", headers=fresh)))
 
-    assert isinstance(_render(door, site, Page(status=404)), Gone)
+    assert isinstance(_render(client, site, Page(status=404)), Gone)
 
 
-def test_text_that_utf8_cannot_hold_is_replaced(door: BrowserDoor, site: ScriptedSite) -> None:
+def test_text_that_utf8_cannot_hold_is_replaced(
+    client: BrowserRenderer, site: ScriptedSite
+) -> None:
     page = "<p id=p></p><script>p.textContent = 'a' + String.fromCharCode(0xd800) + 'b'</script>"
 
-    assert '<p id="p">a?b</p>' in _text(_render(door, site, page))
+    assert '<p id="p">a?b</p>' in _text(_render(client, site, page))
 
 
 def test_an_application_waits_for_its_style_sheets_and_nothing_else_is_loaded(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
     page = """<link rel=icon href=/icon.png><link rel=stylesheet href=/style
       onload="document.title = 'styled'"><img src=/image.png><iframe src=/frame></iframe>
@@ -139,7 +141,7 @@ def test_an_application_waits_for_its_style_sheets_and_nothing_else_is_loaded(
         body=b"@font-face{font-family:f;src:url(/font)} p{background:url(/back.png)}",
         headers={"content-type": "text/css"},
     )
-    outcome = _render(door, site, page, style=style)
+    outcome = _render(client, site, page, style=style)
 
     assert "<title>styled</title>" in _text(outcome)
     assert sorted(site.targets()) == ["/page", "/style"]
@@ -147,9 +149,9 @@ def test_an_application_waits_for_its_style_sheets_and_nothing_else_is_loaded(
 
 @pytest.mark.parametrize(("status", "permanent"), [(301, True), (302, False), (308, True)])
 def test_a_redirect_is_reported_and_not_followed(
-    door: BrowserDoor, site: ScriptedSite, status: int, *, permanent: bool
+    client: BrowserRenderer, site: ScriptedSite, status: int, *, permanent: bool
 ) -> None:
-    outcome = _render(door, site, redirect("/other?utm_source=x", status), other=html("other"))
+    outcome = _render(client, site, redirect("/other?utm_source=x", status), other=html("other"))
 
     assert outcome == Redirected(
         url=f"{site.url}page", target=f"{site.url}other", permanent=permanent
@@ -167,28 +169,30 @@ def test_a_redirect_is_reported_and_not_followed(
     ],
 )
 def test_a_page_that_goes_elsewhere_by_itself_is_a_redirect_e9(
-    door: BrowserDoor, site: ScriptedSite, page: str
+    client: BrowserRenderer, site: ScriptedSite, page: str
 ) -> None:
-    outcome = _render(door, site, page, other=html("other"))
+    outcome = _render(client, site, page, other=html("other"))
 
     assert outcome == Redirected(url=f"{site.url}page", target=f"{site.url}other", permanent=False)
     assert site.targets() == ["/page"]
 
 
-def test_a_page_may_load_itself_again_with_a_cookie(door: BrowserDoor, site: ScriptedSite) -> None:
+def test_a_page_may_load_itself_again_with_a_cookie(
+    client: BrowserRenderer, site: ScriptedSite
+) -> None:
     def page(seen: Seen) -> str:
         if "seen=1" in seen.headers.get("cookie", ""):
             return "<p>Welcome"
         return "<script>document.cookie = 'seen=1; path=/page'; location.reload()</script>"
 
-    assert "Welcome" in _text(_render(door, site, page))
+    assert "Welcome" in _text(_render(client, site, page))
     assert site.targets() == ["/page", "/page"]
 
 
 def test_a_page_that_loads_itself_for_ever_is_given_up_e9(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
-    outcome = _render(door, site, "<script>location.reload()</script>")
+    outcome = _render(client, site, "<script>location.reload()</script>")
 
     assert isinstance(outcome, Unusable)
     assert outcome.kind == "permanent.redirect_loop"
@@ -196,9 +200,9 @@ def test_a_page_that_loads_itself_for_ever_is_given_up_e9(
 
 
 def test_a_page_cannot_replace_itself_by_something_that_is_no_web_page(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
-    outcome = _render(door, site, "<script>location = 'about:blank'</script>")
+    outcome = _render(client, site, "<script>location = 'about:blank'</script>")
 
     assert isinstance(outcome, Unusable)
     assert outcome.kind == "permanent.redirect"
@@ -219,10 +223,10 @@ def test_a_page_cannot_replace_itself_by_something_that_is_no_web_page(
     ],
 )
 def test_a_status_decides_before_anything_is_rendered(
-    door: BrowserDoor, site: ScriptedSite, status: int, wanted: type, kind: str | None
+    client: BrowserRenderer, site: ScriptedSite, status: int, wanted: type, kind: str | None
 ) -> None:
     page = Page(status=status, body=b"<script src=/script></script>" if status != 204 else b"")
-    outcome = _render(door, site, page)
+    outcome = _render(client, site, page)
 
     assert isinstance(outcome, wanted)
     assert getattr(outcome, "kind", None) == kind
@@ -238,20 +242,20 @@ def test_a_status_decides_before_anything_is_rendered(
     ],
 )
 def test_downloads_and_other_documents_are_not_html_e7(
-    door: BrowserDoor, site: ScriptedSite, headers: dict[str, str]
+    client: BrowserRenderer, site: ScriptedSite, headers: dict[str, str]
 ) -> None:
-    outcome = _render(door, site, Page(body=b"%PDF-1.7", headers=headers))
+    outcome = _render(client, site, Page(body=b"%PDF-1.7", headers=headers))
 
     assert isinstance(outcome, Unusable)
     assert outcome.kind == "permanent.not_html"
 
 
 def test_a_download_that_a_page_starts_is_not_saved_e7(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
     page = "<p>Text<a id=a href=/file download=x.bin></a><script>a.click()</script>"
     file = Page(body=b"x" * 1000, headers={"content-type": "application/octet-stream"})
-    outcome = _render(door, site, page, file=file)
+    outcome = _render(client, site, page, file=file)
 
     # What a download is to the browser is a navigation to this crawl.
     assert outcome == Redirected(url=f"{site.url}page", target=f"{site.url}file", permanent=False)
@@ -259,10 +263,10 @@ def test_a_download_that_a_page_starts_is_not_saved_e7(
 
 
 def test_a_server_that_breaks_off_or_is_not_there_is_unreachable(
-    door: BrowserDoor, site: ScriptedSite, closed_site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite, closed_site: ScriptedSite
 ) -> None:
-    cut = _render(door, site, Page(raw=b"HTTP/1.1 200 OK\r\nContent-Le"))
-    refused = render(door, closed_site.url)
+    cut = _render(client, site, Page(raw=b"HTTP/1.1 200 OK\r\nContent-Le"))
+    refused = render(client, closed_site.url)
 
     assert isinstance(cut, Unreachable), cut
     assert isinstance(refused, Unreachable), refused
@@ -274,9 +278,9 @@ def test_a_server_that_breaks_off_or_is_not_there_is_unreachable(
     "url", ["http://127.0.0.1:5432/", "http://other.test/", "http://a@site.test/", "file:///etc/x"]
 )
 def test_a_url_that_is_refused_starts_no_browser(url: str) -> None:
-    with make_door(allows_host=lambda host: host != "other.test") as door:
-        assert isinstance(render(door, url), Forbidden)
-        assert not door.started
+    with make_renderer(allows_host=lambda host: host != "other.test") as client:
+        assert isinstance(render(client, url), Forbidden)
+        assert not client.started
 
 
 @pytest.mark.parametrize(
@@ -291,25 +295,29 @@ def test_a_url_that_is_refused_starts_no_browser(url: str) -> None:
         "document.documentElement.requestFullscreen(); document.body.requestPointerLock()",
     ],
 )
-def test_dialogs_hold_nobody_up_e6(door: BrowserDoor, site: ScriptedSite, script: str) -> None:
+def test_dialogs_hold_nobody_up_e6(
+    client: BrowserRenderer, site: ScriptedSite, script: str
+) -> None:
     page = f"<body><p>Text</p><script>try {{ {script} }} catch {{ }}</script>"
 
-    assert "Text" in _text(_render(door, site, page))
-    assert "Next" in _text(_render(door, site, "Next"))
+    assert "Text" in _text(_render(client, site, page))
+    assert "Next" in _text(_render(client, site, "Next"))
 
 
 @pytest.mark.parametrize("options", ["''", "'noopener'"])
-def test_a_page_opens_no_windows_e8(door: BrowserDoor, site: ScriptedSite, options: str) -> None:
+def test_a_page_opens_no_windows_e8(
+    client: BrowserRenderer, site: ScriptedSite, options: str
+) -> None:
     script = f"for (let i = 0; i < 1000; i++) window.open('/popup?' + i, '_blank', {options})"
 
-    assert "Text" in _text(_render(door, site, f"<p>Text</p><script>{script}</script>"))
+    assert "Text" in _text(_render(client, site, f"<p>Text</p><script>{script}</script>"))
     assert site.targets() == ["/page"]
 
 
 def test_an_iframe_bomb_loads_nothing_and_ends_e8(
-    strict_door: BrowserDoor, site: ScriptedSite
+    strict_renderer: BrowserRenderer, site: ScriptedSite
 ) -> None:
-    outcome = _render(strict_door, site, "<p>Text</p>" + "<iframe src=/page?x></iframe>" * 500)
+    outcome = _render(strict_renderer, site, "<p>Text</p>" + "<iframe src=/page?x></iframe>" * 500)
 
     assert isinstance(outcome, Unusable)
     assert outcome.kind == "permanent.too_many_requests"
@@ -330,17 +338,17 @@ def test_an_iframe_bomb_loads_nothing_and_ends_e8(
     ],
 )
 def test_what_is_not_loaded_does_not_count_e8(
-    strict_door: BrowserDoor, site: ScriptedSite, page: str
+    strict_renderer: BrowserRenderer, site: ScriptedSite, page: str
 ) -> None:
-    assert "Text" in _text(_render(strict_door, site, page))
+    assert "Text" in _text(_render(strict_renderer, site, page))
     assert site.targets() == ["/page"]
 
 
 def test_thousands_of_requests_are_cut_short_e8(
-    strict_door: BrowserDoor, site: ScriptedSite
+    strict_renderer: BrowserRenderer, site: ScriptedSite
 ) -> None:
     script = "for (let i = 0; i < 3000; i++) fetch('/x?' + i).catch(() => {})"
-    outcome = _render(strict_door, site, f"<script>{script}</script>", x=Page(wait_seconds=0.5))
+    outcome = _render(strict_renderer, site, f"<script>{script}</script>", x=Page(wait_seconds=0.5))
 
     assert isinstance(outcome, Unusable)
     assert outcome.kind == "permanent.too_many_requests"
@@ -349,7 +357,7 @@ def test_thousands_of_requests_are_cut_short_e8(
 
 @pytest.mark.parametrize("way", ["fetch('/big')", "new Worker('/worker')"])
 def test_a_page_that_loads_too_much_is_cut_off_e8(
-    strict_door: BrowserDoor, site: ScriptedSite, way: str
+    strict_renderer: BrowserRenderer, site: ScriptedSite, way: str
 ) -> None:
     def flood() -> Iterator[bytes]:
         for _ in range(100):
@@ -358,15 +366,17 @@ def test_a_page_that_loads_too_much_is_cut_off_e8(
     worker = Page(body=b"fetch('/big')", headers={"content-type": "text/javascript"})
     page = f"<script>{way}; fetch('/slow')</script>"
     slow = Page(wait_seconds=3.0)
-    outcome = _render(strict_door, site, page, worker=worker, big=Page(stream=flood), slow=slow)
+    outcome = _render(strict_renderer, site, page, worker=worker, big=Page(stream=flood), slow=slow)
 
     assert isinstance(outcome, Unusable)
     assert outcome.kind == "permanent.too_large"
 
 
-def test_a_document_that_swells_is_too_large(strict_door: BrowserDoor, site: ScriptedSite) -> None:
+def test_a_document_that_swells_is_too_large(
+    strict_renderer: BrowserRenderer, site: ScriptedSite
+) -> None:
     page = "<body><script>document.body.textContent = 'é'.repeat(150000)</script>"
-    outcome = _render(strict_door, site, page)
+    outcome = _render(strict_renderer, site, page)
 
     assert isinstance(outcome, Unusable)
     assert outcome.kind == "permanent.too_large"
@@ -383,12 +393,12 @@ def test_a_document_that_swells_is_too_large(strict_door: BrowserDoor, site: Scr
     ],
 )
 def test_a_page_that_never_falls_silent_is_taken_as_it_is_e9(
-    door: BrowserDoor, site: ScriptedSite, script: str
+    client: BrowserRenderer, site: ScriptedSite, script: str
 ) -> None:
     # Whoever waits for it meets the wall clock, and has no page then.
     slow = Page(wait_seconds=2 * QUICK.wall_seconds)
     outcome = _render(
-        door, site, f"<p>Text</p><script>{script}</script>", tick="x", events=slow, slow=slow
+        client, site, f"<p>Text</p><script>{script}</script>", tick="x", events=slow, slow=slow
     )
 
     assert isinstance(outcome, Fetched)
@@ -404,53 +414,57 @@ def test_a_page_that_never_falls_silent_is_taken_as_it_is_e9(
     ],
 )
 def test_a_page_that_spins_ends_at_the_wall_clock_e3(
-    impatient_door: BrowserDoor, site: ScriptedSite, page: str
+    impatient_renderer: BrowserRenderer, site: ScriptedSite, page: str
 ) -> None:
     began = time.monotonic()
-    outcome = _render(impatient_door, site, page)
+    outcome = _render(impatient_renderer, site, page)
     assert isinstance(outcome, Unreachable)
     assert outcome.kind == "transient.timeout"
     assert time.monotonic() - began < 15
 
-    assert "Next" in _text(_render(impatient_door, site, "Next"))
+    assert "Next" in _text(_render(impatient_renderer, site, "Next"))
 
 
-def test_a_page_that_was_taken_does_nothing_more(door: BrowserDoor, site: ScriptedSite) -> None:
+def test_a_page_that_was_taken_does_nothing_more(
+    client: BrowserRenderer, site: ScriptedSite
+) -> None:
     busy = """<p>Text</p><script>setTimeout(() => { while (true) { } }, 2000);
       setInterval(() => fetch('/later'), 1500); onbeforeunload = () => { while (true) { } }
       </script>"""
-    assert "Text" in _text(_render(door, site, busy, later="x"))
+    assert "Text" in _text(_render(client, site, busy, later="x"))
     time.sleep(2.2)
     assert "/later" not in site.targets()
 
-    assert "Next" in _text(_render(door, site, "<p>Next"))
+    assert "Next" in _text(_render(client, site, "<p>Next"))
 
 
-def test_cancelling_ends_the_page_and_not_the_door(door: BrowserDoor, site: ScriptedSite) -> None:
+def test_cancelling_ends_the_page_and_not_the_client(
+    client: BrowserRenderer, site: ScriptedSite
+) -> None:
     site.pages["/page"] = Page(wait_seconds=10.0)
 
     async def impatiently() -> None:
-        await asyncio.wait_for(door.render(f"{site.url}page"), 1.0)
+        await asyncio.wait_for(client.render(f"{site.url}page"), 1.0)
 
     with pytest.raises(TimeoutError):
         asyncio.run(impatiently())
-    assert "Next" in _text(_render(door, site, "Next"))
+    assert "Next" in _text(_render(client, site, "Next"))
 
 
 def test_pages_of_a_door_are_rendered_side_by_side_and_in_few_tabs(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
     site.pages |= {f"/{number}": f"<p>Page {number}" for number in range(8)}
 
     async def all_pages() -> list[Outcome]:
-        return await asyncio.gather(*(door.render(f"{site.url}{n}") for n in range(8)))
+        return await asyncio.gather(*(client.render(f"{site.url}{n}") for n in range(8)))
 
     outcomes = asyncio.run(all_pages())
 
     assert [f"Page {n}" in _text(outcome) for n, outcome in enumerate(outcomes)] == [True] * 8
-    assert len(chromium_of(door)._closers) <= 2
+    assert len(chromium_of(client)._closers) <= 2
 
 
 def test_a_door_that_renders_nothing_starts_nothing() -> None:
-    with make_door(allows_host=any_host) as door:
-        assert not door.started
+    with make_renderer(allows_host=any_host) as client:
+        assert not client.started

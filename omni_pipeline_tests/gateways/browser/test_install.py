@@ -7,8 +7,8 @@ import pytest
 
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.errors import PermanentError
-from omni_pipeline.gateways.browser.client import BrowserDoor, find_browser
-from omni_pipeline_tests.gateways.browser.renderers import any_host, make_door, needs_chromium
+from omni_pipeline.gateways.browser.client import BrowserRenderer, find_browser
+from omni_pipeline_tests.gateways.browser.renderers import any_host, make_renderer, needs_chromium
 
 
 def _program(path: Path, text: str = "#!/bin/sh\n") -> Path:
@@ -18,8 +18,8 @@ def _program(path: Path, text: str = "#!/bin/sh\n") -> Path:
     return path
 
 
-def _door(executable: Path) -> BrowserDoor:
-    return BrowserDoor(
+def _client(executable: Path) -> BrowserRenderer:
+    return BrowserRenderer(
         policy=AddressPolicy(), user_agent="x", allows_host=any_host, executable=executable
     )
 
@@ -54,11 +54,11 @@ def test_a_browser_that_was_set_is_the_only_one_looked_for(tmp_path: Path) -> No
 
 
 def test_a_missing_browser_is_an_error_that_has_the_command_e10(tmp_path: Path) -> None:
-    with _door(tmp_path / "missing") as door:
+    with _client(tmp_path / "missing") as client:
         with pytest.raises(PermanentError, match="playwright install chromium") as caught:
-            door.check()
+            client.check()
         with pytest.raises(PermanentError):
-            asyncio.run(door.render("http://site.test/"))
+            asyncio.run(client.render("http://site.test/"))
 
     assert caught.value.kind == "permanent.browser_missing"
     assert "OMNI_BROWSER_PATH" in str(caught.value)
@@ -75,8 +75,8 @@ def test_a_browser_that_does_not_start_is_an_error_that_says_why_e10(
     tmp_path: Path, script: str, told: str
 ) -> None:
     program = _program(tmp_path / "broken", f"#!/bin/sh\n{script}\n")
-    with _door(program) as door, pytest.raises(PermanentError) as caught:
-        door.check()
+    with _client(program) as client, pytest.raises(PermanentError) as caught:
+        client.check()
 
     assert caught.value.kind == "permanent.browser_broken"
     assert told in str(caught.value)
@@ -89,18 +89,18 @@ def test_a_browser_that_does_not_start_once_is_started_again(tmp_path: Path) -> 
     mark = tmp_path / "tried"
     script = f"#!/bin/sh\n[ -e {mark} ] || {{ touch {mark}; exit 1; }}\n"
     program = _program(tmp_path / "hesitant", f'{script}exec {find_browser(None)} "$@"\n')
-    with _door(program) as door:
-        door.check()
+    with _client(program) as client:
+        client.check()
 
     assert mark.exists()
 
 
 @needs_chromium
 def test_a_check_starts_chromium_and_closes_it_again() -> None:
-    with make_door() as door:
-        door.check()
+    with make_renderer() as client:
+        client.check()
 
-        assert door._pool._current is None
+        assert client._pool._current is None
 
 
 @needs_chromium
@@ -108,7 +108,7 @@ def test_a_variable_that_opens_loopback_keeps_the_browser_from_starting_s36(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PLAYWRIGHT_DISABLE_FORCED_CHROMIUM_PROXIED_LOOPBACK", "1")
-    with make_door() as door, pytest.raises(PermanentError, match="Unset it") as caught:
-        door.check()
+    with make_renderer() as client, pytest.raises(PermanentError, match="Unset it") as caught:
+        client.check()
 
     assert caught.value.kind == "permanent.browser_unsafe"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from omni_pipeline.domain.web.outcomes import Fetched, Unreachable
-from omni_pipeline.gateways.browser.client import BrowserDoor
+from omni_pipeline.gateways.browser.client import BrowserRenderer
 from omni_pipeline.gateways.browser.process_tree import (
     argument_of,
     group_bytes,
@@ -26,7 +26,7 @@ from omni_pipeline_tests.gateways.browser.renderers import (
     QUICK,
     chromium_of,
     command_of,
-    make_door,
+    make_renderer,
     needs_chromium,
     processes_of,
     render,
@@ -52,14 +52,14 @@ def site(opened_site: ScriptedSite) -> ScriptedSite:
 
 
 @pytest.fixture(scope="module")
-def door(opened_site: ScriptedSite) -> Iterator[BrowserDoor]:
-    with make_door(opened_site) as opened:
+def client(opened_site: ScriptedSite) -> Iterator[BrowserRenderer]:
+    with make_renderer(opened_site) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def impatient_door(opened_site: ScriptedSite) -> Iterator[BrowserDoor]:
-    with make_door(opened_site, limits=IMPATIENT) as opened:
+def impatient_renderer(opened_site: ScriptedSite) -> Iterator[BrowserRenderer]:
+    with make_renderer(opened_site, limits=IMPATIENT) as opened:
         yield opened
 
 
@@ -76,8 +76,8 @@ def _page_that(site: ScriptedSite, fault: Callable[[], None], *, times: int) -> 
     site.pages |= {"/": "<body><script src=/script></script>", "/script": script}
 
 
-def _kill_renderers(door: BrowserDoor) -> None:
-    for pid in processes_of(chromium_of(door).pid, "renderer"):
+def _kill_renderers(client: BrowserRenderer) -> None:
+    for pid in processes_of(chromium_of(client).pid, "renderer"):
         os.kill(pid, signal.SIGKILL)
 
 
@@ -98,47 +98,47 @@ def _wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
 
 
 def test_a_renderer_that_dies_costs_one_more_attempt_e1(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
-    _page_that(site, lambda: _kill_renderers(door), times=1)
+    _page_that(site, lambda: _kill_renderers(client), times=1)
 
-    assert _is_text(render(door, site.url), "Done")
+    assert _is_text(render(client, site.url), "Done")
     assert site.targets().count("/") == 2
 
 
 def test_a_page_that_kills_its_renderer_each_time_is_given_up_e1(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
-    _page_that(site, lambda: _kill_renderers(door), times=99)
-    outcome = render(door, site.url)
+    _page_that(site, lambda: _kill_renderers(client), times=99)
+    outcome = render(client, site.url)
 
     assert isinstance(outcome, Unreachable)
     # Which of the two is told first: that the renderer is gone, or that its request ended.
     assert outcome.kind in {"transient.browser_crash", "transient.connection"}
     assert site.targets().count("/") <= 2
-    assert _is_text(render(door, f"{site.url}next"), "Next")
+    assert _is_text(render(client, f"{site.url}next"), "Next")
 
 
 def test_a_page_that_hoards_memory_is_ended_with_its_renderer_e5(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
     site.pages["/"] = (
         "<script>let all; while (true) all = { all, more: new Array(200).fill(1.5) }</script>"
     )
-    outcome = render(door, site.url)
+    outcome = render(client, site.url)
 
     assert isinstance(outcome, Unreachable)
     assert outcome.kind == "transient.browser_crash"
 
 
 def test_a_browser_that_dies_is_started_anew_and_its_pages_retried_e2(
-    door: BrowserDoor, site: ScriptedSite
+    client: BrowserRenderer, site: ScriptedSite
 ) -> None:
-    _page_that(site, lambda: kill_group(chromium_of(door).pid), times=1)
+    _page_that(site, lambda: kill_group(chromium_of(client).pid), times=1)
     site.pages["/slow"] = Page(body=b"<p>Slow", wait_seconds=1.0)
 
     async def both() -> tuple[object, object]:
-        return await asyncio.gather(door.render(f"{site.url}slow"), door.render(site.url))
+        return await asyncio.gather(client.render(f"{site.url}slow"), client.render(site.url))
 
     slow, page = asyncio.run(both())
 
@@ -148,38 +148,38 @@ def test_a_browser_that_dies_is_started_anew_and_its_pages_retried_e2(
 
 @pytest.mark.chaos
 def test_a_browser_that_stands_still_is_killed_and_replaced_e4(
-    impatient_door: BrowserDoor, site: ScriptedSite
+    impatient_renderer: BrowserRenderer, site: ScriptedSite
 ) -> None:
-    assert _is_text(render(impatient_door, site.url), "Text")
-    group = chromium_of(impatient_door).pid
+    assert _is_text(render(impatient_renderer, site.url), "Text")
+    group = chromium_of(impatient_renderer).pid
     _stop(group)
 
     began = time.monotonic()
-    assert isinstance(render(impatient_door, site.url), Unreachable)
+    assert isinstance(render(impatient_renderer, site.url), Unreachable)
     assert time.monotonic() - began < IMPATIENT.wall_seconds + IMPATIENT.close_seconds + 5
     assert _wait_until(lambda: not group_members(group))
-    assert _is_text(render(impatient_door, f"{site.url}next"), "Next")
+    assert _is_text(render(impatient_renderer, f"{site.url}next"), "Next")
 
 
 @pytest.mark.chaos
 def test_a_dead_driver_takes_its_browser_along_and_the_door_goes_on_e4(
-    impatient_door: BrowserDoor, site: ScriptedSite
+    impatient_renderer: BrowserRenderer, site: ScriptedSite
 ) -> None:
-    assert _is_text(render(impatient_door, site.url), "Text")
-    group = chromium_of(impatient_door).pid
+    assert _is_text(render(impatient_renderer, site.url), "Text")
+    group = chromium_of(impatient_renderer).pid
     driver = parent_of(group)
     assert driver is not None
     os.kill(driver, signal.SIGKILL)
 
-    render(impatient_door, site.url)
-    assert _is_text(render(impatient_door, f"{site.url}next"), "Next")
+    render(impatient_renderer, site.url)
+    assert _is_text(render(impatient_renderer, f"{site.url}next"), "Next")
     assert _wait_until(lambda: not group_members(group))
 
 
 def test_a_door_closes_a_browser_that_stands_still_e4(site: ScriptedSite) -> None:
-    with make_door(site, limits=IMPATIENT) as door:
-        render(door, site.url)
-        group = chromium_of(door).pid
+    with make_renderer(site, limits=IMPATIENT) as client:
+        render(client, site.url)
+        group = chromium_of(client).pid
         driver = parent_of(group)
         profile = argument_of(group, "--user-data-dir")
         assert profile is not None
@@ -194,11 +194,11 @@ def test_a_door_closes_a_browser_that_stands_still_e4(site: ScriptedSite) -> Non
 
 @pytest.mark.chaos
 def test_a_browser_is_replaced_after_its_pages_e5(site: ScriptedSite) -> None:
-    with make_door(site, limits=replace(QUICK, pages_per_browser=2)) as door:
+    with make_renderer(site, limits=replace(QUICK, pages_per_browser=2)) as client:
         groups = []
         for _ in range(3):
-            assert _is_text(render(door, site.url), "Text")
-            groups.append(chromium_of(door).pid)
+            assert _is_text(render(client, site.url), "Text")
+            groups.append(chromium_of(client).pid)
 
         assert groups[0] == groups[1] != groups[2]
         assert group_members(groups[0]) == []
@@ -208,29 +208,31 @@ def test_a_browser_is_replaced_after_its_pages_e5(site: ScriptedSite) -> None:
 def test_a_browser_that_has_grown_is_replaced_e5(site: ScriptedSite) -> None:
     # Every Chromium is larger than this; it is weighed for the first time after two seconds.
     limits = replace(QUICK, tree_bytes=120 * 2**20)
-    with make_door(site, limits=limits) as door:
-        render(door, site.url)
-        first = chromium_of(door)
+    with make_renderer(site, limits=limits) as client:
+        render(client, site.url)
+        first = chromium_of(client)
         assert group_bytes(first.pid) > limits.tree_bytes
         assert _wait_until(first.is_worn)
 
-        assert _is_text(render(door, site.url), "Text")
-        assert chromium_of(door).pid != first.pid
+        assert _is_text(render(client, site.url), "Text")
+        assert chromium_of(client).pid != first.pid
 
 
-def test_no_page_starts_a_renderer_or_draws_a_window(door: BrowserDoor, site: ScriptedSite) -> None:
+def test_no_page_starts_a_renderer_or_draws_a_window(
+    client: BrowserRenderer, site: ScriptedSite
+) -> None:
     """Both, a spare process for each page and Chromium's own window, cost a third more CPU."""
 
     async def in_both_tabs() -> set[int]:
         urls = (site.url, f"{site.url}next")
         for _ in range(3):
-            await asyncio.gather(*(door.render(url) for url in urls))
-        return set(processes_of(chromium_of(door).pid, "renderer"))
+            await asyncio.gather(*(client.render(url) for url in urls))
+        return set(processes_of(chromium_of(client).pid, "renderer"))
 
     assert asyncio.run(in_both_tabs()) == asyncio.run(in_both_tabs())
-    for tab in chromium_of(door)._closers:
+    for tab in chromium_of(client)._closers:
         work = tab.send("Browser.getWindowForTarget")
-        window = asyncio.run_coroutine_threadsafe(work, door._loop).result()
+        window = asyncio.run_coroutine_threadsafe(work, client._loop).result()
         assert window["bounds"]["windowState"] == "fullscreen"
 
 
@@ -238,9 +240,9 @@ def test_nothing_about_the_process_is_careless_s35_s37_s44(
     site: ScriptedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    with make_door(site) as door:
-        render(door, site.url)
-        pid = chromium_of(door).pid
+    with make_renderer(site) as client:
+        render(client, site.url)
+        pid = chromium_of(client).pid
         command = command_of(pid)
         environment = Path(f"/proc/{pid}/environ").read_bytes()
 
@@ -257,14 +259,14 @@ def test_nothing_about_the_process_is_careless_s35_s37_s44(
 
 ENDLESS = """
 import asyncio, sys
-from omni_pipeline_tests.gateways.browser.renderers import make_door, chromium_of
+from omni_pipeline_tests.gateways.browser.renderers import make_renderer, chromium_of
 from omni_pipeline_tests.sites import ScriptedSite, html
 
 with ScriptedSite({"/": html("x"), "/spin": html("<script>while (true) {}</script>")}) as site:
-    with make_door(site) as door:
-        asyncio.run(door.render(site.url))
+    with make_renderer(site) as client:
+        asyncio.run(client.render(site.url))
         print(chromium_of(door).pid, flush=True)
-        asyncio.run(door.render(site.url + "spin"))
+        asyncio.run(client.render(site.url + "spin"))
 """
 
 

@@ -22,7 +22,7 @@ from omni_pipeline.gateways.cleaning.pool import (
     CleaningLimits,
     CleaningPool,
     HereCleaner,
-    Source,
+    PageSource,
     open_cleaner,
 )
 
@@ -30,11 +30,11 @@ SECONDS = 60.0
 SMALL = CleaningLimits(memory_bytes=8 * 1024 * 1024)
 
 
-def source(html: str, number: int = 0) -> Source:
-    return Source(url=f"https://s.example.test/{number}", html=html)
+def source(html: str, number: int = 0) -> PageSource:
+    return PageSource(url=f"https://s.example.test/{number}", html=html)
 
 
-def article(number: int) -> Source:
+def article(number: int) -> PageSource:
     return source(
         f'<html lang="en"><title>T{number}</title><meta name="date" content="2024-02-0{number + 1}"'
         f'><p class="breadcrumbs"><a>Up</a></p><main><p>Text {number}.</p></main>',
@@ -42,7 +42,7 @@ def article(number: int) -> Source:
     )
 
 
-def large(paragraphs: int) -> Source:
+def large(paragraphs: int) -> PageSource:
     return source("<main>" + "<p>one word and another</p>" * paragraphs + "</main>")
 
 
@@ -147,18 +147,18 @@ def test_closing_ends_the_workers_and_cleaning_after_it_is_refused() -> None:
     [(10_000, 10_000, HereCleaner), (10**9, 10_000, CleaningPool), (10**7, 10**7, CleaningPool)],
 )
 def test_a_small_site_does_not_pay_for_workers(total: int, largest: int, kind: type) -> None:
-    limits = CleaningLimits(fewest_bytes=10**8, largest_bytes=10**6)
+    limits = CleaningLimits(min_bytes=10**8, largest_bytes=10**6)
     with open_cleaner(total_bytes=total, largest_bytes=largest, limits=limits) as cleaner:
         assert type(cleaner) is kind
 
 
 PARENT = """
 import sys, time
-from omni_pipeline.gateways.cleaning.pool import CleaningLimits, CleaningPool, Source
+from omni_pipeline.gateways.cleaning.pool import CleaningLimits, CleaningPool, PageSource
 pool = CleaningPool(CleaningLimits(cpu_seconds=2), workers=2)
-pool.clean([Source(url="https://s.example.test/", html="<main>Ready now.</main>")] * 4)
+pool.clean([PageSource(url="https://s.example.test/", html="<main>Ready now.</main>")] * 4)
 print(*pool.pids, flush=True)
-pool.clean([Source(url="https://s.example.test/", html="<main>" + "<p>w w</p>" * 20_000)] * 50)
+pool.clean([PageSource(url="https://s.example.test/", html="<main>" + "<p>w w</p>" * 20_000)] * 50)
 """
 
 

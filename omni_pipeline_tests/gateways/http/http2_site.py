@@ -86,7 +86,7 @@ class Http2Site:
         pages: Mapping[str, Script],
         tls: ssl.SSLContext,
         *,
-        most_streams: int = 100,
+        max_streams: int = 100,
         greeting: Callable[[Conversation], None] | None = None,
     ) -> None:
         self.pages = dict(pages)
@@ -95,7 +95,7 @@ class Http2Site:
         self.connections = 0
         tls.set_alpn_protocols(["h2"])
         self._tls = tls
-        self._most_streams = most_streams
+        self._max_streams = max_streams
         self._greeting = greeting
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -144,7 +144,7 @@ class Http2Site:
     def _converse(self, wire: ssl.SSLSocket) -> None:
         talk = Conversation(wire)
         talk.h2.initiate_connection()
-        talk.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: self._most_streams})
+        talk.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: self._max_streams})
         talk.flush()
         if self._greeting:
             self._greeting(talk)

@@ -1,4 +1,4 @@
-"""One fetch through the web door: every answer of a site becomes one outcome (P6, P8, A15)."""
+"""One fetch through the HTTP client: every answer of a site becomes one outcome (P6, P8, A15)."""
 
 import gzip
 import ssl
@@ -22,7 +22,7 @@ from omni_pipeline.domain.web.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.limits import MIB, FetchLimits
 from omni_pipeline_tests.sites import Page, ScriptedSite, html, in_turn, redirect
 
@@ -46,14 +46,14 @@ def site() -> Iterator[ScriptedSite]:
         yield running
 
 
-def _door(site: ScriptedSite, limits: FetchLimits = QUICK) -> WebDoor:
+def _client(site: ScriptedSite, limits: FetchLimits = QUICK) -> HttpClient:
     policy = AddressPolicy(allowed=site.allowed)
-    return WebDoor(policy=policy, user_agent=AGENT, limits=limits, tls=NO_AUTHORITIES)
+    return HttpClient(policy=policy, user_agent=AGENT, limits=limits, tls=NO_AUTHORITIES)
 
 
 def _fetch(site: ScriptedSite, limits: FetchLimits = QUICK, target: str = "") -> Outcome:
-    with _door(site, limits) as door:
-        return door.fetch(FetchRequest(url=site.url + target))
+    with _client(site, limits) as client:
+        return client.fetch(FetchRequest(url=site.url + target))
 
 
 def test_a_page_comes_with_its_bytes_its_type_and_its_validators(site: ScriptedSite) -> None:
@@ -75,9 +75,9 @@ def test_a_page_comes_with_its_bytes_its_type_and_its_validators(site: ScriptedS
 
 def test_the_site_learns_who_asks_and_nothing_else_s78_s29(site: ScriptedSite) -> None:
     site.pages["/"] = html("x", set_cookie="id=1")
-    with _door(site) as door:
-        door.fetch(FetchRequest(url=site.url))
-        door.fetch(FetchRequest(url=site.url))
+    with _client(site) as client:
+        client.fetch(FetchRequest(url=site.url))
+        client.fetch(FetchRequest(url=site.url))
 
     assert site.requests[1].headers == {
         "host": f"127.0.0.1:{site.port}",
@@ -91,8 +91,8 @@ def test_validators_are_sent_and_a_304_means_the_copy_is_good_d1(site: ScriptedS
     site.pages["/"] = Page(etag='W/"v1"', headers={"content-type": "text/html"})
     request = FetchRequest(url=site.url, etag='W/"v1"', last_modified="Mon, 01 Jan 2026 00:00:00")
 
-    with _door(site) as door:
-        first, second = door.fetch(request), door.fetch(request)
+    with _client(site) as client:
+        first, second = client.fetch(request), client.fetch(request)
 
     assert first == second == NotModified(url=site.url)
     assert site.requests[0].headers["if-modified-since"] == "Mon, 01 Jan 2026 00:00:00"
@@ -406,9 +406,9 @@ def test_more_than_the_announced_length_is_not_read_and_harms_no_other_page_d31(
     headers = {"content-type": "text/html", "content-length": "5"}
     site.pages["/"] = Page(body=b"hello and more", headers=headers)
     site.pages["/other"] = html("other")
-    with _door(site) as door:
-        lying = door.fetch(FetchRequest(url=site.url))
-        other = door.fetch(FetchRequest(url=site.url + "other"))
+    with _client(site) as client:
+        lying = client.fetch(FetchRequest(url=site.url))
+        other = client.fetch(FetchRequest(url=site.url + "other"))
 
     assert isinstance(lying, Fetched)
     assert lying.body == b"hello"
@@ -541,8 +541,8 @@ def test_endless_informational_answers_end_too_d32(site: ScriptedSite) -> None:
 def test_a_closed_port_is_unreachable() -> None:
     with ScriptedSite() as closed:
         url = closed.url
-    with _door(closed) as door:
-        outcome = door.fetch(FetchRequest(url=url))
+    with _client(closed) as client:
+        outcome = client.fetch(FetchRequest(url=url))
 
     assert isinstance(outcome, Unreachable)
     assert outcome.kind == "transient.connect"
@@ -553,8 +553,8 @@ def test_a_closed_port_is_unreachable() -> None:
     "url", ["file:///etc/passwd", "HTTP://Example.com", "http://x.test/#y", ""]
 )
 def test_only_canonical_urls_are_asked_for(site: ScriptedSite, url: str) -> None:
-    with _door(site) as door:
-        assert isinstance(door.fetch(FetchRequest(url=url)), Forbidden)
+    with _client(site) as client:
+        assert isinstance(client.fetch(FetchRequest(url=url)), Forbidden)
 
 
 def test_files_are_followed_through_redirects_up_to_a_limit_d17(site: ScriptedSite) -> None:
@@ -562,9 +562,9 @@ def test_files_are_followed_through_redirects_up_to_a_limit_d17(site: ScriptedSi
         site.pages[f"/{hop}"] = redirect(f"/{hop + 1}")
     site.pages["/5"] = Page(body=b"User-agent: *", headers={"content-type": "text/plain"})
 
-    with _door(site) as door:
-        five = door.fetch_following(site.url + "0", hops=5, most_bytes=1000)
-        four = door.fetch_following(site.url + "0", hops=4, most_bytes=1000)
+    with _client(site) as client:
+        five = client.fetch_following(site.url + "0", hops=5, max_bytes=1000)
+        four = client.fetch_following(site.url + "0", hops=4, max_bytes=1000)
 
     assert isinstance(five, Fetched)
     assert (five.url, five.body) == (site.url + "5", b"User-agent: *")
@@ -576,8 +576,8 @@ def test_a_redirect_loop_ends_d20(site: ScriptedSite) -> None:
     site.pages["/a"] = redirect("/b")
     site.pages["/b"] = redirect("/a")
 
-    with _door(site) as door:
-        outcome = door.fetch_following(site.url + "a", hops=10, most_bytes=1000)
+    with _client(site) as client:
+        outcome = client.fetch_following(site.url + "a", hops=10, max_bytes=1000)
 
     assert isinstance(outcome, Unusable)
     assert len(site.requests) == 11
@@ -587,8 +587,8 @@ def test_a_chain_of_redirects_without_end_costs_eleven_requests_d20(site: Script
     for hop in range(5000):
         site.pages[f"/{hop}"] = redirect(f"/{hop + 1}")
 
-    with _door(site) as door:
-        outcome = door.fetch_following(site.url + "0", hops=10, most_bytes=1000)
+    with _client(site) as client:
+        outcome = client.fetch_following(site.url + "0", hops=10, max_bytes=1000)
 
     assert isinstance(outcome, Unusable)
     assert outcome.kind == "permanent.redirect_loop"
@@ -603,8 +603,8 @@ def test_a_file_that_is_too_large_is_cut_and_says_so_d18_d25(
     body = gzip.compress(data) if coding == "gzip" else data
     site.pages["/robots.txt"] = Page(body=body, headers={"content-encoding": coding})
 
-    with _door(site) as door:
-        outcome = door.fetch_following(site.url + "robots.txt", hops=5, most_bytes=512_000)
+    with _client(site) as client:
+        outcome = client.fetch_following(site.url + "robots.txt", hops=5, max_bytes=512_000)
 
     assert isinstance(outcome, Fetched)
     assert outcome.truncated

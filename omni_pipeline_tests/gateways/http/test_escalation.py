@@ -1,4 +1,4 @@
-"""When the web door asks a browser for a page, and which of two pages it then believes (A2)."""
+"""When the HTTP client asks a browser for a page, and which of two pages it then believes (A2)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ from omni_pipeline.domain.web.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline_tests.sites import Page, ScriptedSite, html
 
@@ -73,8 +73,8 @@ def _fetch(
     site: ScriptedSite, renderer: FakeRenderer | None, path: str, rendering: Rendering
 ) -> Outcome:
     policy = AddressPolicy(allowed=site.allowed)
-    with WebDoor(policy=policy, user_agent="x", limits=QUICK, renderer=renderer) as door:
-        return door.fetch(FetchRequest(url=site.url + path, rendering=rendering))
+    with HttpClient(policy=policy, user_agent="x", limits=QUICK, renderer=renderer) as client:
+        return client.fetch(FetchRequest(url=site.url + path, rendering=rendering))
 
 
 def test_http_never_starts_a_browser(site: ScriptedSite) -> None:
@@ -166,19 +166,19 @@ def test_a_browser_that_crashes_once_is_asked_again_a15(
 def test_renderings_keep_the_pace_b9(site: ScriptedSite) -> None:
     requests = iter([FetchRequest(url=site.url + "app", rendering="auto")] * 2)
     policy = AddressPolicy(allowed=site.allowed)
-    with WebDoor(policy=policy, user_agent="x", renderer=FakeRenderer(STATIC)) as door:
-        started = door._loop.time()
-        list(door.fetch_all(requests, concurrency=4, delay_seconds=0.1))
-        assert door._loop.time() - started >= 0.3
+    with HttpClient(policy=policy, user_agent="x", renderer=FakeRenderer(STATIC)) as client:
+        started = client._loop.time()
+        list(client.fetch_all(requests, concurrency=4, delay_seconds=0.1))
+        assert client._loop.time() - started >= 0.3
 
 
 def test_only_canonical_urls_reach_the_browser_s24(site: ScriptedSite) -> None:
     renderer = FakeRenderer(STATIC)
     policy = AddressPolicy(allowed=site.allowed)
-    with WebDoor(policy=policy, user_agent="x", renderer=renderer) as door:
+    with HttpClient(policy=policy, user_agent="x", renderer=renderer) as client:
         for url in ("file:///etc/passwd", "view-source:http://x.test/", "http://a@127.0.0.1/"):
             request = FetchRequest(url=url, rendering="browser")
-            assert isinstance(door.fetch(request), Forbidden)
+            assert isinstance(client.fetch(request), Forbidden)
     assert renderer.asked == []
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.domain.web.outcomes import FetchRequest, Outcome
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.limits import KIB, MIB, FetchLimits
 from omni_pipeline_tests.gateways.http.http2_site import Conversation
 from omni_pipeline_tests.gateways.http.test_http2 import door_to, site_of
@@ -74,8 +74,8 @@ def site() -> Iterator[ScriptedSite]:
         yield running
 
 
-def _door(site: ScriptedSite) -> WebDoor:
-    return WebDoor(
+def _client(site: ScriptedSite) -> HttpClient:
+    return HttpClient(
         policy=AddressPolicy(allowed=site.allowed),
         user_agent="x",
         limits=LIMITS,
@@ -83,13 +83,13 @@ def _door(site: ScriptedSite) -> WebDoor:
     )
 
 
-def _check(unopened: WebDoor, url: str) -> None:
-    """Fetch through a door of its own: what a host asks for in one example, it gets in that one."""
+def _check(unopened: HttpClient, url: str) -> None:
+    """Fetch by a client of its own: what a host asks for in one example, it gets in that one."""
     started = time.monotonic()
     tracemalloc.start()
     try:
-        with unopened as door:
-            outcome = door.fetch(FetchRequest(url=url, etag='"v1"'))
+        with unopened as client:
+            outcome = client.fetch(FetchRequest(url=url, etag='"v1"'))
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -104,7 +104,7 @@ def _check(unopened: WebDoor, url: str) -> None:
 @given(answer=answers() | st.binary(max_size=2000))
 def test_arbitrary_bytes_end_in_an_outcome(site: ScriptedSite, answer: bytes) -> None:
     site.pages["/"] = Page(raw=answer)
-    _check(_door(site), site.url)
+    _check(_client(site), site.url)
 
 
 @FUZZ
@@ -120,7 +120,7 @@ def test_arbitrary_headers_end_in_an_outcome(
         if name.replace(b"-", b"").isalpha()
     ]
     site.pages["/"] = Page(raw=b"\r\n".join(lines) + b"\r\n\r\n" + body)
-    _check(_door(site), site.url)
+    _check(_client(site), site.url)
 
 
 @settings(FUZZ, max_examples=50)

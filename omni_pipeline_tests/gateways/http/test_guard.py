@@ -1,4 +1,4 @@
-"""Where the web door connects to, shown by listeners that count who came (FAULTS S1-S31, D39-D40).
+"""Where the client connects to, shown by listeners that count who came (FAULTS S1-S31, D39-D40).
 
 The policy of these tests names ``127.0.0.1`` and one port where a connection is wanted; canaries
 listen on other ports or addresses of loopback and must stay lonely.
@@ -26,7 +26,7 @@ from omni_pipeline.domain.web.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.dialling import system_resolver, tls_context
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.settings import IPAddress
@@ -52,11 +52,11 @@ class FakeResolver:
         return [ipaddress.ip_address(address) for address in answer]
 
 
-def _door(
+def _client(
     *ports: int, resolver: Resolver | None = None, tls: ssl.SSLContext = NO_AUTHORITIES
-) -> WebDoor:
+) -> HttpClient:
     allowed = frozenset[tuple[IPAddress, int]]((LOOPBACK, port) for port in ports)
-    return WebDoor(
+    return HttpClient(
         policy=AddressPolicy(allowed=allowed),
         user_agent="omni-pipeline/0.1",
         limits=QUICK,
@@ -65,8 +65,8 @@ def _door(
     )
 
 
-def _fetch(door: WebDoor, url: str) -> Outcome:
-    with door as opened:
+def _fetch(client: HttpClient, url: str) -> Outcome:
+    with client as opened:
         return opened.fetch(FetchRequest(url=url))
 
 
@@ -74,7 +74,7 @@ def _fetch(door: WebDoor, url: str) -> Outcome:
 def test_a_private_address_is_refused_without_a_connection_s1(address: str) -> None:
     with Canary("127.0.0.2") if address == "127.0.0.2" else Canary() as canary:
         host = f"[{address}]" if ":" in address else address
-        outcome = _fetch(_door(), f"http://{host}:{canary.port}/")
+        outcome = _fetch(_client(), f"http://{host}:{canary.port}/")
 
         assert isinstance(outcome, Forbidden)
         assert outcome.kind == "permanent.forbidden"
@@ -83,8 +83,8 @@ def test_a_private_address_is_refused_without_a_connection_s1(address: str) -> N
 
 def test_the_ports_of_a_named_address_are_each_their_own_permission_s25() -> None:
     with ScriptedSite({"/": html("x")}) as site, Canary() as canary:
-        assert isinstance(_fetch(_door(site.port), site.url), Fetched)
-        refused = _fetch(_door(site.port), f"http://127.0.0.1:{canary.port}/")
+        assert isinstance(_fetch(_client(site.port), site.url), Fetched)
+        refused = _fetch(_client(site.port), f"http://127.0.0.1:{canary.port}/")
 
         assert isinstance(refused, Forbidden)
         assert canary.accepts() == 0
@@ -94,7 +94,7 @@ def test_the_ports_of_a_named_address_are_each_their_own_permission_s25() -> Non
 def test_other_ports_are_refused_before_the_name_is_even_resolved_s25(port: int) -> None:
     resolver = FakeResolver(["93.184.216.34"])
 
-    assert isinstance(_fetch(_door(resolver=resolver), f"http://site.test:{port}/"), Forbidden)
+    assert isinstance(_fetch(_client(resolver=resolver), f"http://site.test:{port}/"), Forbidden)
     assert resolver.asked == []
 
 
@@ -114,8 +114,10 @@ def test_one_refused_answer_refuses_the_whole_name_s18_s20(answers: list[str]) -
     with ScriptedSite() as site, Canary() as canary:
         # The canary's port is allowed for another address: the port alone opens nothing.
         policy = AddressPolicy(allowed=frozenset({(ipaddress.ip_address("10.1.1.1"), canary.port)}))
-        door = WebDoor(policy=policy, user_agent="x", limits=QUICK, resolver=FakeResolver(answers))
-        outcome = _fetch(door, f"http://site.test:{canary.port}/")
+        client = HttpClient(
+            policy=policy, user_agent="x", limits=QUICK, resolver=FakeResolver(answers)
+        )
+        outcome = _fetch(client, f"http://site.test:{canary.port}/")
 
         assert isinstance(outcome, Forbidden)
         assert outcome.reason.endswith("it leads to an address that is not public")
@@ -128,7 +130,7 @@ def test_a_name_that_rebinds_is_dialled_where_it_was_judged_s19() -> None:
     with ScriptedSite({"/": html("x")}) as site:
         resolver = FakeResolver(["127.0.0.1"], ["127.0.0.2"])
 
-        outcome = _fetch(_door(site.port, resolver=resolver), f"http://site.test:{site.port}/")
+        outcome = _fetch(_client(site.port, resolver=resolver), f"http://site.test:{site.port}/")
 
         assert isinstance(outcome, Fetched)
         assert resolver.asked == ["site.test"], "one question for one connection"
@@ -140,8 +142,8 @@ def test_a_name_that_rebinds_between_connections_is_judged_again_s19() -> None:
     with ScriptedSite({"/": close}) as site:
         resolver = FakeResolver(["127.0.0.1"], ["127.0.0.2"])
         url = f"http://site.test:{site.port}/"
-        with _door(site.port, resolver=resolver) as door:
-            first, second = door.fetch(FetchRequest(url=url)), door.fetch(FetchRequest(url=url))
+        with _client(site.port, resolver=resolver) as client:
+            first, second = client.fetch(FetchRequest(url=url)), client.fetch(FetchRequest(url=url))
 
         assert isinstance(first, Fetched)
         assert isinstance(second, Forbidden)
@@ -153,8 +155,8 @@ def test_each_hop_of_a_file_is_judged_s26_s28() -> None:
         site.pages["/robots.txt"] = redirect("/second")
         for target in (f"http://127.0.0.1:{canary.port}/", "http://169.254.169.254/latest"):
             site.pages["/second"] = redirect(target)
-            with _door(site.port) as door:
-                outcome = door.fetch_following(site.url + "robots.txt", hops=5, most_bytes=1000)
+            with _client(site.port) as client:
+                outcome = client.fetch_following(site.url + "robots.txt", hops=5, max_bytes=1000)
 
             assert isinstance(outcome, Forbidden)
         assert canary.accepts() == 0
@@ -165,9 +167,9 @@ def test_each_hop_of_a_file_is_judged_s26_s28() -> None:
 def test_no_code_of_redirects_leads_to_a_private_address_s26(status: int, address: str) -> None:
     with ScriptedSite() as site, Canary() as canary:
         site.pages["/"] = redirect(f"http://{address}:{canary.port}/", status)
-        with _door(site.port) as door:
-            page = door.fetch(FetchRequest(url=site.url))
-            file = door.fetch_following(site.url, hops=5, most_bytes=1000)
+        with _client(site.port) as client:
+            page = client.fetch(FetchRequest(url=site.url))
+            file = client.fetch_following(site.url, hops=5, max_bytes=1000)
 
         assert not isinstance(page, Fetched)
         assert isinstance(file, Forbidden | Unusable)
@@ -179,7 +181,7 @@ def test_a_refresh_header_is_not_followed_s27() -> None:
     with ScriptedSite() as site, Canary() as canary:
         site.pages["/"] = html("x", refresh=f"0; url=http://127.0.0.1:{canary.port}/")
 
-        assert isinstance(_fetch(_door(site.port), site.url), Fetched)
+        assert isinstance(_fetch(_client(site.port), site.url), Fetched)
         assert canary.accepts() == 0
 
 
@@ -189,8 +191,8 @@ def test_what_one_host_set_another_is_not_sent_s29() -> None:
         target = f"http://user.test:{other.port}/robots.txt"
         site.pages["/robots.txt"] = Page(status=302, headers=leave | {"location": target})
         resolver = FakeResolver(["127.0.0.1"])
-        with _door(site.port, other.port, resolver=resolver) as door:
-            outcome = door.fetch_following(site.url + "robots.txt", hops=5, most_bytes=1000)
+        with _client(site.port, other.port, resolver=resolver) as client:
+            outcome = client.fetch_following(site.url + "robots.txt", hops=5, max_bytes=1000)
 
         assert isinstance(outcome, Fetched)
         assert set(other.requests[0].headers) == {"host", "user-agent", "accept", "accept-encoding"}
@@ -201,7 +203,7 @@ def test_a_redirect_of_a_page_to_a_private_address_is_only_reported_s26() -> Non
         target = f"http://127.0.0.1:{canary.port}/"
         site.pages["/"] = redirect(target)
 
-        assert _fetch(_door(site.port), site.url) == Redirected(
+        assert _fetch(_client(site.port), site.url) == Redirected(
             url=site.url, target=target, permanent=False
         )
         assert canary.accepts() == 0
@@ -211,13 +213,13 @@ def test_of_several_addresses_the_one_that_answers_is_used() -> None:
     with ScriptedSite({"/": html("x")}) as site:
         dead = ipaddress.ip_address("127.0.0.3")
         policy = AddressPolicy(allowed=site.allowed | {(dead, site.port)})
-        door = WebDoor(
+        client = HttpClient(
             policy=policy,
             user_agent="x",
             limits=QUICK,
             resolver=FakeResolver(["127.0.0.3", "127.0.0.1"]),
         )
-        assert isinstance(_fetch(door, f"http://site.test:{site.port}/"), Fetched)
+        assert isinstance(_fetch(client, f"http://site.test:{site.port}/"), Fetched)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,7 @@ def test_of_several_addresses_the_one_that_answers_is_used() -> None:
 def test_a_name_without_an_address_is_unreachable_for_now_d39(
     failure: Sequence[str] | OSError,
 ) -> None:
-    outcome = _fetch(_door(resolver=FakeResolver(failure)), "http://site.test/")
+    outcome = _fetch(_client(resolver=FakeResolver(failure)), "http://site.test/")
 
     assert isinstance(outcome, Unreachable)
     assert (outcome.kind, outcome.temporary) == ("transient.dns", True)
@@ -248,7 +250,7 @@ def test_proxies_of_the_environment_are_not_used_s30(
     with ScriptedSite({"/": html("x")}) as site, Canary() as proxy:
         monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
 
-        assert isinstance(_fetch(_door(site.port), site.url), Fetched)
+        assert isinstance(_fetch(_client(site.port), site.url), Fetched)
         assert proxy.accepts() == 0
 
 
@@ -290,9 +292,9 @@ def _client_tls() -> ssl.SSLContext:
 def test_tls_verifies_the_name_while_the_address_is_pinned_s31() -> None:
     names: list[str | None] = []
     with ScriptedSite({"/": html("x")}, tls=_server_tls("valid", names)) as site:
-        door = _door(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
+        client = _client(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
 
-        assert isinstance(_fetch(door, f"https://site.test:{site.port}/"), Fetched)
+        assert isinstance(_fetch(client, f"https://site.test:{site.port}/"), Fetched)
         assert names == ["site.test"], "the name, not the address, is what the server is asked for"
 
 
@@ -309,8 +311,8 @@ def test_a_certificate_that_does_not_hold_is_a_permanent_failure_d40_s31(
     certificate: str, host: str, word: str
 ) -> None:
     with ScriptedSite({"/": html("x")}, tls=_server_tls(certificate, [])) as site:
-        door = _door(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
-        outcome = _fetch(door, f"https://{host}:{site.port}/")
+        client = _client(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
+        outcome = _fetch(client, f"https://{host}:{site.port}/")
 
         assert isinstance(outcome, Unreachable)
         assert (outcome.kind, outcome.temporary) == ("permanent.tls", False)
@@ -328,8 +330,8 @@ def test_old_tls_is_refused_d40(version: ssl.TLSVersion) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = context.maximum_version = version
     with ScriptedSite({"/": html("x")}, tls=context) as site:
-        door = _door(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
-        outcome = _fetch(door, f"https://site.test:{site.port}/")
+        client = _client(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
+        outcome = _fetch(client, f"https://site.test:{site.port}/")
 
     assert isinstance(outcome, Unreachable)
     assert (outcome.kind, outcome.temporary) == ("permanent.tls", False)
@@ -337,7 +339,7 @@ def test_old_tls_is_refused_d40(version: ssl.TLSVersion) -> None:
 
 def test_a_server_that_speaks_no_tls_fails_without_a_word_in_clear() -> None:
     with ScriptedSite({"/": html("x")}) as site:
-        door = _door(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
+        client = _client(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
 
-        assert isinstance(_fetch(door, f"https://site.test:{site.port}/"), Unreachable)
+        assert isinstance(_fetch(client, f"https://site.test:{site.port}/"), Unreachable)
         assert site.requests == []

@@ -28,7 +28,7 @@ from omni_pipeline.domain.web.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.limits import MIB, FetchLimits
 from omni_pipeline_tests.gateways.http.http2_site import Conversation, Http2Site, Script
 from omni_pipeline_tests.gateways.http.test_guard import FakeResolver
@@ -58,14 +58,14 @@ def server_tls() -> ssl.SSLContext:
     return context
 
 
-def site_of(pages: Mapping[str, Script], most_streams: int = 100) -> Http2Site:
-    return Http2Site(pages, server_tls(), most_streams=most_streams)
+def site_of(pages: Mapping[str, Script], max_streams: int = 100) -> Http2Site:
+    return Http2Site(pages, server_tls(), max_streams=max_streams)
 
 
-def door_to(site: Http2Site, limits: FetchLimits = CALM) -> WebDoor:
+def door_to(site: Http2Site, limits: FetchLimits = CALM) -> HttpClient:
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _authority().configure_trust(trust)
-    return WebDoor(
+    return HttpClient(
         policy=AddressPolicy(allowed=site.allowed),
         user_agent="omni-pipeline/0.1",
         limits=limits,
@@ -75,16 +75,16 @@ def door_to(site: Http2Site, limits: FetchLimits = CALM) -> WebDoor:
 
 
 def _fetch(site: Http2Site, path: str = "") -> Outcome:
-    with door_to(site) as door:
-        return door.fetch(FetchRequest(url=site.url + path))
+    with door_to(site) as client:
+        return client.fetch(FetchRequest(url=site.url + path))
 
 
 def _crawl(site: Http2Site, *paths: str, limits: FetchLimits = CALM) -> dict[str, Outcome]:
     requests = (FetchRequest(url=site.url + path) for path in paths)
-    with door_to(site, limits) as door:
+    with door_to(site, limits) as client:
         return {
             outcome.url.removeprefix(site.url): outcome
-            for outcome in door.fetch_all(requests, concurrency=8)
+            for outcome in client.fetch_all(requests, concurrency=8)
         }
 
 
@@ -111,9 +111,9 @@ def test_all_pages_of_a_site_share_one_connection() -> None:
 
 def test_the_site_learns_who_asks_and_nothing_else_s78_s29() -> None:
     with site_of({"/": html("x", set_cookie="id=1")}) as site:
-        with door_to(site) as door:
-            door.fetch(FetchRequest(url=site.url))
-            door.fetch(FetchRequest(url=site.url, etag='"v1"'))
+        with door_to(site) as client:
+            client.fetch(FetchRequest(url=site.url))
+            client.fetch(FetchRequest(url=site.url, etag='"v1"'))
 
         assert site.requests[1] == {
             b":method": b"GET",
@@ -129,16 +129,16 @@ def test_the_site_learns_who_asks_and_nothing_else_s78_s29() -> None:
 
 def test_a_name_is_judged_dialled_and_verified_as_over_http_1_s18_s19_s31() -> None:
     with site_of({"/": html("x")}) as site:
-        door = door_to(site)
-        resolver = door._dialler._resolver
+        client = door_to(site)
+        resolver = client._dialler._resolver
         assert isinstance(resolver, FakeResolver)
-        with door:
-            assert isinstance(door.fetch(FetchRequest(url=site.url)), Fetched)
-            door.fetch(FetchRequest(url=site.url))
-            other = door.fetch(FetchRequest(url=f"https://other.test:{site.port}/"))
+        with client:
+            assert isinstance(client.fetch(FetchRequest(url=site.url)), Fetched)
+            client.fetch(FetchRequest(url=site.url))
+            other = client.fetch(FetchRequest(url=f"https://other.test:{site.port}/"))
         refused = AddressPolicy(allowed=frozenset())
-        with WebDoor(policy=refused, user_agent="x", resolver=resolver) as door:
-            assert isinstance(door.fetch(FetchRequest(url=site.url)), Forbidden)
+        with HttpClient(policy=refused, user_agent="x", resolver=resolver) as client:
+            assert isinstance(client.fetch(FetchRequest(url=site.url)), Forbidden)
 
         assert resolver.asked == ["site.test", "other.test"]
         assert isinstance(other, Unreachable)
@@ -152,8 +152,8 @@ def test_a_site_without_http_2_gets_http_1() -> None:
         policy = AddressPolicy(allowed=site.allowed)
         resolver = FakeResolver(["127.0.0.1"])
         url = f"https://site.test:{site.port}/"
-        with WebDoor(policy=policy, user_agent="x", resolver=resolver, tls=trust) as door:
-            outcomes = list(door.fetch_all(iter([FetchRequest(url=url)] * 20), concurrency=4))
+        with HttpClient(policy=policy, user_agent="x", resolver=resolver, tls=trust) as client:
+            outcomes = list(client.fetch_all(iter([FetchRequest(url=url)] * 20), concurrency=4))
 
         assert all(isinstance(outcome, Fetched) for outcome in outcomes)
         assert site.connections <= 4
@@ -161,9 +161,9 @@ def test_a_site_without_http_2_gets_http_1() -> None:
 
 def test_answers_without_a_body_are_read_alike_d1_s26() -> None:
     pages = {"/same": Page(status=304), "/old": redirect("/new", 308)}
-    with site_of(pages) as site, door_to(site) as door:
-        same = door.fetch(FetchRequest(url=site.url + "same", etag='"v1"'))
-        old = door.fetch(FetchRequest(url=site.url + "old"))
+    with site_of(pages) as site, door_to(site) as client:
+        same = client.fetch(FetchRequest(url=site.url + "same", etag='"v1"'))
+        old = client.fetch(FetchRequest(url=site.url + "old"))
 
         assert same == NotModified(url=site.url + "same")
         assert old == Redirected(url=site.url + "old", target=site.url + "new", permanent=True)
@@ -188,11 +188,11 @@ def test_bodies_that_nobody_reads_are_stopped_and_starve_no_other_page_d30() -> 
     pdf = Page(body=bytes(2 * MIB), headers={"content-type": "application/pdf"})
     pages: dict[str, Script] = {f"/{n}.pdf": pdf for n in range(8)}
     pages |= {f"/{n}": html("x" * 100_000) for n in range(8)}
-    with site_of(pages) as site, door_to(site) as door:
+    with site_of(pages) as site, door_to(site) as client:
         for path in [f"{n}.pdf" for n in range(8)]:
-            assert isinstance(door.fetch(FetchRequest(url=site.url + path)), Unusable)
+            assert isinstance(client.fetch(FetchRequest(url=site.url + path)), Unusable)
         for path in map(str, range(8)):
-            assert isinstance(door.fetch(FetchRequest(url=site.url + path)), Fetched)
+            assert isinstance(client.fetch(FetchRequest(url=site.url + path)), Fetched)
 
         assert len(site.requests) == 16, "nothing had to be asked for twice"
         assert len(site.resets) == 8
@@ -217,9 +217,9 @@ def test_a_bomb_is_defused_within_thirty_two_megabytes_d27_s45() -> None:
 def test_a_page_larger_than_the_limit_is_cut_there_d31() -> None:
     limits = FetchLimits(body_bytes=MIB)
     with site_of({"/": html("x" * 8 * MIB), "/small": html("y")}) as site:
-        with door_to(site, limits) as door:
-            large = door.fetch(FetchRequest(url=site.url))
-            small = door.fetch(FetchRequest(url=site.url + "small"))
+        with door_to(site, limits) as client:
+            large = client.fetch(FetchRequest(url=site.url))
+            small = client.fetch(FetchRequest(url=site.url + "small"))
 
         assert isinstance(large, Unusable)
         assert large.kind == "permanent.too_large"
@@ -312,7 +312,7 @@ def _trickle(talk: Conversation, stream_id: int) -> None:
     talk.send_head(stream_id, Page(headers=HTML))
 
     def drip() -> None:
-        with contextlib.suppress(OSError, ProtocolError):  # the door has had enough
+        with contextlib.suppress(OSError, ProtocolError):  # the client has had enough
             for _ in range(200):
                 time.sleep(0.02)
                 talk.send_data(stream_id, b"x")
@@ -349,24 +349,24 @@ def _empty_data_without_end(talk: Conversation, stream_id: int) -> None:
 def test_whatever_a_site_sends_the_fetch_ends_and_costs_little_d31_d32_d33(
     attack: Callable[[Conversation, int], None],
 ) -> None:
-    with site_of({"/": attack, "/good": html("x")}) as site, door_to(site, IMPATIENT) as door:
+    with site_of({"/": attack, "/good": html("x")}) as site, door_to(site, IMPATIENT) as client:
         started = time.thread_time()
-        outcome = door.fetch(FetchRequest(url=site.url))
+        outcome = client.fetch(FetchRequest(url=site.url))
         cpu_seconds = time.thread_time() - started
-        good = door.fetch(FetchRequest(url=site.url + "good"))
+        good = client.fetch(FetchRequest(url=site.url + "good"))
 
     assert isinstance(outcome, Unreachable)
     assert outcome.kind.startswith("transient.")
     assert cpu_seconds < IMPATIENT.whole_seconds
-    assert isinstance(good, Fetched), "the door goes on, over a new connection where need be"
+    assert isinstance(good, Fetched), "the client goes on, over a new connection where need be"
 
 
 @pytest.mark.parametrize("attack", [_hpack_bomb, _continuations])
 def test_no_attack_takes_much_memory_s45(attack: Callable[[Conversation, int], None]) -> None:
-    with site_of({"/": attack}) as site, door_to(site, IMPATIENT) as door:
+    with site_of({"/": attack}) as site, door_to(site, IMPATIENT) as client:
         tracemalloc.start()
         try:
-            door.fetch(FetchRequest(url=site.url))
+            client.fetch(FetchRequest(url=site.url))
             peak_bytes = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -393,15 +393,15 @@ def test_pages_that_a_goodbye_cuts_off_are_asked_for_again() -> None:
 
 def test_a_connection_ends_before_servers_say_goodbye() -> None:
     """nginx closes a connection after 1,000 requests, and what is under way is lost."""
-    with site_of({"/": html("x")}) as site, door_to(site) as door:
-        outcomes = list(door.fetch_all(iter([FetchRequest(url=site.url)] * 1000), concurrency=8))
+    with site_of({"/": html("x")}) as site, door_to(site) as client:
+        outcomes = list(client.fetch_all(iter([FetchRequest(url=site.url)] * 1000), concurrency=8))
 
         assert all(isinstance(outcome, Fetched) for outcome in outcomes)
         assert (len(site.requests), site.connections) == (1000, 2)
 
 
 def test_a_site_that_takes_few_requests_at_a_time_gets_few_on_a_connection() -> None:
-    with site_of({f"/{n}": html("x") for n in range(20)}, most_streams=2) as site:
+    with site_of({f"/{n}": html("x") for n in range(20)}, max_streams=2) as site:
         outcomes = _crawl(site, *map(str, range(20)))
 
         assert all(isinstance(outcome, Fetched) for outcome in outcomes.values())
@@ -421,12 +421,12 @@ def test_a_silent_page_does_not_hold_up_the_others_of_its_connection_d32() -> No
 def test_a_site_that_is_down_is_dialled_once_for_all_that_wait() -> None:
     with site_of({}) as site:
         pass
-    door = door_to(site, FetchLimits(attempts=1))
-    resolver = door._dialler._resolver
+    client = door_to(site, FetchLimits(attempts=1))
+    resolver = client._dialler._resolver
     assert isinstance(resolver, FakeResolver)
     requests = (FetchRequest(url=f"{site.url}{n}") for n in range(8))
-    with door:
-        outcomes = list(door.fetch_all(requests, concurrency=8))
+    with client:
+        outcomes = list(client.fetch_all(requests, concurrency=8))
 
     assert {getattr(outcome, "kind", None) for outcome in outcomes} == {"transient.connect"}
     assert len(resolver.asked) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.domain.web.outcomes import Blocked, Fetched, FetchRequest, Outcome, Unreachable
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.settings import IPAddress
 from omni_pipeline_tests.sites import LOOPBACK, Page, ScriptedSite, html, in_turn
@@ -31,8 +31,8 @@ def site() -> Iterator[ScriptedSite]:
         yield running
 
 
-def _door(site: ScriptedSite, limits: FetchLimits = QUICK) -> WebDoor:
-    return WebDoor(policy=AddressPolicy(allowed=site.allowed), user_agent="x", limits=limits)
+def _client(site: ScriptedSite, limits: FetchLimits = QUICK) -> HttpClient:
+    return HttpClient(policy=AddressPolicy(allowed=site.allowed), user_agent="x", limits=limits)
 
 
 def _requests(site: ScriptedSite, numbers: range) -> Iterator[FetchRequest]:
@@ -48,10 +48,10 @@ def _gaps(site: ScriptedSite) -> list[float]:
     return [later - sooner for sooner, later in itertools.pairwise(starts)]
 
 
-def _crawl_until_down(door: WebDoor, site: ScriptedSite) -> int:
+def _crawl_until_down(client: HttpClient, site: ScriptedSite) -> int:
     """As a crawl does: go on until so many pages in a row have failed; returns how many did."""
     failed = 0
-    for outcome in door.fetch_all(_requests(site, range(200)), concurrency=SLOTS):
+    for outcome in client.fetch_all(_requests(site, range(200)), concurrency=SLOTS):
         failed = failed + 1 if isinstance(outcome, Unreachable) else 0
         if failed == PAGES_BEFORE_GIVING_UP:
             break
@@ -61,26 +61,26 @@ def _crawl_until_down(door: WebDoor, site: ScriptedSite) -> int:
 @pytest.mark.parametrize("kind", DEAD)
 def test_a_dead_site_sees_at_most_fifty_requests_d12(site: ScriptedSite, kind: str) -> None:
     site.pages = {f"/{number}": DEAD[kind] for number in range(200)}
-    with _door(site) as door:
-        assert _crawl_until_down(door, site) == PAGES_BEFORE_GIVING_UP
+    with _client(site) as client:
+        assert _crawl_until_down(client, site) == PAGES_BEFORE_GIVING_UP
 
     assert len(site.requests) <= 50
 
 
 def test_a_site_that_dies_in_mid_crawl_sees_few_requests_more_d12(site: ScriptedSite) -> None:
     site.pages |= {f"/{number}": Page(status=500) for number in range(50, 200)}
-    with _door(site) as door:
-        _crawl_until_down(door, site)
+    with _client(site) as client:
+        _crawl_until_down(client, site)
 
     assert len(site.requests) <= 50 + 50
 
 
 def test_behind_an_open_breaker_every_page_has_one_attempt_d12(site: ScriptedSite) -> None:
     site.pages = {f"/{number}": Page(status=500) for number in range(200)}
-    with _door(site) as door:
-        list(door.fetch_all(_requests(site, range(10)), concurrency=1))
+    with _client(site) as client:
+        list(client.fetch_all(_requests(site, range(10)), concurrency=1))
         before = len(site.requests)
-        list(door.fetch_all(_requests(site, range(10, 20)), concurrency=1))
+        list(client.fetch_all(_requests(site, range(10, 20)), concurrency=1))
 
     assert before == 3 + 3 + 3 + 1 + 6
     assert len(site.requests) - before == 10
@@ -90,8 +90,8 @@ def test_behind_an_open_breaker_nobody_waits_to_try_again_d12(site: ScriptedSite
     site.pages["/0"] = Page(status=500)
     limits = FetchLimits(breaker_failures=1, pause_seconds=20.0)
     started = time.monotonic()
-    with _door(site, limits) as door:
-        door.fetch(FetchRequest(url=f"{site.url}0"))
+    with _client(site, limits) as client:
+        client.fetch(FetchRequest(url=f"{site.url}0"))
 
     assert time.monotonic() - started < 5.0
     assert len(site.requests) == 1
@@ -102,8 +102,8 @@ def test_who_was_about_to_try_again_when_the_breaker_opened_does_not_d12(
 ) -> None:
     site.pages |= {"/0": Page(status=500), "/1": Page(status=500, wait_seconds=0.1)}
     limits = FetchLimits(breaker_failures=2, pause_seconds=0.8)
-    with _door(site, limits) as door:
-        list(door.fetch_all(_requests(site, range(2)), concurrency=2))
+    with _client(site, limits) as client:
+        list(client.fetch_all(_requests(site, range(2)), concurrency=2))
 
     assert len(site.requests) == 2
 
@@ -111,10 +111,10 @@ def test_who_was_about_to_try_again_when_the_breaker_opened_does_not_d12(
 def test_an_answer_closes_the_breaker_again_d12(site: ScriptedSite) -> None:
     site.pages |= {f"/{number}": Page(status=500) for number in range(10)}
     site.pages["/101"] = in_turn(Page(status=500), html("here"))
-    with _door(site) as door:
-        list(door.fetch_all(_requests(site, range(10)), concurrency=1))
-        answer = door.fetch(FetchRequest(url=f"{site.url}100"))
-        retried = door.fetch(FetchRequest(url=f"{site.url}101"))
+    with _client(site) as client:
+        list(client.fetch_all(_requests(site, range(10)), concurrency=1))
+        answer = client.fetch(FetchRequest(url=f"{site.url}100"))
+        retried = client.fetch(FetchRequest(url=f"{site.url}101"))
 
     assert isinstance(answer, Fetched)
     assert isinstance(retried, Fetched)
@@ -125,8 +125,8 @@ def test_a_broken_page_among_good_ones_is_retried_and_costs_no_other_d11(
 ) -> None:
     site.pages["/7"] = Page(status=500)
     site.pages["/9"] = in_turn(Page(status=502), Page(status=502), html("late"))
-    with _door(site) as door:
-        outcomes = list(door.fetch_all(_requests(site, range(50)), concurrency=SLOTS))
+    with _client(site) as client:
+        outcomes = list(client.fetch_all(_requests(site, range(50)), concurrency=SLOTS))
 
     assert sum(isinstance(outcome, Fetched) for outcome in outcomes) == 49
     assert site.targets().count("/7") == 3
@@ -140,11 +140,11 @@ def test_hosts_do_not_share_what_they_showed_d12(site: ScriptedSite) -> None:
         return [LOOPBACK]
 
     policy = AddressPolicy(allowed=site.allowed)
-    with WebDoor(policy=policy, user_agent="x", limits=QUICK, resolver=resolver) as door:
+    with HttpClient(policy=policy, user_agent="x", limits=QUICK, resolver=resolver) as client:
         for _ in range(10):
-            door.fetch(FetchRequest(url=f"http://a.test:{site.port}/dead"))
+            client.fetch(FetchRequest(url=f"http://a.test:{site.port}/dead"))
         site.requests.clear()
-        door.fetch(FetchRequest(url=f"http://b.test:{site.port}/dead"))
+        client.fetch(FetchRequest(url=f"http://b.test:{site.port}/dead"))
         assert len(site.requests) == 3
 
 
@@ -153,9 +153,9 @@ def test_a_host_that_asks_for_quiet_gets_it_from_every_slot_d13(
     site: ScriptedSite, status: int
 ) -> None:
     site.pages["/5"] = in_turn(_throttled(status, 1), html("x"))
-    with _door(site) as door:
+    with _client(site) as client:
         outcomes = list(
-            door.fetch_all(_requests(site, range(20)), concurrency=2, delay_seconds=0.03)
+            client.fetch_all(_requests(site, range(20)), concurrency=2, delay_seconds=0.03)
         )
 
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
@@ -165,8 +165,8 @@ def test_a_host_that_asks_for_quiet_gets_it_from_every_slot_d13(
 
 def test_after_the_pause_the_pace_is_kept_d13_b9(site: ScriptedSite) -> None:
     site.pages["/0"] = in_turn(_throttled(429, 0.5), html("x"))
-    with _door(site) as door:
-        list(door.fetch_all(_requests(site, range(8)), concurrency=SLOTS, delay_seconds=0.1))
+    with _client(site) as client:
+        list(client.fetch_all(_requests(site, range(8)), concurrency=SLOTS, delay_seconds=0.1))
 
     assert sum(gap < 0.05 for gap in _gaps(site)) == 0
 
@@ -174,9 +174,9 @@ def test_after_the_pause_the_pace_is_kept_d13_b9(site: ScriptedSite) -> None:
 def test_the_hold_lasts_beyond_the_crawl_that_met_it_d13(site: ScriptedSite) -> None:
     limits = FetchLimits(attempts=1)
     site.pages["/0"] = _throttled(429, 0.6)
-    with _door(site, limits) as door:
-        door.fetch(FetchRequest(url=f"{site.url}0"))
-        door.fetch(FetchRequest(url=f"{site.url}1"))
+    with _client(site, limits) as client:
+        client.fetch(FetchRequest(url=f"{site.url}0"))
+        client.fetch(FetchRequest(url=f"{site.url}1"))
 
     assert _gaps(site)[0] >= 0.55
 
@@ -184,16 +184,16 @@ def test_the_hold_lasts_beyond_the_crawl_that_met_it_d13(site: ScriptedSite) -> 
 def test_waiting_as_asked_is_not_counted_against_the_page_d13(site: ScriptedSite) -> None:
     limits = FetchLimits(retry_within_seconds=0.3, pause_seconds=0.01)
     site.pages["/0"] = in_turn(_throttled(429, 0.5), _throttled(503, 0.5), html("x"))
-    with _door(site, limits) as door:
-        assert isinstance(door.fetch(FetchRequest(url=f"{site.url}0")), Fetched)
+    with _client(site, limits) as client:
+        assert isinstance(client.fetch(FetchRequest(url=f"{site.url}0")), Fetched)
 
 
 def test_pages_that_waited_for_the_host_have_their_retries_still_d13(site: ScriptedSite) -> None:
     limits = FetchLimits(retry_within_seconds=0.3, pause_seconds=0.01)
     site.pages["/0"] = in_turn(_throttled(429, 0.5), html("x"))
     site.pages["/1"] = in_turn(Page(status=500), html("x"))
-    with _door(site, limits) as door:
-        outcomes = list(door.fetch_all(_requests(site, range(2)), concurrency=2))
+    with _client(site, limits) as client:
+        outcomes = list(client.fetch_all(_requests(site, range(2)), concurrency=2))
 
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
 
@@ -201,8 +201,8 @@ def test_pages_that_waited_for_the_host_have_their_retries_still_d13(site: Scrip
 def test_own_pauses_are_counted_against_the_page(site: ScriptedSite) -> None:
     limits = FetchLimits(retry_within_seconds=0.2, pause_seconds=1.0)
     site.pages["/0"] = Page(status=500)
-    with _door(site, limits) as door:
-        door.fetch(FetchRequest(url=f"{site.url}0"))
+    with _client(site, limits) as client:
+        client.fetch(FetchRequest(url=f"{site.url}0"))
 
     assert len(site.requests) == 1
 
@@ -213,8 +213,8 @@ def test_a_host_that_asks_for_too_long_a_pause_is_not_asked_meanwhile_d13(
     limits = FetchLimits(hold_seconds=0.5)
     site.pages["/0"] = in_turn(_throttled(503, 1), html("x"))
     started = time.monotonic()
-    with _door(site, limits) as door:
-        outcomes: list[Outcome] = list(door.fetch_all(_requests(site, range(20)), concurrency=1))
+    with _client(site, limits) as client:
+        outcomes: list[Outcome] = list(client.fetch_all(_requests(site, range(20)), concurrency=1))
         assert time.monotonic() - started < 0.9, "nobody waits"
         assert len(site.requests) == 1
         refused = outcomes[-1]
@@ -227,9 +227,9 @@ def test_a_host_that_asks_for_too_long_a_pause_is_not_asked_meanwhile_d13(
 def test_when_a_parked_host_may_be_asked_again_it_is_d13(site: ScriptedSite) -> None:
     limits = FetchLimits(hold_seconds=0.1, pause_seconds=0.01)
     site.pages["/0"] = in_turn(_throttled(429, 0.3), html("x"))
-    with _door(site, limits) as door:
+    with _client(site, limits) as client:
         refusals = 0
-        while not isinstance(door.fetch(FetchRequest(url=f"{site.url}0")), Fetched):
+        while not isinstance(client.fetch(FetchRequest(url=f"{site.url}0")), Fetched):
             refusals += 1
 
     assert refusals > 1

@@ -13,7 +13,7 @@ from omni_pipeline.sample_site.site_server import SAMPLE_SITE, SampleServer, rea
 
 LINK = re.compile(r'<a href="(?P<target>/[^"]*)"')
 LOCATION = re.compile(r"<loc>(.*?)</loc>")
-LEAST_WORDS = 150
+MIN_WORDS = 150
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_every_page_has_a_frame_around_a_main_part_with_enough_words(
         assert f'<link rel="canonical" href="{client.base_url.join(path)}">' in page
         for part in ("<title>", "<nav", "<footer>", 'class="cookie-banner"', "<h1>"):
             assert page.count(part) == 1, (path, part)
-        assert len(content_words(page)) > LEAST_WORDS, path
+        assert len(content_words(page)) > MIN_WORDS, path
         assert "{{" not in page
 
 

@@ -1,14 +1,14 @@
-"""The door to the chat model: what it sends, what it makes of answers, and what it gives up on."""
+"""The way to the chat model: what it sends, what it makes of answers, and what it gives up on."""
 
 import pytest
 
-from omni_pipeline.domain.products.llm_questions import MOST_ANSWER_TOKENS, SCHEMA, Question
+from omni_pipeline.domain.products.llm_questions import MAX_ANSWER_TOKENS, SCHEMA, Question
 from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.gateways.llm.client import (
-    ExtractionDoor,
+    LlmClient,
     PageRefusedError,
     Reading,
-    open_extraction_door,
+    open_llm_client,
 )
 from omni_pipeline.gateways.llm.openai_client import open_client
 from omni_pipeline.settings import ExtractionSettings
@@ -37,9 +37,9 @@ QUESTION = Question(
 def ask(*script: Behaviour, deadline_seconds: float = 5.0) -> tuple[Reading, EmbeddingServer]:
     with EmbeddingServer(script, otherwise=failing(500, "nobody should have asked")) as server:
         settings = ExtractionSettings(model="chat-1", base_url=server.base_url, api_key=KEY)
-        client = open_client(settings, deadline_seconds)
-        with ExtractionDoor(client, pause_seconds=0.0) as door:
-            return door.ask(QUESTION), server
+        chat = open_client(settings, deadline_seconds)
+        with LlmClient(chat, pause_seconds=0.0) as client:
+            return client.ask(QUESTION), server
 
 
 def test_one_question_is_sent_without_tools_for_a_short_answer_of_fixed_form() -> None:
@@ -57,7 +57,7 @@ def test_one_question_is_sent_without_tools_for_a_short_answer_of_fixed_form() -
         "max_completion_tokens",
     }
     assert call.body["model"] == "chat-1"
-    assert call.body["max_completion_tokens"] == MOST_ANSWER_TOKENS
+    assert call.body["max_completion_tokens"] == MAX_ANSWER_TOKENS
     form = call.body["response_format"]["json_schema"]
     assert (form["strict"], form["schema"]) == (True, SCHEMA)
     instructions, page = call.body["messages"]
@@ -140,5 +140,5 @@ def test_a_wrong_key_or_model_is_permanent_and_names_the_remedy(fault: Behaviour
 
 
 def test_the_door_opens_without_asking() -> None:
-    with open_extraction_door(ExtractionSettings(model="chat-1", api_key=KEY)):
+    with open_llm_client(ExtractionSettings(model="chat-1", api_key=KEY)):
         pass

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.catalogue.companies import CompaniesReport, join_profiles
-from omni_pipeline.steps.catalogue.llm_extraction import ExtractionDoor
+from omni_pipeline.steps.catalogue.llm_extraction import LlmExtractor
 from omni_pipeline.steps.catalogue.price_snapshots import PriceSnapshotsReport, snapshot_prices
 from omni_pipeline.steps.catalogue.products import ProductsReport, extract
 from omni_pipeline.steps.run.claimed_refresh import open_refresh
@@ -20,7 +20,7 @@ from omni_pipeline.store.catalogue import price_snapshots, products
 from omni_pipeline.store.catalogue.price_snapshots import Snapshot
 from omni_pipeline.store.catalogue.products import StoredProduct
 from omni_pipeline.store.crawl import raw_pages
-from omni_pipeline.store.crawl.raw_pages import Evidence, NewBody
+from omni_pipeline.store.crawl.raw_pages import NewBody, RemovalEvidence
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import CrawlOptions, NewDomain
@@ -44,7 +44,7 @@ class Shop:
     database: Database
     settings: Settings
     pages: dict[str, str] = field(default_factory=dict)
-    door: ExtractionDoor | None = None
+    client: LlmExtractor | None = None
 
     def sell(self, name: str, price: str | None, **values: Any) -> None:
         """Put a product on the page ``/NAME.html``."""
@@ -64,18 +64,18 @@ class Shop:
             if is_looked_at:
                 refresh.write(self._crawl)
             return ShopReports(
-                products=extract(refresh, self.door),
+                products=extract(refresh, self.client),
                 price_snapshots=snapshot_prices(refresh),
                 companies=join_profiles(refresh),
             )
 
-    def _crawl(self, conn: Connection, holding: Claim) -> None:
+    def _crawl(self, conn: Connection, claim: Claim) -> None:
         found = {f"https://{HOST}{path}": html for path, html in self.pages.items()}
-        raw_pages.save(conn, holding, [_body(url, html) for url, html in found.items()])
+        raw_pages.save(conn, claim, [_body(url, html) for url, html in found.items()])
         held = conn.execute("SELECT url FROM raw_pages WHERE status = 'live'")
         gone = {url for (url,) in held} - found.keys()
-        missing = Evidence(reason="missing", http_status=404)
-        raw_pages.retire(conn, holding, dict.fromkeys(gone, missing))
+        missing = RemovalEvidence(reason="missing", http_status=404)
+        raw_pages.remove_pages(conn, claim, dict.fromkeys(gone, missing))
 
     def domain_id(self) -> int:
         with self.database.connect() as conn:

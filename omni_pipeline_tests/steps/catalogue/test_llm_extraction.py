@@ -32,7 +32,7 @@ def vane_page(remark: str = "") -> str:
 
 
 @dataclass(kw_only=True)
-class ScriptedDoor:
+class ScriptedClient:
     """Answers in order, the last answer ever after; an error is raised."""
 
     answers: Sequence[dict[str, str | None] | OmniError | None] = (ANSWER,)
@@ -54,22 +54,22 @@ def shop(database: Database, tmp_path: Path) -> Iterator[Shop]:
         model="chat-1", api_key="k", input_price=Decimal(1), output_price=Decimal(4)
     )
     shop.settings = replace(shop.settings, extraction=extraction)
-    shop.door = ScriptedDoor()
+    shop.client = ScriptedClient()
     shop.pages["/vane.html"] = vane_page()
     shop.sell("motor", "99.00")
     yield shop
     assert shop.violations() == []
 
 
-def answering(shop: Shop, *answers: dict[str, str | None] | OmniError | None) -> ScriptedDoor:
-    door = ScriptedDoor(answers=answers)
-    shop.door = door
-    return door
+def answering(shop: Shop, *answers: dict[str, str | None] | OmniError | None) -> ScriptedClient:
+    client = ScriptedClient(answers=answers)
+    shop.client = client
+    return client
 
 
 def asked(shop: Shop) -> list[Question]:
-    assert isinstance(shop.door, ScriptedDoor)
-    return shop.door.asked
+    assert isinstance(shop.client, ScriptedClient)
+    return shop.client.asked
 
 
 def test_only_the_page_that_lacks_something_is_asked_about(shop: Shop) -> None:
@@ -115,7 +115,7 @@ def test_what_it_cost_is_on_the_bill(shop: Shop) -> None:
     shop.refresh()
     rows = shop.rows(
         "SELECT chat_model, model_id, requests, texts, tokens, cost_usd, "
-        "settled_at IS NULL AS is_open FROM embedding_usage ORDER BY id"
+        "settled_at IS NULL AS is_open FROM token_usage ORDER BY id"
     )
     assert [tuple(row.values()) for row in rows] == [
         ("chat-1", None, 1, 1, 700, Decimal("0.0007"), False),
@@ -135,39 +135,39 @@ def test_an_error_costs_the_page_nothing_and_it_is_asked_about_again(
     shop: Shop, error: OmniError
 ) -> None:
     """S67"""
-    door = answering(shop, error, ANSWER)
+    client = answering(shop, error, ANSWER)
     report = shop.refresh().products
     assert (report.pages_extracted, report.pages_unanswered, report.products_listed) == (2, 1, 2)
     assert shop.rows(
         "SELECT url, stage, error_kind FROM failed_pages WHERE resolved_at IS NULL"
     ) == [{"url": VANE, "stage": "extract", "error_kind": error.kind}]
-    assert shop.rows("SELECT FROM embedding_usage") == [], "nothing was answered, nothing is paid"
+    assert shop.rows("SELECT FROM token_usage") == [], "nothing was answered, nothing is paid"
     shop.refresh(is_looked_at=False)
-    assert len(door.asked) == 2
+    assert len(client.asked) == 2
     assert shop.prices("Copper vane") == ["129.00 EUR"]
     assert shop.rows("SELECT FROM failed_pages WHERE resolved_at IS NULL") == []
 
 
 def test_after_an_error_nobody_else_is_asked_in_this_refresh(shop: Shop) -> None:
     shop.pages["/vane-2.html"] = vane_page().replace("Copper", "Iron")
-    door = answering(shop, TemporaryError("down", kind="transient.extraction_server"))
+    client = answering(shop, TemporaryError("down", kind="transient.extraction_server"))
     assert shop.refresh().products.pages_unanswered == 2
-    assert len(door.asked) == 1
+    assert len(client.asked) == 1
 
 
 def test_a_refused_page_keeps_no_other_from_its_answer(shop: Shop) -> None:
     shop.pages["/a-vane.html"] = vane_page().replace("Copper", "Iron")
-    door = answering(shop, PageRefusedError("filter"), ANSWER)
+    client = answering(shop, PageRefusedError("filter"), ANSWER)
     assert shop.refresh().products.pages_unanswered == 1
-    assert len(door.asked) == 2
+    assert len(client.asked) == 2
 
 
 def test_an_answer_that_is_of_no_use_is_paid_for_once(shop: Shop) -> None:
-    door = answering(shop, None)
+    client = answering(shop, None)
     shop.refresh()
     shop.pages["/vane.html"] = vane_page("another nonce")
     report = shop.refresh().products
-    assert (len(door.asked), report.pages_unanswered) == (1, 0)
+    assert (len(client.asked), report.pages_unanswered) == (1, 0)
     assert shop.products()["Copper vane"].current_price_amount is None
 
 

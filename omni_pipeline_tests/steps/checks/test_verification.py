@@ -3,12 +3,12 @@
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.steps.checks.verification import MOST_NAMED, Verification, check_domain, verify
+from omni_pipeline.steps.checks.verification import MAX_NAMED, Verification, check_domain, verify
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.monitoring import verifications
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
-from omni_pipeline_tests.store.conftest import Run, claim, silence, start_run
+from omni_pipeline_tests.store.conftest import Run, claim_domain, silence, start_run
 
 LEASE_SECONDS = 90.0
 
@@ -80,7 +80,7 @@ def test_a_domain_is_due_when_its_refresh_begins_and_when_it_ends(
     if end == "finish":
         run.finish(("transient.x", "x"))
     else:
-        crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[run.holding.job_id])
+        crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[run.claim.job_id])
     assert look(session).domains_checked == 1
 
 
@@ -113,7 +113,7 @@ def test_a_look_at_everything_finds_what_no_refresh_has_broken(
 
 def test_the_ledgers_are_looked_at_whatever_is_due(session: Session, conn: Connection) -> None:
     refresh(conn, "a.test")
-    silent = claim(conn, "a.test")
+    silent = claim_domain(conn, "a.test")
     look(session)
     silence(conn, silent, 3 * LEASE_SECONDS)
     found = look(session)
@@ -180,7 +180,7 @@ def test_the_check_of_a_domain_names_what_is_wrong_with_it_and_no_other(conn: Co
     for host in ("a.test", "b.test"):
         refresh(conn, host, *"abcdefg")
         corrupt(conn, host)
-    silence(conn, start_run(conn, "c.test").holding, 10 * LEASE_SECONDS)
+    silence(conn, start_run(conn, "c.test").claim, 10 * LEASE_SECONDS)
     report = check_domain(conn, "a.test")
     assert not report.passed
     assert report.kind == "permanent.invariant_broken"
@@ -188,7 +188,7 @@ def test_the_check_of_a_domain_names_what_is_wrong_with_it_and_no_other(conn: Co
     assert [sample["detail"] for sample in report.samples] == 7 * ["https://a.test/p"]
     broken_one = report.samples[0]["invariant"]
     assert report.numbers[broken_one] == 7
-    assert report.summary.count(", https://a.test/p; ") == MOST_NAMED
+    assert report.summary.count(", https://a.test/p; ") == MAX_NAMED
     assert report.summary.endswith("and 2 more: omni verify")
     assert "b.test" not in report.summary
     assert check_domain(conn, "c.test").passed, "the ledgers are not a domain's"
@@ -202,6 +202,6 @@ def test_the_check_of_a_domain_does_not_read_its_texts_twice(conn: Connection) -
     assert before.since is None
     assert check_domain(conn, "a.test").passed
     rows = conn.execute("SELECT fence, since IS NOT NULL FROM verifications").fetchall()
-    assert rows == [(run.holding.fence, True)]
+    assert rows == [(run.claim.fence, True)]
     run.finish()
     assert conn.execute("SELECT FROM domains JOIN verifications USING (fence)").rowcount == 0

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.domain.web.outcomes import FetchRequest, Outcome, Rendering
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.escalation import Renderer
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.settings import Settings
@@ -112,8 +112,8 @@ class Crawler:
         request = Request(run_id="run-1", worker=this_worker(), scheduled_for=scheduled_for)
         return open_refresh(self.database, self.settings, self.host, request)
 
-    def web(self) -> WebDoor:
-        return WebDoor(
+    def web(self) -> HttpClient:
+        return HttpClient(
             policy=AddressPolicy(allowed=self.settings.allow_addresses),
             user_agent="omni_pipeline/0.1",
             limits=self.limits,
@@ -167,15 +167,15 @@ class CutOffError(BaseException):
 class CutOffWeb:
     """A web door that goes dead after some outcomes, with what was under way in flight."""
 
-    def __init__(self, web: WebDoor, outcomes: int) -> None:
+    def __init__(self, web: HttpClient, outcomes: int) -> None:
         self._web = web
         self._left = outcomes
 
     def fetch(self, request: FetchRequest) -> Outcome:
         return self._web.fetch(request)
 
-    def fetch_following(self, url: str, *, hops: int, most_bytes: int) -> Outcome:
-        return self._web.fetch_following(url, hops=hops, most_bytes=most_bytes)
+    def fetch_following(self, url: str, *, hops: int, max_bytes: int) -> Outcome:
+        return self._web.fetch_following(url, hops=hops, max_bytes=max_bytes)
 
     def fetch_all(
         self, requests: Iterator[FetchRequest | None], *, concurrency: int, delay_seconds: float

@@ -1,6 +1,6 @@
 """Web sites without sockets, whatever their address: www, http and https, and a thousand crawls.
 
-What an answer means is decided by the web door's own rules; only the connection is left out.
+What an answer means is decided by the HTTP client's own rules; only the connection is left out.
 """
 
 import random
@@ -19,7 +19,7 @@ from omni_pipeline.domain.web.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.responses import head_of, not_html, outcome_without_body
 from omni_pipeline_tests.sites import Page, Script, ScriptedSite, Seen
 from omni_pipeline_tests.steps.crawl.scripted_crawls import Crawler
@@ -28,7 +28,7 @@ NO_ANSWER = Page(status=0)
 
 
 class ImaginedSite(ScriptedSite):
-    """Answers like a ``ScriptedSite``, and is asked like a web door.
+    """Answers like a ``ScriptedSite``, and is asked like a web client.
 
     Args:
         url: Of its start page.
@@ -79,7 +79,7 @@ class ImaginedSite(ScriptedSite):
                 return
             yield self.fetch(under_way.pop(self._chance.randrange(len(under_way))))
 
-    def fetch_following(self, url: str, *, hops: int, most_bytes: int) -> Outcome:
+    def fetch_following(self, url: str, *, hops: int, max_bytes: int) -> Outcome:
         here = url
         for _ in range(hops + 1):
             page = self._answer(FetchRequest(url=here))
@@ -134,6 +134,6 @@ class ImaginedCrawler(Crawler):
 
     site: ImaginedSite
 
-    def web(self) -> WebDoor:
-        """The site itself: what a crawl asks of a door, it answers."""
-        return cast("WebDoor", nullcontext(self.site))
+    def web(self) -> HttpClient:
+        """The site itself: what a crawl asks of a client, it answers."""
+        return cast("HttpClient", nullcontext(self.site))

@@ -76,8 +76,8 @@ class PaperSite:
     def _list(self) -> None:
         self.listed = set(EVERY) if self.has_etags else set(self._some(8))
 
-    def _some(self, most: int) -> tuple[str, ...]:
-        return tuple(self.chance.sample(EVERY, self.chance.randrange(most + 1)))
+    def _some(self, limit: int) -> tuple[str, ...]:
+        return tuple(self.chance.sample(EVERY, self.chance.randrange(limit + 1)))
 
     def scripts(self, url: str) -> dict[str, Script]:
         """The site as it answers; ``url`` is its address with a slash at the end."""

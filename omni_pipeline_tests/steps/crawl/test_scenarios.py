@@ -390,7 +390,7 @@ def test_a_page_that_left_and_returns_is_found_behind_a_page_that_did_not_change
     crawler.site.pages["/page-1"] = there
     crawler.crawl()
     assert "/page-1" in crawler.live()
-    assert crawler.query("SELECT url FROM dead_ends") == []
+    assert crawler.query("SELECT url FROM non_pages") == []
 
 
 @pytest.mark.parametrize(("days", "is_asked"), [(3, False), (9, True)])
@@ -401,7 +401,7 @@ def test_a_dead_link_is_left_alone_for_as_long_again_as_it_has_been_dead(
     crawler = make({"/": with_etag(page("/dead", title="Home"))})
     crawler.crawl()
     crawler.query(
-        f"UPDATE dead_ends SET checked_at = now() - interval '{days} days', "
+        f"UPDATE non_pages SET checked_at = now() - interval '{days} days', "
         f"found_at = now() - interval '{days + 8} days' RETURNING 1"
     )
     crawler.crawl()

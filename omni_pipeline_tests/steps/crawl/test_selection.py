@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from omni_pipeline.domain.crawl.selection import CrawlPart, name_part
+from omni_pipeline.domain.crawl.selection import CrawlSelection, name_part
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.catalogue.price_snapshots import snapshot_prices
 from omni_pipeline.steps.catalogue.products import ProductsReport, extract
@@ -21,7 +21,7 @@ ALWAYS = ("/robots.txt", "/sitemap", "/.well-known", "no7page")
 
 
 def refresh(
-    pipeline: Pipeline, part: CrawlPart, *, is_forced: bool = True
+    pipeline: Pipeline, part: CrawlSelection, *, is_forced: bool = True
 ) -> tuple[RawPagesReport, ProductsReport]:
     request = Request(run_id="run-1", worker=this_worker(), job_type=part.job_type, part=part)
     opened = open_refresh(pipeline.database, pipeline.settings, pipeline.host, request)

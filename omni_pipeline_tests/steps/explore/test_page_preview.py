@@ -9,9 +9,9 @@ from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Outcome
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.limits import FetchLimits
-from omni_pipeline.steps.explore.page_preview import MOST_REDIRECTS, ScrapedPage, scrape
+from omni_pipeline.steps.explore.page_preview import MAX_REDIRECTS, ScrapedPage, scrape
 from omni_pipeline_tests.sites import Canary, Page, ScriptedSite, Seen, redirect
 
 PAGE = """<html lang="en"><head><title>Pumps | Shop</title><meta name="description" content="All.">
@@ -20,11 +20,11 @@ PAGE = """<html lang="en"><head><title>Pumps | Shop</title><meta name="descripti
 
 
 @contextmanager
-def opened(*sites: ScriptedSite) -> Iterator[WebDoor]:
+def opened(*sites: ScriptedSite) -> Iterator[HttpClient]:
     allowed = frozenset().union(*(site.allowed for site in sites))
     policy = AddressPolicy(allowed=allowed)
     limits = FetchLimits(pause_seconds=0.01)
-    with WebDoor(policy=policy, user_agent="omni_test/1", limits=limits) as web:
+    with HttpClient(policy=policy, user_agent="omni_test/1", limits=limits) as web:
         yield web
 
 
@@ -61,12 +61,12 @@ def test_redirects_are_followed_and_shown() -> None:
 
 def test_ten_redirects_are_followed_and_no_more() -> None:
     """D20"""
-    pages = {f"/{n}": redirect(f"/{n + 1}") for n in range(MOST_REDIRECTS + 1)}
-    with ScriptedSite({**pages, f"/{MOST_REDIRECTS + 1}": PAGE}) as site:
-        assert look(site, "1").document.url.endswith(f"/{MOST_REDIRECTS + 1}")
+    pages = {f"/{n}": redirect(f"/{n + 1}") for n in range(MAX_REDIRECTS + 1)}
+    with ScriptedSite({**pages, f"/{MAX_REDIRECTS + 1}": PAGE}) as site:
+        assert look(site, "1").document.url.endswith(f"/{MAX_REDIRECTS + 1}")
         error = refused(site, "0")
     assert error.kind == "permanent.redirect_loop"
-    assert f"/{MOST_REDIRECTS + 1}" in str(error), "it says how far it came"
+    assert f"/{MAX_REDIRECTS + 1}" in str(error), "it says how far it came"
 
 
 def test_a_page_that_robots_txt_forbids_is_not_asked_for() -> None:
@@ -167,16 +167,16 @@ class Recorder:
     ) -> Iterator[Outcome]:
         raise AssertionError("one page is asked for by itself")
 
-    def fetch_following(self, url: str, *, hops: int, most_bytes: int) -> Outcome:
+    def fetch_following(self, url: str, *, hops: int, max_bytes: int) -> Outcome:
         return Fetched(
             url=url, status=200, body=b"", content_type="text/plain", elapsed_seconds=0.1
         )
 
 
-def test_the_wish_for_a_browser_reaches_the_door() -> None:
-    door = Recorder()
-    page = scrape(door, "https://a.test/", user_agent="omni_test/1", rendering="browser")
-    assert [request.rendering for request in door.requests] == ["browser"]
+def test_the_wish_for_a_browser_reaches_the_client() -> None:
+    client = Recorder()
+    page = scrape(client, "https://a.test/", user_agent="omni_test/1", rendering="browser")
+    assert [request.rendering for request in client.requests] == ["browser"]
     assert page.document.is_rendered
 
 

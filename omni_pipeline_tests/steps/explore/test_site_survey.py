@@ -8,7 +8,7 @@ import pytest
 
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.domain.web.urls import parse_site
-from omni_pipeline.gateways.http.client import WebDoor
+from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.steps.explore.site_report import (
     Estimate,
@@ -47,7 +47,7 @@ class Looker:
 
     def look(self, site: ScriptedSite, *others: ScriptedSite, price: float = 0.02) -> SiteReport:
         allowed = frozenset().union(*(each.allowed for each in (site, *others)))
-        with WebDoor(
+        with HttpClient(
             policy=AddressPolicy(allowed=allowed),
             user_agent="omni_test/1",
             limits=FetchLimits(pause_seconds=0.01),
@@ -85,7 +85,7 @@ def test_a_site_with_a_sitemap_is_counted_sampled_and_estimated() -> None:
     assert {page.words for page in report.readable} == {100}
     assert report.estimate == Estimate(
         pages=41,
-        is_least=False,
+        is_minimum=False,
         tokens=4100,
         dollars=4100 / 1_000_000 * 0.02,
         delay_seconds=DELAY,
@@ -107,7 +107,7 @@ def test_without_a_sitemap_links_are_counted_and_called_the_least() -> None:
     report, _ = look(pages)
     assert report.sitemap == SitemapReport()
     assert report.estimate is not None
-    assert (report.estimate.pages, report.estimate.is_least) == (4, True)
+    assert (report.estimate.pages, report.estimate.is_minimum) == (4, True)
 
 
 def test_what_robots_txt_forbids_is_neither_asked_for_nor_counted() -> None:
@@ -214,7 +214,7 @@ def test_a_site_above_the_page_limit_is_given_room(pages: int, options: str) -> 
         sitemap=SitemapReport(),
         sample=sample,
         estimate=estimate(
-            sample, pages=pages, is_least=False, delay_seconds=1, dollars_per_million_tokens=0.02
+            sample, pages=pages, is_minimum=False, delay_seconds=1, dollars_per_million_tokens=0.02
         ),
     )
     assert report.next_commands[0] == f"omni domains add https://a.test/{options}"
@@ -222,7 +222,7 @@ def test_a_site_above_the_page_limit_is_given_room(pages: int, options: str) -> 
 
 def guess(page: SampledPage, *, price: float | None) -> Estimate:
     return estimate(
-        (page,), pages=10, is_least=False, delay_seconds=1, dollars_per_million_tokens=price
+        (page,), pages=10, is_minimum=False, delay_seconds=1, dollars_per_million_tokens=price
     )
 
 

@@ -22,11 +22,11 @@ from omni_pipeline.steps.index.model_builds import (
     keep_others_current,
 )
 from omni_pipeline.steps.search.answering import answer
-from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.services import Services
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
-from omni_pipeline.store.index.retrieval import Answer
+from omni_pipeline.store.index.retrieval import SearchResult
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests.embedding_server import (
     DIMENSIONS,
@@ -69,30 +69,30 @@ class Project:
     settings: Settings
 
     @contextmanager
-    def tools(self) -> Iterator[tuple[Session, Tools]]:
+    def services(self) -> Iterator[tuple[Session, Services]]:
         session = Session(self.pipeline.database)
         with ExitStack() as resources:
             resources.callback(session.close)
-            yield session, Tools(self.settings, session, resources)
+            yield session, Services(self.settings, session, resources)
 
     def refresh(self) -> tuple[str, ...]:
         """As the four assets do; returns the notes of the last one."""
-        with self.tools() as (_, configured), self.pipeline.open() as opened:
-            tools = configured.of_index()
-            refresh = replace(opened, settings=tools.settings)
+        with self.services() as (_, configured), self.pipeline.open() as opened:
+            services = configured.of_index()
+            refresh = replace(opened, settings=services.settings)
             with self.pipeline.web() as web:
                 crawl(refresh, web, user_agent="test", force_rescrape=True, page_limit=None)
             clean_pages(refresh)
-            stage_chunks(refresh, tools.stored_model, tools.chunker)
-            embed_and_publish(refresh, tools.stored_model, tools)
-            return keep_others_current(refresh, tools)
+            stage_chunks(refresh, services.stored_model, services.chunker)
+            embed_and_publish(refresh, services.stored_model, services)
+            return keep_others_current(refresh, services)
 
     def add(self, name: str) -> StoredModel:
-        with self.tools() as (_, configured):
+        with self.services() as (_, configured):
             return add_model(configured, name, DIMENSIONS)
 
     def build(self, name: str) -> BuildReport:
-        with self.tools() as (_, configured), self.pipeline.open() as refresh:
+        with self.services() as (_, configured), self.pipeline.open() as refresh:
             return build_index(refresh, configured.of_named(name))
 
     def change(self, name: str) -> None:
@@ -114,9 +114,9 @@ class Project:
             model = embedding_models.get(conn, name)
             return embedding_models.lacking_pages(conn, model.id)
 
-    def ask(self, question: str = QUESTION, *, most: int = 1000) -> list[Answer]:
-        with self.tools() as (session, tools):
-            return answer(session, tools, question, most=most)
+    def ask(self, question: str = QUESTION, *, limit: int = 1000) -> list[SearchResult]:
+        with self.services() as (session, services):
+            return answer(session, services, question, limit=limit)
 
     def paid(self) -> Counter[str]:
         """How many texts each model was asked for since the last look."""
@@ -135,7 +135,7 @@ class Project:
         )
         return {int(str(id_)): str(name) for id_, name in rows}
 
-    def models_of(self, answers: list[Answer]) -> set[str]:
+    def models_of(self, answers: list[SearchResult]) -> set[str]:
         by_chunk = self.model_by_chunk()
         return {by_chunk[answer.chunk_id] for answer in answers}
 
@@ -192,7 +192,7 @@ def test_a_build_is_a_job_of_the_ledger_and_on_the_bill(project: Project) -> Non
     project.add("second")
     project.build("second")
     [(tokens,)] = project.pipeline.query(
-        b"SELECT sum(u.tokens) FROM embedding_usage u JOIN embedding_models m ON m.id = u.model_id "
+        b"SELECT sum(u.tokens) FROM token_usage u JOIN embedding_models m ON m.id = u.model_id "
         b"WHERE m.name = 'second'"
     )
     [(status, counted)] = project.pipeline.query(
@@ -224,7 +224,7 @@ def test_a_model_that_the_endpoint_does_not_have_is_not_registered(project: Proj
 
 def test_a_model_of_unknown_dimensions_is_refused_with_the_flag_to_give(project: Project) -> None:
     with (
-        project.tools() as (_, configured),
+        project.services() as (_, configured),
         pytest.raises(SettingsError, match=r"omni models add` takes --dimensions"),
     ):
         add_model(configured, "second", None)
@@ -317,15 +317,15 @@ def test_a_run_that_is_overtaken_by_a_flip_builds_what_it_changed_for_the_new_mo
     project.add("second")
     project.build("second")
     project.edit(*WORDS)
-    with project.tools() as (_, configured), project.pipeline.open() as refresh:
-        tools = configured.of_index()
+    with project.services() as (_, configured), project.pipeline.open() as refresh:
+        services = configured.of_index()
         with project.pipeline.web() as web:
             crawl(refresh, web, user_agent="test", force_rescrape=True, page_limit=None)
         clean_pages(refresh)
         project.activate("second")
-        stage_chunks(refresh, tools.stored_model, tools.chunker)
-        embed_and_publish(refresh, tools.stored_model, tools)
-        assert keep_others_current(refresh, tools) == ()
+        stage_chunks(refresh, services.stored_model, services.chunker)
+        embed_and_publish(refresh, services.stored_model, services)
+        assert keep_others_current(refresh, services) == ()
     answers = project.ask()
     assert project.models_of(answers) == {"second"}
     assert any("vinegar" in answer.text for answer in answers)
@@ -362,7 +362,7 @@ def test_search_and_refresh_follow_the_active_model_whatever_the_settings_name(
     project.change("second")
     project.edit(*WORDS)
     project.refresh()
-    with project.tools() as (_, configured):
+    with project.services() as (_, configured):
         note = configured.of_index().note_on_model()
     assert note is not None
     assert "OMNI_EMBEDDING_MODEL names first, but search answers from second" in note
@@ -401,7 +401,7 @@ def test_a_change_from_the_model_in_this_process_to_an_endpoint_has_no_gap(bare:
     bare.roll_back()
     assert bare.models_of(bare.ask()) == {"lexical-hash-384"}
     prices = bare.pipeline.query(
-        b"SELECT DISTINCT m.name, u.price_per_million FROM embedding_usage u "
+        b"SELECT DISTINCT m.name, u.price_per_million FROM token_usage u "
         b"JOIN embedding_models m ON m.id = u.model_id ORDER BY m.name"
     )
     assert prices == [("first", None), ("lexical-hash-384", 0)]
@@ -436,13 +436,13 @@ class Hammer:
     """Asks without pause, each time for all that there is."""
 
     project: Project
-    answers: list[list[Answer]] = field(default_factory=list)
+    answers: list[list[SearchResult]] = field(default_factory=list)
     is_over: threading.Event = field(default_factory=threading.Event)
 
     def swing(self) -> None:
-        with self.project.tools() as (session, tools):
+        with self.project.services() as (session, services):
             while not self.is_over.is_set():
-                self.answers.append(answer(session, tools, QUESTION, most=1000))
+                self.answers.append(answer(session, services, QUESTION, limit=1000))
 
     def wait_for(self, more: int) -> None:
         wanted = len(self.answers) + more

@@ -19,21 +19,21 @@ from omni_pipeline.steps.monitoring.alerting import (
     deliver,
     limits_of,
     note_reports,
+    notify_of_outage,
     sync_with_tables,
-    tell_of_outage,
 )
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.monitoring import alert_ledger
-from omni_pipeline.store.monitoring.alert_ledger import Alert, Patience
+from omni_pipeline.store.monitoring.alert_ledger import Alert, NotificationPolicy
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline.store.usage import circuit_breakers
 
 HOST = "a.test"
-AT_ONCE = Patience(gap_seconds=0.0)
+AT_ONCE = NotificationPolicy(gap_seconds=0.0)
 NOTHING = Changes(opened=0, recovered=0)
 REDACTOR = Redactor(secrets=("s3cret-of-ours",))
 LIMITS = limits_of(read_settings({}))
@@ -107,7 +107,7 @@ class World:
         """As if everything so far had happened that much earlier."""
         for table, columns in (
             ("alerts", ("opened_at", "seen_at", "recovered_at")),
-            ("alert_deliveries", ("told_at",)),
+            ("alert_deliveries", ("notified_at",)),
             ("alert_targets", ("next_try_at",)),
             ("domains", ("last_success_at", "created_at")),
         ):
@@ -248,7 +248,7 @@ def test_ids_that_run_out_alert_at_80_percent(world: World) -> None:
     world.conn.execute("SELECT setval('chunks_id_seq', 1::bigint << 33)")
     world.sync()
     [alert] = world.open()
-    assert (alert.kind, alert.subject) == ("supply_ends", "embedding_models_id_seq")
+    assert (alert.kind, alert.subject) == ("ids_running_out", "embedding_models_id_seq")
     assert "26,300 of 32,767 are used" in alert.message
     world.conn.execute("SELECT setval('embedding_models_id_seq', 1)")
     assert world.sync() == Changes(opened=0, recovered=1)
@@ -455,7 +455,7 @@ def test_a_database_that_stays_away_is_told_and_that_it_is_back() -> None:
     target = Recorder()
     state = ""
     for error in ("refused", "refused", "refused", None, None):
-        state = tell_of_outage(state, error, [target])
+        state = notify_of_outage(state, error, [target])
     assert [message.text for message in target.messages] == [
         "Nothing is refreshed until it is back. refused",
         "The database can be reached again.",
@@ -465,15 +465,15 @@ def test_a_database_that_stays_away_is_told_and_that_it_is_back() -> None:
 
 def test_a_restart_of_the_database_is_told_nobody() -> None:
     target = Recorder()
-    assert tell_of_outage(tell_of_outage("", "refused", [target]), None, [target]) == ""
+    assert notify_of_outage(notify_of_outage("", "refused", [target]), None, [target]) == ""
     assert target.messages == []
 
 
 def test_an_outage_is_told_when_the_target_is_back() -> None:
     target = Recorder(is_down=True)
-    state = tell_of_outage(tell_of_outage("", "refused", [target]), "refused", [target])
+    state = notify_of_outage(notify_of_outage("", "refused", [target]), "refused", [target])
     target.is_down = False
-    assert tell_of_outage(state, "refused", [target]) == "told"
+    assert notify_of_outage(state, "refused", [target]) == "told"
     assert len(target.messages) == 1
 
 

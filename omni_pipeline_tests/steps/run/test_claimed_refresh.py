@@ -9,14 +9,14 @@ from psycopg import Connection
 from omni_pipeline.domain.chunks.chunking import make_chunker
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, PermanentError, TemporaryError
 from omni_pipeline.steps.crawl.raw_pages import crawl
-from omni_pipeline.steps.crawl.removal import Losses, Move, Retired, retire
+from omni_pipeline.steps.crawl.removal import Losses, Move, Removed, remove_pages
 from omni_pipeline.steps.index.chunks import stage_chunks
 from omni_pipeline.steps.index.embeddings import embed_and_publish
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.crawl import frontier
-from omni_pipeline.store.crawl.raw_pages import Evidence
+from omni_pipeline.store.crawl.raw_pages import RemovalEvidence
 from omni_pipeline.store.jobs import crawl_jobs, domains
-from omni_pipeline_tests.steps.conftest import CountingDoor, Pipeline
+from omni_pipeline_tests.steps.conftest import CountingClient, Pipeline
 
 PAGE = "/docs/watering.html"
 ROWS = (
@@ -32,7 +32,7 @@ def edit(pipeline: Pipeline, path: str, old: str, new: str) -> None:
 
 
 def moved_to(url: str) -> Move:
-    return Move(target=url, evidence=Evidence(reason="moved", http_status=301))
+    return Move(target=url, evidence=RemovalEvidence(reason="moved", http_status=301))
 
 
 def test_a_refresh_makes_every_page_of_the_site_searchable(pipeline: Pipeline) -> None:
@@ -44,7 +44,7 @@ def test_a_refresh_makes_every_page_of_the_site_searchable(pipeline: Pipeline) -
         crawled.pages_changed + crawled.pages_gone + crawled.pages_failed + crawled.pages_skipped
     )
     assert report.embeddings.chunks_live == report.embeddings.embeddings_live > 20
-    assert report.embeddings.chunks_embedded == len(pipeline.door.texts)
+    assert report.embeddings.chunks_embedded == len(pipeline.client.texts)
     assert pipeline.violations() == []
 
 
@@ -53,7 +53,7 @@ def test_a_second_refresh_pays_nothing_and_writes_no_chunk_or_vector(pipeline: P
     pipeline.refresh()
     before = pipeline.query(ROWS)
     report = pipeline.refresh(force_rescrape=True)
-    assert pipeline.door.texts == []
+    assert pipeline.client.texts == []
     assert report.embeddings.pages_published == 0
     assert pipeline.query(ROWS) == before
     assert report.raw_pages.pages_unchanged == report.raw_pages.pages_live
@@ -86,7 +86,7 @@ def test_after_the_window_an_unchanged_page_costs_one_conditional_request(
     assert pipeline.site.count_by_status[304] == report.raw_pages.pages_live
     assert second.raw_pages.pages_unchanged == report.raw_pages.pages_live
     assert pipeline.query(ROWS) == before
-    assert pipeline.door.texts == []
+    assert pipeline.client.texts == []
 
 
 def test_editing_one_paragraph_embeds_exactly_the_chunks_whose_text_changed(
@@ -99,7 +99,7 @@ def test_editing_one_paragraph_embeds_exactly_the_chunks_whose_text_changed(
     report = pipeline.refresh(force_rescrape=True)
     changed = set(pipeline.published_texts(PAGE)) - set(before)
     assert changed
-    assert sorted(pipeline.door.texts) == sorted(changed)
+    assert sorted(pipeline.client.texts) == sorted(changed)
     assert report.embeddings.chunks_embedded == len(changed)
     replaced = set(pipeline.query(ROWS)) - rows
     assert len([row for row in replaced if row[0] == "vector"]) == len(changed)
@@ -170,8 +170,8 @@ def test_a_site_that_redirects_everything_to_its_home_page_loses_nothing(
     losses = Losses(moves=dict.fromkeys(urls, moved_to(home)))
     with pipeline.open() as refresh:
         refresh.write(frontier.open_crawl, is_forced=True, recency_seconds=0)
-        retired = refresh.write(retire, losses, start_url=home)
-    assert retired == Retired(pages_gone=0, pages_held=len(urls))
+        retired = refresh.write(remove_pages, losses, start_url=home)
+    assert retired == Removed(pages_gone=0, pages_held=len(urls))
     assert pipeline.violations() == []
 
 
@@ -181,9 +181,9 @@ def test_a_page_that_moved_leaves_when_its_new_place_is_live(pipeline: Pipeline)
     start = f"{pipeline.site.url}/"
     with pipeline.open() as refresh:
         nowhere = Losses(moves={old: moved_to(f"{pipeline.site.url}/not-yet-there.html")})
-        assert refresh.write(retire, nowhere, start_url=start).pages_gone == 0
+        assert refresh.write(remove_pages, nowhere, start_url=start).pages_gone == 0
         arrived = Losses(moves={old: moved_to(new)})
-        assert refresh.write(retire, arrived, start_url=start).pages_gone == 1
+        assert refresh.write(remove_pages, arrived, start_url=start).pages_gone == 1
     assert pipeline.published_texts(PAGE) == []
     assert pipeline.violations() == []
 
@@ -235,14 +235,14 @@ def test_the_page_limit_truncates_and_says_so(pipeline: Pipeline) -> None:
 
 def test_vectors_paid_for_before_a_failure_are_not_paid_for_again(pipeline: Pipeline) -> None:
     """A19: what was answered before the endpoint went away is kept."""
-    pipeline.door = CountingDoor(breaks_after=1)
+    pipeline.client = CountingClient(breaks_after=1)
     with pytest.raises(TemporaryError):
         pipeline.refresh()
-    paid = list(pipeline.door.texts)
+    paid = list(pipeline.client.texts)
     assert paid
-    pipeline.door = CountingDoor()
+    pipeline.client = CountingClient()
     pipeline.refresh()
-    assert not set(pipeline.door.texts) & set(paid)
+    assert not set(pipeline.client.texts) & set(paid)
     assert pipeline.violations() == []
 
 
@@ -251,7 +251,7 @@ def test_a_refused_text_keeps_only_its_own_page_back(pipeline: Pipeline) -> None
     pipeline.refresh()
     before = pipeline.published_texts(PAGE)
     edit(pipeline, PAGE, "suspends the plan", "suspends the UNSPEAKABLE plan")
-    pipeline.door = CountingDoor(refuses="UNSPEAKABLE")
+    pipeline.client = CountingClient(refuses="UNSPEAKABLE")
     report = pipeline.refresh(force_rescrape=True)
     assert report.embeddings.pages_failed == 1
     assert pipeline.published_texts(PAGE) == before
@@ -305,5 +305,5 @@ def test_every_step_may_run_twice(pipeline: Pipeline) -> None:
         for _ in range(2):
             clean_pages(refresh)
             stage_chunks(refresh, pipeline.model(), pipeline.chunker)
-            embed_and_publish(refresh, pipeline.model(), pipeline.door)
+            embed_and_publish(refresh, pipeline.model(), pipeline.client)
     assert pipeline.query(ROWS) == before

@@ -5,7 +5,7 @@ import pytest
 from omni_pipeline.domain.redaction import REDACTED, Redactor
 from omni_pipeline.errors import OmniError, TemporaryError
 from omni_pipeline.settings import EmbeddingSettings
-from omni_pipeline.steps.run.claimed_refresh import MOST_OF_AN_ERROR, describe
+from omni_pipeline.steps.run.claimed_refresh import MAX_OF_AN_ERROR, describe
 from omni_pipeline_tests.steps.conftest import Pipeline
 
 KEY = "sk-live-0123456789abcdef"
@@ -27,7 +27,7 @@ def test_an_error_is_stored_with_its_kind(error: BaseException, kind: str) -> No
 
 def test_an_error_of_any_length_is_stored_as_one_line() -> None:
     _, message = describe(ValueError("line\nline\x00" * 10_000), Redactor())
-    assert len(message) == MOST_OF_AN_ERROR
+    assert len(message) == MAX_OF_AN_ERROR
     assert message.isprintable()
 
 

@@ -40,7 +40,7 @@ def relay(database: Database) -> Iterator[Relay]:
 
 
 def lease_of(database: Database, run: Run, clock: Clock) -> Lease:
-    return Lease(database, run.holding, lease_seconds=90, heartbeat_seconds=15, clock=clock)
+    return Lease(database, run.claim, lease_seconds=90, heartbeat_seconds=15, clock=clock)
 
 
 def test_a_run_that_cannot_beat_stops_before_its_lease_runs_out(
@@ -77,7 +77,7 @@ def test_an_outage_of_the_beats_connection_alone_costs_no_job(
     database: Database, relay: Relay, run: Run
 ) -> None:
     """Fault A21: beats are tried again, nobody is reaped, and no second run is let in."""
-    lease = Lease(relay.database, run.holding, lease_seconds=12, heartbeat_seconds=0.1)
+    lease = Lease(relay.database, run.claim, lease_seconds=12, heartbeat_seconds=0.1)
     with lease:
         wait_for_beat(run)
         relay.go_down()
@@ -92,8 +92,8 @@ def test_an_outage_of_the_beats_connection_alone_costs_no_job(
 
 
 def wait_for_beat(run: Run) -> None:
-    before = read_job(run.conn, run.holding)["heartbeat_at"]
+    before = read_job(run.conn, run.claim)["heartbeat_at"]
     deadline = time.monotonic() + 20
-    while read_job(run.conn, run.holding)["heartbeat_at"] == before:
+    while read_job(run.conn, run.claim)["heartbeat_at"] == before:
         assert time.monotonic() < deadline, "no beat came"
         time.sleep(0.05)

@@ -13,7 +13,7 @@ from omni_pipeline.errors import LeaseLostError
 from omni_pipeline.steps.run.lease import EXIT_LEASE_LOST, Lease
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline_tests.store.conftest import claim, register
+from omni_pipeline_tests.store.conftest import claim_domain, register
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -127,8 +127,8 @@ def test_a_lease_that_somebody_else_ended_is_lost_at_the_next_beat(
     database: Database, conn: Connection
 ) -> None:
     """B3, P3: not only when the trust in it runs out."""
-    holding = claim(conn)
-    with Lease(database, holding, lease_seconds=90, heartbeat_seconds=0.05) as lease:
-        crawl_jobs.reap(conn, lease_seconds=90, dead_job_ids=[holding.job_id])
+    claim = claim_domain(conn)
+    with Lease(database, claim, lease_seconds=90, heartbeat_seconds=0.05) as lease:
+        crawl_jobs.reap(conn, lease_seconds=90, dead_job_ids=[claim.job_id])
         with pytest.raises(LeaseLostError, match="ended by the reaper"):
             check_until_lost(lease)

@@ -12,7 +12,7 @@ from omni_pipeline.steps.run.reaper import is_dead_here, reap_lost_jobs, this_wo
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
-from omni_pipeline_tests.store.conftest import claim, register
+from omni_pipeline_tests.store.conftest import claim_domain, register
 
 SAY_WHO = "from omni_pipeline.steps.run.reaper import this_worker; print(this_worker())"
 
@@ -45,8 +45,8 @@ def test_the_job_of_a_process_that_died_is_ended_at_once(
 ) -> None:
     """B2: its lease is not waited for; who lives is left alone."""
     register(conn, "b.test")
-    lost = claim(conn, request=Request(run_id="run-1", worker=dead_worker))
-    claim(conn, "b.test", Request(run_id="run-2", worker=this_worker()))
+    lost = claim_domain(conn, request=Request(run_id="run-1", worker=dead_worker))
+    claim_domain(conn, "b.test", Request(run_id="run-2", worker=this_worker()))
     assert is_dead_here(dead_worker)
     ended = reap_lost_jobs(session, lease_seconds=90)
     assert [(job.job_id, job.run_id) for job in ended] == [(lost.job_id, "run-1")]
@@ -56,7 +56,7 @@ def test_a_lock_that_outlives_its_dead_process_for_a_moment_is_waited_for(
     conn: Connection, session: Session, dead_worker: str
 ) -> None:
     """The server takes a moment to notice that a client was killed in its transaction."""
-    lost = claim(conn, request=Request(run_id=None, worker=dead_worker))
+    lost = claim_domain(conn, request=Request(run_id=None, worker=dead_worker))
     with conn.transaction():
         conn.execute("SELECT FROM domains FOR SHARE")
         ended: list[int] = []
@@ -76,7 +76,7 @@ def test_a_lock_that_stays_is_left_to_the_next_look(
     conn: Connection, session: Session, dead_worker: str
 ) -> None:
     """B2: the reaper has other domains to look after."""
-    claim(conn, request=Request(run_id=None, worker=dead_worker))
+    claim_domain(conn, request=Request(run_id=None, worker=dead_worker))
     with conn.transaction():
         conn.execute("SELECT FROM domains FOR SHARE")
         assert reap_lost_jobs(session, lease_seconds=90) == []

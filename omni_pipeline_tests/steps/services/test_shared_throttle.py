@@ -1,4 +1,4 @@
-"""The embedding door as all runs share it: what one run is told, the others need not ask.
+"""The embedding client as all runs share it: what one run is told, the others need not ask.
 
 Each run is a thread with a session of its own: to Postgres and to the endpoint, a process.
 """
@@ -14,20 +14,20 @@ import pytest
 
 from omni_pipeline.domain.embedding.lexical_vectors import LEXICAL_DIMENSIONS
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
-from omni_pipeline.gateways.embedding.client import EmbeddingDoor, open_embedding_door
+from omni_pipeline.gateways.embedding.client import EmbeddingClient, open_embedding_client
 from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings, Settings
-from omni_pipeline.steps.services.services import Tools
+from omni_pipeline.steps.services.services import Services
 from omni_pipeline.steps.services.shared_throttle import (
-    SharedTurnstile,
+    SharedThrottle,
     endpoint_of,
-    open_turnstile,
+    open_throttle,
     reopen,
 )
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline.store.usage import rate_limits
-from omni_pipeline.store.usage.circuit_breakers import MOST_FAILURES
+from omni_pipeline.store.usage.circuit_breakers import MAX_FAILURES
 from omni_pipeline.store.usage.rate_limits import Limit
 from omni_pipeline_tests import embedding_server as behave
 from omni_pipeline_tests.embedding_server import (
@@ -41,12 +41,12 @@ from omni_pipeline_tests.embedding_server import (
 KEY = "canary-9f8a7b6c5d"
 TEXTS = ["alpha one", "beta two"]
 
-QUICK = RetryPolicy(attempts=5, first_seconds=0.01, longest_seconds=0.05, total_seconds=10.0)
+QUICK = RetryPolicy(attempts=5, first_seconds=0.01, max_seconds=0.05, total_seconds=10.0)
 
 
 @dataclass(kw_only=True)
 class Runs:
-    """Opens the door for one run after another."""
+    """Opens the client for one run after another."""
 
     database: Database
     resources: ExitStack
@@ -63,15 +63,15 @@ class Runs:
         )
 
     def open(
-        self, *, key: str = KEY, per_minute: int | None = None, most_breaker_seconds: float = 0.0
-    ) -> EmbeddingDoor:
+        self, *, key: str = KEY, per_minute: int | None = None, max_breaker_seconds: float = 0.0
+    ) -> EmbeddingClient:
         settings = self.settings(key=key, per_minute=per_minute)
         session = Session(self.database)
         self.resources.callback(session.close)
         limit = Limit(endpoint=endpoint_of(settings), model=MODEL, requests_per_minute=per_minute)
-        turnstile = SharedTurnstile(session, limit, most_breaker_seconds=most_breaker_seconds)
-        door = open_embedding_door(settings, turnstile=turnstile, retry=QUICK)
-        return self.resources.enter_context(door)
+        throttle = SharedThrottle(session, limit, max_breaker_seconds=max_breaker_seconds)
+        client = open_embedding_client(settings, throttle=throttle, retry=QUICK)
+        return self.resources.enter_context(client)
 
     def behave(self, *script: Behaviour, otherwise: Behaviour = behave.ok) -> None:
         """What the endpoint does from now on; ``arrivals`` gets the moment of every call."""
@@ -112,10 +112,10 @@ def failure_of(act: Callable[[], object]) -> OmniError:
     return caught.value
 
 
-def outcome_of(door: EmbeddingDoor) -> str:
+def outcome_of(client: EmbeddingClient) -> str:
     """The kind of the error, or fine."""
     try:
-        door.embed(TEXTS)
+        client.embed(TEXTS)
     except OmniError as error:
         return error.kind
     return "fine"
@@ -127,13 +127,13 @@ def outcome_of(door: EmbeddingDoor) -> str:
 def test_when_one_run_is_told_to_wait_no_run_asks_before(runs: Runs) -> None:
     """C1: the limit is lowered for all; the server sees each run's attempts and no others."""
     runs.behave(behave.throttled(retry_after_ms="700"))
-    doors = [runs.open() for _ in range(4)]
+    clients = [runs.open() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        first = pool.submit(outcome_of, doors[0])
+        first = pool.submit(outcome_of, clients[0])
         while not runs.arrivals:
             time.sleep(0.005)
         time.sleep(0.1)
-        outcomes = [*pool.map(outcome_of, doors[1:]), first.result()]
+        outcomes = [*pool.map(outcome_of, clients[1:]), first.result()]
     assert outcomes == ["fine"] * 4
     told, *others = runs.arrivals
     assert len(others) == 4
@@ -145,8 +145,8 @@ def test_a_long_wish_to_be_left_alone_parks_every_run_without_a_request(runs: Ru
     runs.behave(otherwise=behave.throttled(retry_after="3600"))
     started = time.monotonic()
     for _ in range(3):
-        door = runs.open()
-        error = failure_of(lambda door=door: door.embed(TEXTS))  # type: ignore[misc]
+        client = runs.open()
+        error = failure_of(lambda client=client: client.embed(TEXTS))  # type: ignore[misc]
         assert isinstance(error, TemporaryError)
         assert error.kind == "throttled"
         assert error.retry_after_seconds is not None
@@ -166,9 +166,9 @@ def test_a_429_that_says_no_time_pauses_all_runs_for_a_moment(runs: Runs) -> Non
 def test_the_endpoint_never_sees_more_than_its_limit_and_no_time_is_wasted(runs: Runs) -> None:
     """C21: ten runs, 600 requests a minute: 10 a second, and those of a burst."""
     runs.behave()
-    doors = [runs.open(per_minute=600) for _ in range(10)]
+    clients = [runs.open(per_minute=600) for _ in range(10)]
     with ThreadPoolExecutor(10) as pool:
-        outcomes = list(pool.map(lambda door: [outcome_of(door) for _ in range(7)], doors))
+        outcomes = list(pool.map(lambda client: [outcome_of(client) for _ in range(7)], clients))
     assert outcomes == [["fine"] * 7] * 10
     first, *_, last = runs.arrivals
     for number, moment in enumerate(runs.arrivals, 1):
@@ -181,8 +181,8 @@ def test_a_queue_that_is_too_long_is_not_joined(runs: Runs) -> None:
     session = Session(runs.database)
     runs.resources.callback(session.close)
     limit = Limit(endpoint="e", model="m", tokens_per_minute=1000)
-    turnstile = SharedTurnstile(session, limit, most_wait_seconds=60.0)
-    error = failure_of(lambda: turnstile.enter(5_000))
+    throttle = SharedThrottle(session, limit, max_wait_seconds=60.0)
+    error = failure_of(lambda: throttle.enter(5_000))
     assert error.kind == "throttled"
     assert "OMNI_EMBEDDING_TOKENS_PER_MINUTE" in str(error)
 
@@ -199,9 +199,9 @@ def test_a_turn_that_a_pause_took_back_is_waited_for_again(runs: Runs) -> None:
             session.run(lambda conn: rate_limits.pause(conn, limit, seconds=40))
         waits.append(seconds)
 
-    turnstile = SharedTurnstile(session, limit, sleep=sleep)
-    turnstile.enter(1)
-    turnstile.enter(1)
+    throttle = SharedThrottle(session, limit, sleep=sleep)
+    throttle.enter(1)
+    throttle.enter(1)
     assert waits == pytest.approx([6, 40], abs=1)
 
 
@@ -215,19 +215,19 @@ def test_after_five_failures_nobody_asks_until_one_probe_has_answered(
     """C4."""
     runs.behave(otherwise=behave.failing(status))
     assert outcome_of(runs.open()) == "transient.embed_server"
-    assert len(runs.arrivals) == MOST_FAILURES
+    assert len(runs.arrivals) == MAX_FAILURES
 
     others = [runs.open() for _ in range(5)]
-    assert [outcome_of(door) for door in others] == ["transient.embed_breaker"] * 5
-    assert len(runs.arrivals) == MOST_FAILURES, "the rate while it is open is 0"
+    assert [outcome_of(client) for client in others] == ["transient.embed_breaker"] * 5
+    assert len(runs.arrivals) == MAX_FAILURES, "the rate while it is open is 0"
 
     runs.let_breaker_rest()
     assert outcome_of(others[0]) == "transient.embed_breaker"
-    assert len(runs.arrivals) == MOST_FAILURES + 1, "one probe, and it opened the breaker again"
+    assert len(runs.arrivals) == MAX_FAILURES + 1, "one probe, and it opened the breaker again"
 
     runs.behave()
     runs.let_breaker_rest()
-    assert [outcome_of(door) for door in others] == ["fine"] * 5
+    assert [outcome_of(client) for client in others] == ["fine"] * 5
 
 
 def test_failures_of_several_runs_count_together(runs: Runs) -> None:
@@ -236,7 +236,7 @@ def test_failures_of_several_runs_count_together(runs: Runs) -> None:
     with ThreadPoolExecutor(10) as pool:
         outcomes = set(pool.map(outcome_of, [runs.open() for _ in range(10)]))
     assert outcomes <= {"transient.embed_server", "transient.embed_breaker"}
-    assert MOST_FAILURES <= len(runs.arrivals) <= MOST_FAILURES + 9, "9 may be under way"
+    assert MAX_FAILURES <= len(runs.arrivals) <= MAX_FAILURES + 9, "9 may be under way"
 
 
 def test_a_run_outlives_an_outage_of_half_a_minute(runs: Runs) -> None:
@@ -247,9 +247,9 @@ def test_a_run_outlives_an_outage_of_half_a_minute(runs: Runs) -> None:
     runs.execute(
         b"UPDATE provider_breakers SET opened_until = clock_timestamp() + interval '0.4 s'"
     )
-    doors = [runs.open(most_breaker_seconds=10.0) for _ in range(5)]
+    clients = [runs.open(max_breaker_seconds=10.0) for _ in range(5)]
     with ThreadPoolExecutor(5) as pool:
-        assert list(pool.map(outcome_of, doors)) == ["fine"] * 5
+        assert list(pool.map(outcome_of, clients)) == ["fine"] * 5
 
 
 def test_an_endpoint_that_cannot_be_reached_opens_the_breaker_too(runs: Runs) -> None:
@@ -262,7 +262,7 @@ def test_an_endpoint_that_cannot_be_reached_opens_the_breaker_too(runs: Runs) ->
 def test_a_refused_text_says_nothing_against_the_endpoint(runs: Runs) -> None:
     """C17."""
     runs.behave(otherwise=behave.refusing(lambda text: text == TEXTS[0]))
-    for _ in range(MOST_FAILURES):
+    for _ in range(MAX_FAILURES):
         assert [one.kind for one in runs.open().embed(TEXTS).refused] == [
             "permanent.input_too_long"
         ]
@@ -288,8 +288,8 @@ def test_ten_runs_ask_an_endpoint_that_refuses_the_account_once(
     """C3, C18: all of them are told why, none of them is told the key (S71)."""
     runs.behave(otherwise=behaviour)
     for _ in range(10):
-        door = runs.open()
-        error = failure_of(lambda door=door: door.embed(TEXTS))  # type: ignore[misc]
+        client = runs.open()
+        error = failure_of(lambda client=client: client.embed(TEXTS))  # type: ignore[misc]
         assert isinstance(error, PermanentError)
         assert error.kind == kind
         assert words in str(error)
@@ -353,8 +353,8 @@ def test_an_endpoint_thirty_times_slower_is_waited_for(runs: Runs) -> None:
         behave.ok(exchange)
 
     runs.behave(otherwise=slow)
-    door = runs.open()
-    assert [outcome_of(door) for _ in range(MOST_FAILURES + 1)] == ["fine"] * 6
+    client = runs.open()
+    assert [outcome_of(client) for _ in range(MAX_FAILURES + 1)] == ["fine"] * 6
     assert runs.texts_of_breakers() == "[]"
 
 
@@ -365,15 +365,15 @@ def test_the_model_inside_the_process_asks_neither_limit_nor_breaker(tmp_path: P
         embedding=EmbeddingSettings(model=f"lexical-hash-{LEXICAL_DIMENSIONS}"),
     )
     with ExitStack() as resources:
-        tools = Tools(settings, nowhere, resources)
-        assert tools.embed(TEXTS).requests == 1
+        services = Services(settings, nowhere, resources)
+        assert services.embed(TEXTS).requests == 1
 
 
 def test_the_limits_of_an_endpoint_come_from_the_settings(runs: Runs) -> None:
     session = Session(runs.database)
     runs.resources.callback(session.close)
     settings = replace(runs.settings(), requests_per_minute=60, tokens_per_minute=70)
-    open_turnstile(session, settings, MODEL).enter(5)
+    open_throttle(session, settings, MODEL).enter(5)
     with runs.database.connect() as conn:
         [(endpoint, model)] = conn.execute(b"SELECT endpoint, model FROM rate_limits").fetchall()
     assert model == MODEL

@@ -107,7 +107,7 @@ def test_one_page_more_changes_no_other_text(site: ScriptedSite, crawler: Crawle
 def test_another_decision_reaches_pages_that_nobody_edited_at_a_bounded_pace(
     site: ScriptedSite, crawler: Crawler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cleaned_pages, "MOST_CAUGHT_UP_OF_FEW", 4)
+    monkeypatch.setattr(cleaned_pages, "MAX_CAUGHT_UP_OF_FEW", 4)
     site.pages.update({path: bare(path, menu="", footer="") for path in ("/", *PATHS)})
     refresh(crawler)
     site.pages.update({path: bare(path, footer="") for path in PATHS[:10]})
@@ -224,7 +224,7 @@ def test_workers_clean_to_the_same_texts(
 ) -> None:
     with crawler.open() as opened, crawler.web() as web:
         crawl(opened, web, user_agent="omni_pipeline/0.1")
-        clean_pages(opened, CleaningLimits(fewest_bytes=0))
+        clean_pages(opened, CleaningLimits(min_bytes=0))
     pooled = texts(crawler)
     crawler.query("DELETE FROM cleaned_pages RETURNING 1")
     refresh(crawler)

@@ -12,7 +12,7 @@ from omni_pipeline.store.catalogue import companies, price_snapshots, products
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.jobs import domains
 from omni_pipeline_tests.store.catalogue.product_fixtures import price, put_on_shelf
-from omni_pipeline_tests.store.conftest import MISSING, Run, claim, count
+from omni_pipeline_tests.store.conftest import MISSING, Run, claim_domain, count
 
 SNAPSHOT: LiteralString = """
     INSERT INTO price_snapshots (
@@ -22,7 +22,7 @@ SNAPSHOT: LiteralString = """
 
 def next_job(run: Run) -> Run:
     run.finish()
-    return Run(conn=run.conn, holding=claim(run.conn), model=run.model)
+    return Run(conn=run.conn, claim=claim_domain(run.conn), model=run.model)
 
 
 def current(conn: Connection) -> list[str]:
@@ -87,7 +87,7 @@ def test_history_can_neither_be_rewritten_nor_filled_with_nonsense(
 
 def test_history_goes_with_its_domain(run: Run, lamp: int) -> None:
     price(run, lamp, "10")
-    domains.remove(run.conn, run.holding.host)
+    domains.remove(run.conn, run.claim.host)
     assert count(run.conn, "SELECT count(*) FROM price_snapshots") == 0
     assert count(run.conn, "SELECT count(*) FROM products") == 0
 
@@ -95,7 +95,7 @@ def test_history_goes_with_its_domain(run: Run, lamp: int) -> None:
 def test_a_page_that_leaves_takes_its_product_along_in_one_transaction(run: Run, lamp: int) -> None:
     """D6, I38"""
     with run.fenced():
-        raw_pages.retire(run.conn, run.holding, {"https://a.test/p": MISSING})
+        raw_pages.remove_pages(run.conn, run.claim, {"https://a.test/p": MISSING})
         assert status(run.conn, lamp)[0] == "delisted"
 
 
@@ -103,15 +103,15 @@ def test_a_product_that_another_page_shows_moves_there_instead(run: Run) -> None
     first, second = run.save_pages("p", "q")
     lamp, fuse = put_on_shelf(run, first, "lamp"), put_on_shelf(run, second, "fuse")
     run.conn.execute(
-        "INSERT INTO product_sightings SELECT page_id, 1, domain_id, %s, false,"
-        ' shown || \'{"name": "lamp"}\' FROM product_sightings WHERE product_id = %s',
+        "INSERT INTO product_listings SELECT page_id, 1, domain_id, %s, false,"
+        ' shown || \'{"name": "lamp"}\' FROM product_listings WHERE product_id = %s',
         [lamp, fuse],
     )
     with run.fenced():
-        raw_pages.retire(run.conn, run.holding, {"https://a.test/p": MISSING})
+        raw_pages.remove_pages(run.conn, run.claim, {"https://a.test/p": MISSING})
     assert status(run.conn, lamp) == ("listed", second)
     with run.fenced():
-        raw_pages.retire(run.conn, run.holding, {"https://a.test/q": MISSING})
+        raw_pages.remove_pages(run.conn, run.claim, {"https://a.test/q": MISSING})
     assert {status(run.conn, lamp)[0], status(run.conn, fuse)[0]} == {"delisted"}
 
 
@@ -120,13 +120,13 @@ def test_two_pages_that_leave_at_once_leave_no_product_on_either(run: Run) -> No
     first, second = run.save_pages("p", "q")
     lamp, fuse = put_on_shelf(run, first, "lamp"), put_on_shelf(run, second, "fuse")
     run.conn.execute(
-        "INSERT INTO product_sightings SELECT page_id, 1, domain_id, %s, false, shown"
-        " FROM product_sightings WHERE product_id = %s",
+        "INSERT INTO product_listings SELECT page_id, 1, domain_id, %s, false, shown"
+        " FROM product_listings WHERE product_id = %s",
         [lamp, fuse],
     )
     gone = {f"https://a.test/{path}": MISSING for path in "pq"}
     with run.fenced():
-        raw_pages.retire(run.conn, run.holding, gone)
+        raw_pages.remove_pages(run.conn, run.claim, gone)
     assert {status(run.conn, lamp)[0], status(run.conn, fuse)[0]} == {"delisted"}
 
 
@@ -147,7 +147,7 @@ def test_a_merged_product_leaves_its_history_to_the_other(run: Run) -> None:
         products.merge(run.conn, {twin: lamp})
     amounts = [str(one.price_amount) for one in price_snapshots.history(run.conn, lamp)]
     assert amounts == ["10", "11"]
-    assert [one.product_id for one in products.list_products(run.conn, run.holding.domain_id)] == [
+    assert [one.product_id for one in products.list_products(run.conn, run.claim.domain_id)] == [
         lamp
     ]
 
@@ -156,6 +156,6 @@ def test_a_profile_is_written_when_it_says_something_else(run: Run) -> None:
     evidence = {"name": Evidence(source=Source.JSON_LD, confidence=0.95)}
     company = Company(name="Fernhill", social_links=("https://x.com/f",), evidence=evidence)
     with run.fenced():
-        assert companies.save(run.conn, run.holding, company)
-        assert not companies.save(run.conn, run.holding, company)
-    assert companies.find(run.conn, run.holding.domain_id) == company
+        assert companies.save(run.conn, run.claim, company)
+        assert not companies.save(run.conn, run.claim, company)
+    assert companies.find(run.conn, run.claim.domain_id) == company

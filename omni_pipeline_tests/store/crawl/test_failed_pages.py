@@ -16,16 +16,16 @@ ROOT = f"https://{HOST}/"
 def fail(run: Run, *paths: str, stage: str = "fetch", kind: str = "transient.timeout") -> None:
     failures = [Failure(url=ROOT + path, kind=kind, reason=f"{kind} of {path}") for path in paths]
     with run.fenced():
-        failed_pages.record(run.conn, run.holding, stage, failures)
+        failed_pages.record(run.conn, run.claim, stage, failures)
 
 
 def resolve(run: Run, *paths: str, stages: tuple[str, ...] = ("fetch",)) -> None:
     with run.fenced():
-        failed_pages.resolve(run.conn, run.holding, [ROOT + path for path in paths], *stages)
+        failed_pages.resolve(run.conn, run.claim, [ROOT + path for path in paths], *stages)
 
 
 def open_failures(run: Run) -> list[OpenFailure]:
-    return failed_pages.list_open(run.conn, run.holding.domain_id)
+    return failed_pages.list_open(run.conn, run.claim.domain_id)
 
 
 def wait_of(failure: OpenFailure) -> timedelta:
@@ -38,7 +38,7 @@ def make_due(run: Run) -> None:
 
 
 def due(run: Run, *, is_forced: bool = False) -> list[str]:
-    urls = failed_pages.due_for_retry(run.conn, run.holding, is_forced=is_forced)
+    urls = failed_pages.due_for_retry(run.conn, run.claim, is_forced=is_forced)
     return [url.removeprefix(ROOT) for url in urls]
 
 
@@ -49,7 +49,7 @@ def test_a_failure_says_where_why_and_when_it_is_tried_again(run: Run) -> None:
     assert (failure.url, failure.stage, failure.attempts) == (ROOT + "p", "fetch", 1)
     assert (failure.error_kind, failure.error) == ("transient.timeout", "transient.timeout of p")
     assert wait_of(failure) == timedelta(hours=1)
-    assert count(run.conn, "SELECT job_id FROM failed_pages") == run.holding.job_id
+    assert count(run.conn, "SELECT job_id FROM failed_pages") == run.claim.job_id
 
 
 def test_a_repeated_failure_counts_up_and_waits_twice_as_long_up_to_a_week(run: Run) -> None:
@@ -71,7 +71,7 @@ def test_the_newest_reason_and_job_stand_and_the_first_time_stays(run: Run) -> N
     (failure,) = open_failures(run)
     assert (failure.error_kind, failure.attempts) == ("transient.refused", 2)
     query = "SELECT count(*) FROM failed_pages WHERE job_id = %s AND first_failed_at = '2026-01-01'"
-    assert count(run.conn, query, successor.holding.job_id) == 1
+    assert count(run.conn, query, successor.claim.job_id) == 1
 
 
 def test_a_permanent_failure_is_not_tried_again_by_itself(run: Run) -> None:
@@ -150,7 +150,7 @@ def test_no_failures_is_no_work(run: Run) -> None:
 def test_the_newest_failures_are_listed_first_and_no_more_than_asked(run: Run) -> None:
     for path in ("a", "b", "c"):
         fail(run, path)
-    newest = failed_pages.list_open(run.conn, run.holding.domain_id, most=2)
+    newest = failed_pages.list_open(run.conn, run.claim.domain_id, limit=2)
     assert [failure.url for failure in newest] == [ROOT + "c", ROOT + "b"]
 
 
@@ -170,9 +170,9 @@ def test_a_person_makes_every_open_failure_due_permanent_ones_too(run: Run) -> N
     fail(run, "done")
     resolve(run, "done")
     assert due(run) == []
-    assert failed_pages.make_due(run.conn, run.holding.domain_id) == 2
+    assert failed_pages.make_due(run.conn, run.claim.domain_id) == 2
     assert due(run) == ["waits", "permanent"]
-    assert failed_pages.make_due(run.conn, run.holding.domain_id) == 2, "twice is as good as once"
+    assert failed_pages.make_due(run.conn, run.claim.domain_id) == 2, "twice is as good as once"
 
 
 def test_only_the_asked_stage_and_domain_are_made_due(run: Run) -> None:
@@ -180,7 +180,7 @@ def test_only_the_asked_stage_and_domain_are_made_due(run: Run) -> None:
     fail(run, "p")
     fail(run, "p", stage="embed", kind="permanent.input_refused")
     fail(other, "p")
-    assert failed_pages.make_due(run.conn, run.holding.domain_id, stage="embed") == 1
+    assert failed_pages.make_due(run.conn, run.claim.domain_id, stage="embed") == 1
     assert (due(run), due(other)) == ([], [])
     assert failed_pages.make_due(run.conn) == 3, "without a domain: all of them"
     assert due(other) != []
@@ -188,7 +188,7 @@ def test_only_the_asked_stage_and_domain_are_made_due(run: Run) -> None:
 
 def test_a_failure_that_was_made_due_and_fails_again_waits_again(run: Run) -> None:
     fail(run, "p", kind="permanent.gone_wrong")
-    failed_pages.make_due(run.conn, run.holding.domain_id)
+    failed_pages.make_due(run.conn, run.claim.domain_id)
     fail(run, "p", kind="permanent.gone_wrong")
     (failure,) = open_failures(run)
     assert (failure.attempts, failure.next_try_at) == (2, None)
@@ -201,7 +201,7 @@ def test_failures_are_listed_and_counted_over_all_domains_or_by_stage(run: Run) 
     fail(other, "r")
     hosts = [failure.host for failure in failed_pages.list_open(run.conn)]
     assert hosts == [HOST, HOST, HOST, "b.test"]
-    only = failed_pages.list_open(run.conn, run.holding.domain_id, stage="clean", most=None)
+    only = failed_pages.list_open(run.conn, run.claim.domain_id, stage="clean", limit=None)
     assert [(failure.host, failure.stage) for failure in only] == [(HOST, "clean")]
     assert failed_pages.count_open(run.conn) == {"clean": 1, "fetch": 3}
-    assert failed_pages.count_open(run.conn, other.holding.domain_id) == {"fetch": 1}
+    assert failed_pages.count_open(run.conn, other.claim.domain_id) == {"fetch": 1}

@@ -28,7 +28,7 @@ ROOT = f"https://{HOST}/"
 def open_crawl(run: Run, *, is_forced: bool = False, recency_seconds: float = DAY) -> None:
     with run.fenced():
         frontier.open_crawl(
-            run.conn, run.holding, is_forced=is_forced, recency_seconds=recency_seconds
+            run.conn, run.claim, is_forced=is_forced, recency_seconds=recency_seconds
         )
 
 
@@ -44,7 +44,7 @@ def add(
     with run.fenced():
         return frontier.add_urls(
             run.conn,
-            run.holding,
+            run.claim,
             depth_by_url,
             source=source,
             is_forced=is_forced,
@@ -55,17 +55,17 @@ def add(
 def settle(run: Run, outcome: str, *paths: str) -> None:
     with run.fenced():
         outcomes = dict.fromkeys((ROOT + path for path in paths), outcome)
-        frontier.settle(run.conn, run.holding, outcomes)
+        frontier.settle(run.conn, run.claim, outcomes)
 
 
-def queue(run: Run, after_id: int = 0, most: int = 100) -> list[str]:
-    batch = frontier.next_batch(run.conn, run.holding, after_id=after_id, most=most)
+def queue(run: Run, after_id: int = 0, limit: int = 100) -> list[str]:
+    batch = frontier.next_batch(run.conn, run.claim, after_id=after_id, limit=limit)
     return [due.url.removeprefix(ROOT) for due in batch]
 
 
 def save(run: Run, *paths: str) -> None:
     with run.fenced():
-        raw_pages.save(run.conn, run.holding, [new_body(ROOT + path, path) for path in paths])
+        raw_pages.save(run.conn, run.claim, [new_body(ROOT + path, path) for path in paths])
 
 
 def age(conn: Connection, seconds: float, paths: Iterable[str]) -> None:
@@ -78,7 +78,7 @@ def age(conn: Connection, seconds: float, paths: Iterable[str]) -> None:
 
 def lose_and_start_again(run: Run) -> Run:
     """What a kill -9 leaves: no word from the worker; then the reaper and the next run."""
-    lost = crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.holding.job_id])
+    lost = crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.claim.job_id])
     assert len(lost) == 1
     return start_run(run.conn)
 
@@ -91,9 +91,9 @@ def test_urls_are_queued_once_in_the_order_they_were_found(run: Run) -> None:
     assert not add(run, "c", "a", "b")
     assert not add(run, "a", "d", "c", depth=5)
     assert queue(run) == ["c", "a", "b", "d"]
-    first = frontier.next_batch(run.conn, run.holding, after_id=0, most=2)
+    first = frontier.next_batch(run.conn, run.claim, after_id=0, limit=2)
     assert [due.depth for due in first] == [0, 0], "the depth first met stays"
-    assert queue(run, after_id=first[-1].id, most=1) == ["b"]
+    assert queue(run, after_id=first[-1].id, limit=1) == ["b"]
 
 
 def test_a_url_that_was_settled_is_not_queued_again(run: Run) -> None:
@@ -120,9 +120,9 @@ def test_a_due_page_carries_the_validators_of_the_body_we_hold(run: Run) -> None
     open_crawl(run, is_forced=True)
     save(run, "gone")
     with run.fenced():
-        raw_pages.retire(run.conn, run.holding, {ROOT + "gone": MISSING})
+        raw_pages.remove_pages(run.conn, run.claim, {ROOT + "gone": MISSING})
     add(run, "new", "gone")
-    held, new, gone = frontier.next_batch(run.conn, run.holding, after_id=0, most=9)
+    held, new, gone = frontier.next_batch(run.conn, run.claim, after_id=0, limit=9)
     assert (held.is_held, held.etag, held.last_modified) == (True, '"4"', None)
     assert (new.is_held, new.etag) == (False, None)
     assert (gone.is_held, gone.etag) == (False, None), "a page that was gone is like a new one"
@@ -131,9 +131,9 @@ def test_a_due_page_carries_the_validators_of_the_body_we_hold(run: Run) -> None
 def test_the_frontier_of_one_domain_is_not_the_others(run: Run) -> None:
     other = start_run(run.conn, "b.test")
     add(run, "a")
-    assert frontier.next_batch(run.conn, other.holding, after_id=0, most=9) == []
+    assert frontier.next_batch(run.conn, other.claim, after_id=0, limit=9) == []
     with other.fenced():
-        frontier.close_crawl(run.conn, other.holding, is_truncated=False)
+        frontier.close_crawl(run.conn, other.claim, is_truncated=False)
     assert queue(run) == ["a"]
 
 
@@ -153,7 +153,7 @@ def test_a_page_checked_inside_the_recency_window_is_skipped(run: Run) -> None:
     age(run.conn, DAY + 60, ["old"])
     open_crawl(run)
     assert queue(run) == ["old"]
-    assert frontier.urls_with_outcome(run.conn, run.holding, "skipped") == [ROOT + "recent"]
+    assert frontier.urls_with_outcome(run.conn, run.claim, "skipped") == [ROOT + "recent"]
 
 
 def test_a_forced_crawl_fetches_every_page(run: Run) -> None:
@@ -168,7 +168,7 @@ def test_a_page_that_is_gone_is_not_due(run: Run) -> None:
     """A12"""
     save(run, "here", "gone")
     with run.fenced():
-        raw_pages.retire(run.conn, run.holding, {ROOT + "gone": MISSING})
+        raw_pages.remove_pages(run.conn, run.claim, {ROOT + "gone": MISSING})
     open_crawl(run, is_forced=True)
     assert queue(run) == ["here"]
 
@@ -190,7 +190,7 @@ def test_a_killed_crawl_goes_on_where_it_stopped(run: Run) -> None:
     assert queue(successor) == ["b", "c"], "why b was to leave, only the killed crawl knew"
     assert not add(successor, "a", "known", "d")
     assert queue(successor) == ["b", "c", "d"]
-    totals = frontier.count(run.conn, successor.holding)
+    totals = frontier.count(run.conn, successor.claim)
     assert (totals.changed, totals.skipped) == (2, 0), "what was fetched counts as fetched"
 
 
@@ -263,12 +263,12 @@ def test_a_resumed_crawl_tries_the_failed_urls_again_when_they_are_due(run: Run)
     settle(run, "failed", "down", "later")
     failure = Failure(url=ROOT + "down", kind="transient.timeout", reason="no answer")
     with run.fenced():
-        failed_pages.record(run.conn, run.holding, "fetch", [failure])
+        failed_pages.record(run.conn, run.claim, "fetch", [failure])
     run.finish(("transient.site_down", "it stopped answering"))
     run.conn.execute("UPDATE failed_pages SET next_try_at = now() - interval '1 minute'")
     successor = start_run(run.conn)
     open_crawl(successor)
-    due = failed_pages.due_for_retry(run.conn, successor.holding, is_forced=False)
+    due = failed_pages.due_for_retry(run.conn, successor.claim, is_forced=False)
     assert due == [ROOT + "down"]
     add(successor, "down", source="start")
     assert queue(successor) == ["down"]
@@ -289,12 +289,12 @@ def test_a_closed_crawl_moves_its_totals_to_the_job_and_leaves_no_frontier(run: 
     ):
         settle(run, outcome, *paths)
     totals = Totals(discovered=15, queued=0, changed=5, unchanged=4, gone=3, failed=2, skipped=1)
-    assert frontier.count(run.conn, run.holding) == totals
+    assert frontier.count(run.conn, run.claim) == totals
     failures = [Failure(url=ROOT + path, kind="transient.x", reason="r") for path in "mn"]
     with run.fenced():
-        failed_pages.record(run.conn, run.holding, "fetch", failures)
-        frontier.close_crawl(run.conn, run.holding, is_truncated=True)
-    job = read_job(run.conn, run.holding)
+        failed_pages.record(run.conn, run.claim, "fetch", failures)
+        frontier.close_crawl(run.conn, run.claim, is_truncated=True)
+    job = read_job(run.conn, run.claim)
     names = ("discovered", "changed", "unchanged", "gone", "failed", "skipped")
     assert [job[f"pages_{name}"] for name in names] == [15, 5, 4, 3, 2, 1]
     assert job["is_truncated"]
@@ -308,6 +308,6 @@ def test_a_url_still_queued_when_the_crawl_is_closed_is_accounted_for(run: Run) 
     add(run, "a", "late")
     settle(run, "changed", "a")
     with run.fenced():
-        frontier.close_crawl(run.conn, run.holding, is_truncated=False)
+        frontier.close_crawl(run.conn, run.claim, is_truncated=False)
     run.finish()
     assert invariants.find_violations(run.conn, lease_seconds=90) == []

@@ -8,13 +8,13 @@ ORIGIN = "https://a.test"
 
 def test_the_newest_copy_of_an_origin_is_kept_with_its_age(run: Run) -> None:
     """D15"""
-    assert robots_files.find(run.conn, run.holding, ORIGIN) is None
+    assert robots_files.find(run.conn, run.claim, ORIGIN) is None
     for content in ("Disallow: /old", "Disallow: /new"):
         with run.fenced():
-            robots_files.keep(run.conn, run.holding, ORIGIN, content)
+            robots_files.keep(run.conn, run.claim, ORIGIN, content)
     run.conn.execute("UPDATE robots_files SET fetched_at = now() - interval '2 hours'")
-    copy = robots_files.find(run.conn, run.holding, ORIGIN)
+    copy = robots_files.find(run.conn, run.claim, ORIGIN)
     assert copy is not None
     assert copy.content == "Disallow: /new"
     assert 7199 < copy.age_seconds < 7300
-    assert robots_files.find(run.conn, run.holding, "https://b.test") is None
+    assert robots_files.find(run.conn, run.claim, "https://b.test") is None

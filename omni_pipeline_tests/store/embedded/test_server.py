@@ -18,7 +18,7 @@ import pytest
 
 from omni_pipeline.errors import PermanentError, SettingsError
 from omni_pipeline.settings import CHECKOUT
-from omni_pipeline.store.embedded import account as embedded_place
+from omni_pipeline.store.embedded import account as server_account
 from omni_pipeline.store.embedded.account import Account
 from omni_pipeline.store.embedded.cluster import find_complaint
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
@@ -342,9 +342,9 @@ def run_as_nobody(action: Callable[[], object]) -> str:
     Forked rather than started afresh: nobody may not be able to reach this interpreter.
     """
     nobody = pwd.getpwnam("nobody")
-    programs = embedded_place._installed_programs()
+    programs = server_account._installed_programs()
     account = Account(uid=nobody.pw_uid, gid=nobody.pw_gid)
-    if not embedded_place._reaches(account, Path("/"), programs):
+    if not server_account._reaches(account, Path("/"), programs):
         pytest.skip(f"nobody cannot reach {programs}")
     reading, writing = os.pipe()
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
@@ -416,7 +416,7 @@ def test_an_os_user_that_does_not_exist_is_named(enterable_dir: Path) -> None:
 @pytest.fixture
 def state_of_root() -> Iterator[Path]:
     """Where root keeps what the server's user could not reach; as it was, after the test."""
-    state = embedded_place.STATE_OF_ROOT
+    state = server_account.STATE_OF_ROOT
     found = set(state.iterdir()) if state.exists() else None
     yield state
     for made in set(state.iterdir()) - (found or set()):
@@ -432,7 +432,7 @@ def test_what_the_servers_user_cannot_reach_is_kept_where_it_can(
     """Root's own directories stay closed: data and programs move, and a note says where."""
     closed = enterable_dir / "closed"
     closed.mkdir(0o700)
-    package = embedded_place._installed_programs().parent.parent
+    package = server_account._installed_programs().parent.parent
     for part in (package, package.with_name(f"{package.name}.libs")):
         (closed / part.name).symlink_to(part)
 

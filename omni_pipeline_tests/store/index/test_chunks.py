@@ -29,13 +29,13 @@ def test_staged_chunks_are_invisible_until_they_are_published(run: Run) -> None:
     revision_ids = run.stage({page: ["one", "two"]})
     run.pay(["one", "two"])
     assert live_texts(run.conn) == {}
-    backlog = chunks.count_staged(run.conn, run.holding, model_id=run.model.id)
+    backlog = chunks.count_staged(run.conn, run.claim, model_id=run.model.id)
     assert backlog == Backlog(pages=1, chunks=2)
     assert run.swap(revision_ids) == Published(
         pages=1, chunks_kept=0, chunks_inserted=2, chunks_removed=0
     )
     assert live_texts(run.conn) == {P: ["one", "two"]}
-    backlog = chunks.count_staged(run.conn, run.holding, model_id=run.model.id)
+    backlog = chunks.count_staged(run.conn, run.claim, model_id=run.model.id)
     assert backlog == Backlog(pages=0, chunks=0)
     assert count(run.conn, "SELECT count(*) FROM staged_chunks") == 0
 
@@ -43,10 +43,10 @@ def test_staged_chunks_are_invisible_until_they_are_published(run: Run) -> None:
 def test_staging_again_replaces_what_was_staged(run: Run) -> None:
     (page,) = run.save_pages("p")
     run.stage({page: ["one", "two", "three"]})
-    backlog = chunks.count_staged(run.conn, run.holding, model_id=run.model.id)
+    backlog = chunks.count_staged(run.conn, run.claim, model_id=run.model.id)
     assert backlog == Backlog(pages=1, chunks=3)
     run.stage({page: ["four"]})
-    backlog = chunks.count_staged(run.conn, run.holding, model_id=run.model.id)
+    backlog = chunks.count_staged(run.conn, run.claim, model_id=run.model.id)
     assert backlog == Backlog(pages=1, chunks=1)
     assert count(run.conn, "SELECT count(*) FROM staged_chunks") == 1
 
@@ -69,7 +69,7 @@ def test_staged_pages_come_in_batches_oldest_first(run: Run) -> None:
     seen: list[int] = []
     after_id = 0
     while batch := chunks.staged_pages(
-        run.conn, run.holding, model_id=run.model.id, after_id=after_id, most=2
+        run.conn, run.claim, model_id=run.model.id, after_id=after_id, limit=2
     ):
         assert len(batch) <= 2
         seen += [staged.page_id for staged in batch]
@@ -81,9 +81,9 @@ def test_revisions_that_declare_other_counts_than_were_staged_are_found(run: Run
     """A14: counted before anything is paid for."""
     page, other = run.save_pages("p", "q")
     run.stage({page: ["one", "two"], other: ["three"]})
-    assert chunks.staged_with_wrong_counts(run.conn, run.holding.domain_id) == []
+    assert chunks.staged_with_wrong_counts(run.conn, run.claim.domain_id) == []
     run.conn.execute("DELETE FROM staged_chunks WHERE text = 'two'")
-    assert chunks.staged_with_wrong_counts(run.conn, run.holding.domain_id) == [(P, 2, 1)]
+    assert chunks.staged_with_wrong_counts(run.conn, run.claim.domain_id) == [(P, 2, 1)]
 
 
 # What is to be paid for
@@ -114,9 +114,9 @@ def test_the_revisions_that_hold_a_text_are_found(run: Run) -> None:
 # Leaving and counting
 
 
-def retire(run: Run, url: str) -> None:
+def remove_pages(run: Run, url: str) -> None:
     with run.fenced():
-        ids = raw_pages.retire(run.conn, run.holding, {url: MISSING})
+        ids = raw_pages.remove_pages(run.conn, run.claim, {url: MISSING})
         chunks.remove_pages(run.conn, ids)
         cleaned_pages.remove(run.conn, ids)
 
@@ -127,7 +127,7 @@ def test_a_page_that_is_gone_leaves_with_its_chunks_and_vectors(run: Run) -> Non
     run.publish({page: ["one", "two"], other: ["three"]})
     revision_ids = run.stage({page: ["four"]})
     run.pay(["four"])
-    retire(run, P)
+    remove_pages(run, P)
     assert live_texts(run.conn) == {Q: ["three"]}
     assert run.swap(revision_ids).pages == 0, "what was staged for it is published no more"
     assert live_texts(run.conn) == {Q: ["three"]}
@@ -140,22 +140,22 @@ def test_what_is_published_is_counted_from_the_rows(run: Run) -> None:
     """A14"""
     page, other = run.save_pages("p", "q")
     run.publish({page: ["one", "two"], other: ["three"]})
-    counted = chunks.count_published(run.conn, run.holding.domain_id)
+    counted = chunks.count_published(run.conn, run.claim.domain_id)
     assert counted == PublishedCounts(chunks=3, embeddings=3, pages=2)
-    assert chunks.pages_with_wrong_counts(run.conn, run.holding.domain_id) == []
+    assert chunks.pages_with_wrong_counts(run.conn, run.claim.domain_id) == []
     with run.conn.transaction():
         run.conn.execute("SET LOCAL session_replication_role = replica")  # without triggers
         run.conn.execute("DELETE FROM embeddings WHERE text_hash = %s", [text_hash("two")])
-    counted = chunks.count_published(run.conn, run.holding.domain_id)
+    counted = chunks.count_published(run.conn, run.claim.domain_id)
     assert counted == PublishedCounts(chunks=3, embeddings=2, pages=2)
-    wrong = chunks.pages_with_wrong_counts(run.conn, run.holding.domain_id)
+    wrong = chunks.pages_with_wrong_counts(run.conn, run.claim.domain_id)
     assert wrong == [chunks.WrongCounts(url=P, declared=2, chunks=2, embeddings=1)]
 
 
 def test_a_page_that_declares_no_chunks_is_counted_right(run: Run) -> None:
     (page,) = run.save_pages("p")
     run.publish({page: []})
-    assert chunks.pages_with_wrong_counts(run.conn, run.holding.domain_id) == []
+    assert chunks.pages_with_wrong_counts(run.conn, run.claim.domain_id) == []
 
 
 def test_publishing_touches_no_other_domain(run: Run) -> None:
@@ -171,7 +171,6 @@ def test_an_empty_batch_is_no_work(run: Run) -> None:
     nothing: list[NewRevision] = []
     with run.fenced():
         assert (
-            chunks.stage(run.conn, run.holding, nothing, model_id=run.model.id, chunker=CHUNKER)
-            == 0
+            chunks.stage(run.conn, run.claim, nothing, model_id=run.model.id, chunker=CHUNKER) == 0
         )
     assert run.swap([]).pages == 0

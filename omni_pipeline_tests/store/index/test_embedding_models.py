@@ -81,7 +81,7 @@ def two_indexes(run: Run) -> tuple[Run, Run]:
     page, other = run.save_pages("p", "q")
     run.publish({page: ["one", "two"], other: ["three"]})
     successor = ensure_named(run.conn, "next")
-    builder = Run(conn=run.conn, holding=run.holding, model=successor)
+    builder = Run(conn=run.conn, claim=run.claim, model=successor)
     builder.publish({page: ["one\n\ntwo"]})
     return run, builder
 
@@ -181,7 +181,7 @@ def test_an_older_model_than_the_previous_one_is_retired_until_it_is_built_again
     run, builder = two_indexes
     builder.publish({2: ["three"]})
     activate(run.conn, "next")
-    third = Run(conn=run.conn, holding=run.holding, model=ensure_named(run.conn, "third", 4))
+    third = Run(conn=run.conn, claim=run.claim, model=ensure_named(run.conn, "third", 4))
     activate(run.conn, "third", accept_losses=True)
     assert status_of(run.conn, run.model) == "retired"
     assert [m.name for m in embedding_models.kept_beside(run.conn, third.model.id)] == ["next"]
@@ -199,7 +199,7 @@ def test_a_page_published_during_the_check_is_not_overlooked(
     revision_ids = run.stage({page: ["new"]})
     run.pay(["new"])
     with ThreadPoolExecutor() as pool, run.fenced():
-        chunks.publish(run.conn, run.holding, revision_ids)
+        chunks.publish(run.conn, run.claim, revision_ids)
         flip = pool.submit(activate, other_connection, "next")
         wait_until_blocked(run.conn, other_connection)
     with pytest.raises(PermanentError, match=r"lacks pages of a\.test \(1\)"):
@@ -298,7 +298,7 @@ def test_a_drop_waits_for_a_writer_under_way_and_takes_its_rows_too(
     with ThreadPoolExecutor() as pool:
         with run.fenced():
             chunks.stage(
-                run.conn, run.holding, [revision], model_id=builder.model.id, chunker=CHUNKER
+                run.conn, run.claim, [revision], model_id=builder.model.id, chunker=CHUNKER
             )
             dropped = pool.submit(drop, other_connection, "next")
             wait_until_blocked(run.conn, other_connection)

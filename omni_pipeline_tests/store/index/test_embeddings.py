@@ -24,7 +24,7 @@ def reuse(run: Run, *texts: str) -> list[str]:
     """The texts served from what the organization has, in the order asked."""
     by_hash = {text_hash(text): text for text in texts}
     with run.fenced():
-        served = embeddings.reuse(run.conn, run.holding, run.model, list(by_hash))
+        served = embeddings.reuse(run.conn, run.claim, run.model, list(by_hash))
     return [text for digest, text in by_hash.items() if digest in served]
 
 
@@ -40,7 +40,7 @@ def publish_text(run: Run, text: str) -> None:
 
 def forget(run: Run) -> None:
     with run.fenced():
-        embeddings.forget_staged(run.conn, run.holding)
+        embeddings.forget_staged(run.conn, run.claim)
 
 
 def add_for(conn: Connection, organization: str, host: str) -> None:
@@ -65,13 +65,13 @@ def test_keeping_vectors_twice_keeps_each_once(run: Run) -> None:
     """The answer to a COMMIT may be lost, and the work is repeated as a whole."""
     for texts in (["one", "two"], ["one", "two"], ["two", "three"]):
         run.pay(texts)
-    assert staged(run.conn, run.holding.host) == 3
+    assert staged(run.conn, run.claim.host) == 3
 
 
 def test_keeping_nothing_is_no_error(run: Run) -> None:
     """Every text of a request may have been refused."""
     run.pay([])
-    assert staged(run.conn, run.holding.host) == 0
+    assert staged(run.conn, run.claim.host) == 0
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_a_vector_that_cannot_be_searched_is_refused_with_its_batch(
     batch = np.stack([vector_of("good")[: len(vector)], vector.astype(np.float32)])
     hashes = [text_hash("good"), text_hash("bad")]
     with pytest.raises(error), run.fenced():
-        embeddings.stage(run.conn, run.holding, run.model, hashes, batch)
-    assert staged(run.conn, run.holding.host) == 0
+        embeddings.stage(run.conn, run.claim, run.model, hashes, batch)
+    assert staged(run.conn, run.claim.host) == 0
 
 
 def test_paid_vectors_survive_the_run_that_paid_for_them(run: Run) -> None:
@@ -101,12 +101,12 @@ def test_paid_vectors_survive_the_run_that_paid_for_them(run: Run) -> None:
     (page,) = run.save_pages("p")
     run.stage({page: ["one", "two"]})
     run.pay(["one"])
-    crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.holding.job_id])
+    crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.claim.job_id])
     successor = start_run(run.conn)
     forget(successor)
     assert successor.pay_missing(successor.staged_ids()) == ["two"]
     successor.swap(successor.staged_ids())
-    assert live_texts(run.conn) == {f"https://{run.holding.host}/p": ["one", "two"]}
+    assert live_texts(run.conn) == {f"https://{run.claim.host}/p": ["one", "two"]}
 
 
 def test_vectors_are_forgotten_when_nothing_waits_for_them(run: Run) -> None:
@@ -117,10 +117,10 @@ def test_vectors_are_forgotten_when_nothing_waits_for_them(run: Run) -> None:
     first, second = run.staged_ids()
     run.swap([second])
     forget(run)
-    assert staged(run.conn, run.holding.host) == 2
+    assert staged(run.conn, run.claim.host) == 2
     run.swap([first])
     forget(run)
-    assert staged(run.conn, run.holding.host) == 0
+    assert staged(run.conn, run.claim.host) == 0
 
 
 def test_forgetting_is_a_matter_of_one_domain_and_one_model(run: Run) -> None:
@@ -128,13 +128,13 @@ def test_forgetting_is_a_matter_of_one_domain_and_one_model(run: Run) -> None:
     other.stage({other.save_pages("p")[0]: ["theirs"]})
     other.pay(["theirs", "not staged yet"])
     second = ensure(run.conn, name="second", dimensions=DIMENSIONS, is_lexical=False)
-    twin = Run(conn=run.conn, holding=run.holding, model=second)
+    twin = Run(conn=run.conn, claim=run.claim, model=second)
     run.stage({run.save_pages("p")[0]: ["mine"]})
     run.pay(["mine"])
     twin.pay(["mine"])
     forget(run)
     assert staged(run.conn, "b.test") == 2
-    assert staged(run.conn, run.holding.host) == 1, "the second model's chunk was never staged"
+    assert staged(run.conn, run.claim.host) == 1, "the second model's chunk was never staged"
 
 
 # Taking again
@@ -179,7 +179,7 @@ def test_another_models_vectors_are_never_taken(run: Run) -> None:
     """A7: two models' vectors do not mix, not even when they have as many dimensions."""
     publish_text(run, "one")
     second = ensure(run.conn, name="second", dimensions=DIMENSIONS, is_lexical=False)
-    assert reuse(Run(conn=run.conn, holding=run.holding, model=second), "one") == []
+    assert reuse(Run(conn=run.conn, claim=run.claim, model=second), "one") == []
 
 
 def test_taking_again_twice_serves_the_same_texts(run: Run) -> None:

@@ -13,7 +13,14 @@ from omni_pipeline.store.index.embedding_models import StoredModel, activate, en
 from omni_pipeline.store.index.retrieval import Scope, search
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline_tests.store.conftest import CHUNKER, Run, claim, count, new_revision, register
+from omni_pipeline_tests.store.conftest import (
+    CHUNKER,
+    Run,
+    claim_domain,
+    count,
+    new_revision,
+    register,
+)
 
 DIMENSIONS = 32
 CHUNKS = 4000
@@ -31,25 +38,25 @@ def clustered(chance: np.random.Generator, rows: int) -> NDArray[np.float32]:
 def fill(conn: Connection, model: StoredModel, host: str, vectors: NDArray[np.float32]) -> None:
     """Publish one page whose chunks have these vectors."""
     register(conn, host)
-    run = Run(conn=conn, holding=claim(conn, host), model=model)
+    run = Run(conn=conn, claim=claim_domain(conn, host), model=model)
     texts = [f"{host} {number}" for number in range(len(vectors))]
     (page,) = run.save_pages("p")
     with run.fenced():
         revision = new_revision(page, texts)
-        chunks.stage(conn, run.holding, [revision], model_id=model.id, chunker=CHUNKER)
+        chunks.stage(conn, run.claim, [revision], model_id=model.id, chunker=CHUNKER)
         hashes = [text_hash(text) for text in texts]
-        embeddings.stage(conn, run.holding, model, hashes, vectors)
-        chunks.publish(conn, run.holding, run.staged_ids())
+        embeddings.stage(conn, run.claim, model, hashes, vectors)
+        chunks.publish(conn, run.claim, run.staged_ids())
 
 
 def make_model(conn: Connection, name: str = "clustered") -> StoredModel:
     return ensure(conn, name=name, dimensions=DIMENSIONS, is_lexical=False)
 
 
-def exact(conn: Connection, vector: NDArray[np.float32], *, most: int) -> list[int]:
+def exact(conn: Connection, vector: NDArray[np.float32], *, limit: int) -> list[int]:
     rows = conn.execute(
         "SELECT chunk_id FROM embeddings ORDER BY embedding <=> %s, chunk_id LIMIT %s",
-        [HalfVector(vector), most],
+        [HalfVector(vector), limit],
     )
     return [chunk_id for (chunk_id,) in rows]
 
@@ -61,9 +68,9 @@ def index_scans(conn: Connection, model: StoredModel) -> int:
 
 
 def found(
-    conn: Connection, vector: NDArray[np.float32], *, most: int, host: str | None = None
+    conn: Connection, vector: NDArray[np.float32], *, limit: int, host: str | None = None
 ) -> list[int]:
-    return [answer.chunk_id for answer in search(conn, vector, most=most, scope=Scope(host=host))]
+    return [answer.chunk_id for answer in search(conn, vector, limit=limit, scope=Scope(host=host))]
 
 
 @pytest.fixture
@@ -86,10 +93,10 @@ def test_recall_is_high_and_the_answers_are_sorted_exactly(
     before = index_scans(connection, model)
     hits = 0
     for question in questions:
-        answers = search(connection, question, most=10)
+        answers = search(connection, question, limit=10)
         distances = [answer.distance or 0.0 for answer in answers]
         assert distances == sorted(distances)
-        hits += len({a.chunk_id for a in answers} & set(exact(connection, question, most=10)))
+        hits += len({a.chunk_id for a in answers} & set(exact(connection, question, limit=10)))
     assert index_scans(connection, model) - before == QUESTIONS
     assert hits / (10 * QUESTIONS) >= 0.95, hits
 
@@ -101,7 +108,7 @@ def test_a_search_that_asks_for_many_gets_as_many(
     hnsw_indexes.build(database, model)
     [question] = clustered(np.random.default_rng(9), 1)
     before = index_scans(connection, model)
-    assert len(found(connection, question, most=150)) == 150
+    assert len(found(connection, question, limit=150)) == 150
     assert index_scans(connection, model) == before + 1
 
 
@@ -110,32 +117,32 @@ def test_a_search_of_one_domain_is_exact(
 ) -> None:
     """The index would hardly find a small domain's chunks far from the question."""
     [question] = clustered(np.random.default_rng(9), 1)
-    expected = found(connection, question, most=20, host="small.test")
+    expected = found(connection, question, limit=20, host="small.test")
     hnsw_indexes.build(database, model)
     before = index_scans(connection, model)
-    assert found(connection, question, most=20, host="small.test") == expected
+    assert found(connection, question, limit=20, host="small.test") == expected
     assert len(expected) == 20
     assert index_scans(connection, model) == before
 
 
 @pytest.mark.parametrize("most_scanned", [1, 20_000])
 def test_a_large_scope_has_as_many_answers_as_were_asked_for(
-    database: Database, connection: Connection, model: StoredModel, most_scanned: int
+    database: Database, connection: Connection, model: StoredModel, max_scanned: int
 ) -> None:
     """C4: where the index finds too few of the scope, the search is exact after all.
 
     All of the scope are asked for: of fewer the index may find enough that are not the nearest.
     """
     [question] = clustered(np.random.default_rng(9), 1)
-    expected = found(connection, question, most=60, host="small.test")
+    expected = found(connection, question, limit=60, host="small.test")
     hnsw_indexes.build(database, model)
     connection.execute(
         "CREATE OR REPLACE FUNCTION is_small(scope search_scope) RETURNS boolean "
         "LANGUAGE sql STABLE RETURN false"
     )
-    connection.execute("SELECT set_config('hnsw.max_scan_tuples', %s, false)", [str(most_scanned)])
+    connection.execute("SELECT set_config('hnsw.max_scan_tuples', %s, false)", [str(max_scanned)])
     before = index_scans(connection, model)
-    assert found(connection, question, most=60, host="small.test") == expected
+    assert found(connection, question, limit=60, host="small.test") == expected
     assert index_scans(connection, model) == before + 1
 
 
@@ -145,10 +152,10 @@ def test_what_leaves_and_comes_after_the_build_is_searched_as_it_is(
     hnsw_indexes.build(database, model)
     new = -3 * clustered(np.random.default_rng(11), 1)
     fill(connection, model, "new.test", new)
-    [newest, *_] = search(connection, new[0], most=5)
+    [newest, *_] = search(connection, new[0], limit=5)
     assert newest.host == "new.test"
     domains.remove(connection, "new.test")
-    assert newest.chunk_id not in found(connection, new[0], most=5)
+    assert newest.chunk_id not in found(connection, new[0], limit=5)
 
 
 def test_each_model_has_an_index_of_its_own_and_only_the_active_ones_is_asked(
@@ -159,9 +166,9 @@ def test_each_model_has_an_index_of_its_own_and_only_the_active_ones_is_asked(
     hnsw_indexes.build(database, other)
     [question] = clustered(np.random.default_rng(9), 1)
     activate(connection, "other", accept_losses=True)
-    assert found(connection, question, most=5) == []
+    assert found(connection, question, limit=5) == []
     activate(connection, model.name, accept_losses=True)
-    assert len(found(connection, question, most=5)) == 5
+    assert len(found(connection, question, limit=5)) == 5
 
 
 def test_an_index_that_was_not_finished_is_not_used_and_is_built_again(
@@ -174,7 +181,7 @@ def test_an_index_that_was_not_finished_is_not_used_and_is_built_again(
     )
     [question] = clustered(np.random.default_rng(9), 1)
     before = index_scans(connection, model)
-    assert found(connection, question, most=10) == exact(connection, question, most=10)
+    assert found(connection, question, limit=10) == exact(connection, question, limit=10)
     assert index_scans(connection, model) == before
     assert hnsw_indexes.build(database, model)
     index = hnsw_indexes.find(connection, model.id)

@@ -56,13 +56,13 @@ def everything(conn: Connection) -> list[object]:
 
 def stage_reembedding(run: Run) -> None:
     with run.fenced():
-        chunks.stage_reembedding(run.conn, run.holding, model_id=run.model.id)
+        chunks.stage_reembedding(run.conn, run.claim, model_id=run.model.id)
 
 
 def forget_staged(run: Run) -> None:
     """As every refresh does that ends well."""
     with run.fenced():
-        embeddings.forget_staged(run.conn, run.holding)
+        embeddings.forget_staged(run.conn, run.claim)
 
 
 # What stays and what goes
@@ -122,7 +122,7 @@ def test_a_page_may_shrink_to_no_chunk_and_grow_again(run: Run) -> None:
     published = run.publish({page: []})
     assert published == Published(pages=1, chunks_kept=0, chunks_inserted=0, chunks_removed=2)
     assert live_texts(run.conn) == {Q: ["three"]}
-    assert chunks.pages_with_wrong_counts(run.conn, run.holding.domain_id) == []
+    assert chunks.pages_with_wrong_counts(run.conn, run.claim.domain_id) == []
     run.publish({page: ["four"]})
     assert live_texts(run.conn) == {P: ["four"], Q: ["three"]}
 
@@ -221,7 +221,7 @@ def test_paying_again_takes_no_old_vector_by_way_of_a_new_page(run: Run) -> None
         texts = chunks.texts_to_embed(run.conn, [revision_id])
         reusable = [text.text_hash for text in texts if not text.is_reembed]
         with run.fenced():
-            served = embeddings.reuse(run.conn, run.holding, run.model, reusable)
+            served = embeddings.reuse(run.conn, run.claim, run.model, reusable)
         missing = [text.text for text in texts if text.text_hash not in served]
         if missing:
             run.pay(missing)
@@ -296,7 +296,7 @@ def test_publishing_under_a_lost_fence_is_refused_and_the_successor_goes_on(run:
     run.publish({page: ["one"]})
     revision_ids = run.stage({page: ["two"]})
     run.pay(["two"])
-    crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.holding.job_id])
+    crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.claim.job_id])
     before = everything(run.conn)
     with pytest.raises(LeaseLostError):
         run.swap(revision_ids)
@@ -331,10 +331,10 @@ def test_two_simultaneous_publishes_of_a_page_leave_one_whole_set(
     run.publish({page: ["old", "one"]})
     revision_ids = run.stage({page: ["one", "two"]})
     run.pay(["two"])
-    twin = Run(conn=other_connection, holding=run.holding, model=run.model)
+    twin = Run(conn=other_connection, claim=run.claim, model=run.model)
     with ThreadPoolExecutor() as pool:
         with run.fenced():
-            chunks.publish(run.conn, run.holding, revision_ids)
+            chunks.publish(run.conn, run.claim, revision_ids)
             second = pool.submit(twin.swap, revision_ids)
             wait_until_blocked(run.conn, other_connection)
         second.result()
@@ -348,8 +348,8 @@ def test_two_publishes_of_different_pages_do_not_wait_for_each_other(
     page, other = run.save_pages("p", "q")
     first, second = run.stage({page: ["one"], other: ["two"]})
     run.pay(["one", "two"])
-    twin = Run(conn=other_connection, holding=run.holding, model=run.model)
+    twin = Run(conn=other_connection, claim=run.claim, model=run.model)
     with run.fenced():
-        chunks.publish(run.conn, run.holding, [first])
+        chunks.publish(run.conn, run.claim, [first])
         twin.swap([second])
     assert live_texts(run.conn) == {P: ["one"], Q: ["two"]}

@@ -85,7 +85,7 @@ class SearchReader(Reader):
 
     def look(self, conn: Connection) -> None:
         texts = defaultdict(list)
-        for answer in search(conn, vector_of("question"), most=100):
+        for answer in search(conn, vector_of("question"), limit=100):
             texts[answer.url.rpartition("/")[2]].append(answer.text)
         for path in PATHS:
             self.take(path, sorted(texts[path]))
@@ -113,7 +113,7 @@ def polling(*readers: Reader) -> Iterator[None]:
 
 def forget_staged(run: Run) -> None:
     with run.fenced():
-        embeddings.forget_staged(run.conn, run.holding)
+        embeddings.forget_staged(run.conn, run.claim)
 
 
 def test_readers_meet_whole_pages_during_two_hundred_rewrites(shared: Database, run: Run) -> None:
@@ -165,10 +165,10 @@ def say(word):
     print(word, flush=True)
     sys.stdin.readline()
 
-holding = crawl_jobs.Claim(**json.loads(sys.argv[2]))
+claim = crawl_jobs.Claim(**json.loads(sys.argv[2]))
 with Database(url=sys.argv[1]).connect() as conn:
-    with crawl_jobs.fenced(conn, holding):
-        chunks.publish(conn, holding, json.loads(sys.argv[3]))
+    with crawl_jobs.fenced(conn, claim):
+        chunks.publish(conn, claim, json.loads(sys.argv[3]))
         say("written")
     say("committed")
 """
@@ -190,10 +190,10 @@ def pause_before_inserts(conn: Connection) -> Iterator[None]:
 
 @contextmanager
 def publishing(
-    database: Database, holding: Claim, revision_ids: list[int]
+    database: Database, claim: Claim, revision_ids: list[int]
 ) -> Iterator[subprocess.Popen[str]]:
     """A process that publishes; it is killed with SIGKILL where the block ends."""
-    arguments = [database.url, json.dumps(vars(holding)), json.dumps(revision_ids)]
+    arguments = [database.url, json.dumps(vars(claim)), json.dumps(revision_ids)]
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, *arguments],
         stdin=subprocess.PIPE,
@@ -230,7 +230,7 @@ def await_pause(conn: Connection) -> None:
 
 def recover(run: Run) -> Run:
     """What follows a kill: the reaper, as soon as the server lets go of its locks, then a run."""
-    dead = [run.holding.job_id]
+    dead = [run.claim.job_id]
     while not crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=dead):
         time.sleep(0.02)
     return start_run(run.conn)
@@ -256,7 +256,7 @@ def test_a_writer_killed_between_its_deletes_and_its_inserts_changed_nothing(
     """A9, A19, CP08: the legacy system's pages lost their embeddings here."""
     reader = PageReader(shared)
     with polling(reader), pause_before_inserts(ready.conn):
-        with publishing(shared, ready.holding, ready.staged_ids()):
+        with publishing(shared, ready.claim, ready.staged_ids()):
             await_pause(ready.conn)
         successor = recover(ready)
     assert version_seen(reader) == {0}
@@ -267,7 +267,7 @@ def test_a_writer_killed_before_its_commit_changed_nothing(shared: Database, rea
     """A9, A19, CP09"""
     reader = PageReader(shared)
     with polling(reader):
-        with publishing(shared, ready.holding, ready.staged_ids()) as writer:
+        with publishing(shared, ready.claim, ready.staged_ids()) as writer:
             await_word(writer, "written")
         successor = recover(ready)
     assert version_seen(reader) == {0}
@@ -278,7 +278,7 @@ def test_a_writer_killed_after_its_commit_has_published(shared: Database, ready:
     """A9, A19, CP10: and the next run finds nothing left to do."""
     reader = PageReader(shared)
     with polling(reader):
-        with publishing(shared, ready.holding, ready.staged_ids()) as writer:
+        with publishing(shared, ready.claim, ready.staged_ids()) as writer:
             await_word(writer, "written")
             go_on(writer)
             await_word(writer, "committed")

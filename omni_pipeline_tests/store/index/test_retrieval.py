@@ -12,7 +12,7 @@ from psycopg import Connection
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.index import chunks
 from omni_pipeline.store.index.embedding_models import activate, ensure
-from omni_pipeline.store.index.retrieval import Answer, Scope, search
+from omni_pipeline.store.index.retrieval import Scope, SearchResult, search
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
@@ -31,9 +31,9 @@ from omni_pipeline_tests.store.conftest import (
 TEXTS = [f"text {number}" for number in range(30)]
 
 
-def found(conn: Connection, text: str, *, most: int = 5, host: str | None = None) -> list[str]:
+def found(conn: Connection, text: str, *, limit: int = 5, host: str | None = None) -> list[str]:
     return [
-        answer.text for answer in search(conn, vector_of(text), most=most, scope=Scope(host=host))
+        answer.text for answer in search(conn, vector_of(text), limit=limit, scope=Scope(host=host))
     ]
 
 
@@ -46,8 +46,8 @@ def test_an_answer_says_what_was_found_and_where(run: Run) -> None:
     """C4"""
     (page,) = run.save_pages("p")
     run.publish({page: ["other text", "the text"]})
-    (answer,) = search(run.conn, vector_of("the text"), most=1)
-    assert answer == Answer(
+    (answer,) = search(run.conn, vector_of("the text"), limit=1)
+    assert answer == SearchResult(
         chunk_id=answer.chunk_id,
         organization="default",
         host=HOST,
@@ -72,20 +72,20 @@ def test_an_answer_says_what_was_found_and_where(run: Run) -> None:
 def test_the_nearest_chunks_come_first_and_no_more_than_asked(run: Run) -> None:
     pages = run.save_pages("p", "q")
     run.publish({pages[0]: TEXTS[:20], pages[1]: TEXTS[20:]})
-    answers = search(run.conn, vector_of("question"), most=7)
+    answers = search(run.conn, vector_of("question"), limit=7)
     nearest = sorted(TEXTS, key=lambda text: cosine_distance("question", text))[:7]
     assert [answer.text for answer in answers] == nearest
     for answer in answers:
         assert answer.distance is not None
         assert abs(answer.distance - cosine_distance("question", answer.text)) < 1e-3
-    assert len(search(run.conn, vector_of("question"), most=100)) == 30
+    assert len(search(run.conn, vector_of("question"), limit=100)) == 30
 
 
 def test_a_search_is_one_statement(run: Run) -> None:
     """A9: two statements could see two moments."""
     run.publish({run.save_pages("p")[0]: TEXTS})
     with recorded(run.conn) as statements:
-        search(run.conn, vector_of("q"), question="text", most=5, scope=Scope(host=HOST))
+        search(run.conn, vector_of("q"), question="text", limit=5, scope=Scope(host=HOST))
     assert len(statements) == 1
 
 
@@ -108,7 +108,7 @@ def test_what_is_staged_gone_or_removed_is_not_found(run: Run) -> None:
     run.stage({staged: ["staged"], page: ["here", "added"]})
     run.pay(["staged", "added"])
     with run.fenced():
-        ids = raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/gone": MISSING})
+        ids = raw_pages.remove_pages(run.conn, run.claim, {f"https://{HOST}/gone": MISSING})
         chunks.remove_pages(run.conn, ids)
     assert found(run.conn, "here") == ["here"]
     domains.remove(run.conn, HOST)
@@ -121,7 +121,7 @@ def test_only_the_active_model_answers(run: Run) -> None:
     run.publish({page: ["one"]})
     second = ensure(run.conn, name="second", dimensions=DIMENSIONS, is_lexical=False)
     assert second.status == "building"
-    twin = Run(conn=run.conn, holding=run.holding, model=second)
+    twin = Run(conn=run.conn, claim=run.claim, model=second)
     twin.publish({page: ["one", "two"]})
     assert found(run.conn, "two") == ["one"]
     activate(run.conn, "second")
@@ -134,7 +134,7 @@ def test_a_vector_of_a_model_that_is_not_active_any_more_finds_nothing(run: Run)
     run.publish({page: ["one"]})
     second = ensure(run.conn, name="second", dimensions=DIMENSIONS, is_lexical=False)
     for model, expected in ((run.model, 1), (second, 0)):
-        assert len(search(run.conn, vector_of("one"), most=5, model_id=model.id)) == expected
+        assert len(search(run.conn, vector_of("one"), limit=5, model_id=model.id)) == expected
 
 
 def test_an_empty_index_answers_nothing(conn: Connection) -> None:
@@ -145,7 +145,7 @@ def test_an_empty_index_answers_nothing(conn: Connection) -> None:
 
 
 def words_found(conn: Connection, question: str, **scope: Any) -> list[str]:
-    answers = search(conn, question=question, most=10, scope=Scope(**scope))
+    answers = search(conn, question=question, limit=10, scope=Scope(**scope))
     assert [answer.text_rank for answer in answers] == list(range(1, len(answers) + 1))
     return [answer.text for answer in answers]
 
@@ -208,7 +208,7 @@ def test_no_question_is_a_syntax_error(run: Run, question: str) -> None:
     (page,) = run.save_pages("p")
     run.publish({page: ["one", "two"]})
     assert words_found(run.conn, question) == []
-    assert len(search(run.conn, vector_of("x"), question=question, most=2)) == 2
+    assert len(search(run.conn, vector_of("x"), question=question, limit=2)) == 2
 
 
 def test_words_follow_their_chunks(run: Run) -> None:
@@ -217,7 +217,7 @@ def test_words_follow_their_chunks(run: Run) -> None:
     run.publish({page: ["alpha", "beta"], gone: ["gamma"]})
     run.publish({page: ["delta", "beta"]})
     with run.fenced():
-        ids = raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/gone": MISSING})
+        ids = raw_pages.remove_pages(run.conn, run.claim, {f"https://{HOST}/gone": MISSING})
         chunks.remove_pages(run.conn, ids)
     for word, expected in (("alpha", []), ("beta", ["beta"]), ("delta", ["delta"]), ("gamma", [])):
         assert words_found(run.conn, word) == expected
@@ -254,7 +254,7 @@ def test_a_chunk_that_is_embedded_again_takes_its_words_along(run: Run) -> None:
     run.publish({page: ["alpha"]})
     run.conn.execute("UPDATE chunk_words SET words = words || 'kiwi'")
     with run.fenced():
-        chunks.stage_reembedding(run.conn, run.holding, model_id=run.model.id)
+        chunks.stage_reembedding(run.conn, run.claim, model_id=run.model.id)
     run.pay(["alpha"])
     run.swap(run.staged_ids())
     assert words_found(run.conn, "kiwi") == ["alpha"]
@@ -295,7 +295,7 @@ def test_what_was_published_or_staged_before_there_was_search_by_words_is_found(
         run.save_pages("en", "de", "staged")
         with conn.transaction():
             conn.execute(PUBLISHED_BEFORE)
-        assert migrate(conn) == ["0012_search"]
+        assert migrate(conn)[0] == "0012_search"
         assert words_found(conn, "password reset") == ["resetting passwords"]
         assert words_found(conn, "Haus") == ["zurückgesetzte Häuser"]
         assert words_found(conn, "Handbuch", language="de") == ["zurückgesetzte Häuser"]
@@ -303,14 +303,14 @@ def test_what_was_published_or_staged_before_there_was_search_by_words_is_found(
         run.pay(["waiting"])
         run.swap(run.staged_ids())
         assert words_found(conn, "waiting") == ["waiting"]
-        assert invariants.find_domain_violations(conn, run.holding.domain_id) == []
+        assert invariants.find_domain_violations(conn, run.claim.domain_id) == []
 
 
 def test_words_of_another_model_are_not_found(run: Run) -> None:
     (page,) = run.save_pages("p")
     run.publish({page: ["one"]})
     second = ensure(run.conn, name="second", dimensions=DIMENSIONS, is_lexical=False)
-    Run(conn=run.conn, holding=run.holding, model=second).publish({page: ["one", "two"]})
+    Run(conn=run.conn, claim=run.claim, model=second).publish({page: ["one", "two"]})
     assert words_found(run.conn, "two") == []
     activate(run.conn, "second")
     assert words_found(run.conn, "two") == ["two"]
@@ -323,7 +323,7 @@ def test_ranks_are_fused_by_their_reciprocals(run: Run) -> None:
     """C4: 1 / (60 + rank) for each of the two; what both find comes first."""
     (page,) = run.save_pages("p")
     run.publish({page: [*TEXTS, "needle here", "the needle"]})
-    answers = search(run.conn, vector_of("needle here"), question="needle", most=40)
+    answers = search(run.conn, vector_of("needle here"), question="needle", limit=40)
     best = answers[0]
     assert (best.text, best.vector_rank) == ("needle here", 1)
     assert {answer.text for answer in answers if answer.text_rank} == {"needle here", "the needle"}
@@ -336,12 +336,12 @@ def test_ranks_are_fused_by_their_reciprocals(run: Run) -> None:
 def test_a_text_is_given_once_and_a_page_no_more_often_than_asked(run: Run) -> None:
     pages = run.save_pages("p", "q", "r")
     run.publish({pages[0]: TEXTS[:20], pages[1]: [*TEXTS[:5], "own"], pages[2]: ["last"]})
-    found = search(run.conn, vector_of("text 3"), question="text", most=10, per_page=2)
+    found = search(run.conn, vector_of("text 3"), question="text", limit=10, per_page=2)
     texts = [answer.text for answer in found]
     urls = [answer.url for answer in found]
     assert len(texts) == len(set(texts))
     assert max(urls.count(url) for url in urls) == 2
-    assert len(search(run.conn, vector_of("text 3"), most=10, per_page=1)) == 3
+    assert len(search(run.conn, vector_of("text 3"), limit=10, per_page=1)) == 3
 
 
 def test_one_page_with_hundreds_of_chunks_does_not_hide_the_others(run: Run) -> None:
@@ -355,7 +355,7 @@ def test_one_page_with_hundreds_of_chunks_does_not_hide_the_others(run: Run) -> 
         "WHERE c.id = e.chunk_id AND c.page_id = %s",
         [HalfVector(near), many],
     )
-    assert len(search(run.conn, near, question="chunk", most=9, per_page=1)) == 9
+    assert len(search(run.conn, near, question="chunk", limit=9, per_page=1)) == 9
 
 
 # Scopes
@@ -394,7 +394,7 @@ def test_every_scope_restricts_both_ways_of_searching(run: Run) -> None:
         (Scope(host=HOST, language="en", seen_within=week), {"plain"}),
     ):
         for vector, question in ((vector_of("x"), None), (None, "word"), (vector_of("x"), "word")):
-            found = search(run.conn, vector, question=question, most=10, scope=scope)
+            found = search(run.conn, vector, question=question, limit=10, scope=scope)
             assert {answer.text.split()[1] for answer in found} == expected, scope
 
 
@@ -405,6 +405,6 @@ def test_the_view_and_the_function_only_read_and_mark_what_sites_say(run: Run) -
     with run.conn.transaction():
         run.conn.execute("SET TRANSACTION READ ONLY")
         row = run.conn.execute("SELECT text, trust, url, organization FROM live_chunks").fetchone()
-        (found,) = search(run.conn, vector_of("x"), question="instructions", most=5)
+        (found,) = search(run.conn, vector_of("x"), question="instructions", limit=5)
     assert row == (text, "untrusted", f"https://{HOST}/p", "default")
     assert (found.text, found.trust, found.url) == (text, "untrusted", f"https://{HOST}/p")

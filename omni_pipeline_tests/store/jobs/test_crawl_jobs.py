@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.domain.crawl.selection import CrawlPart, JobType
+from omni_pipeline.domain.crawl.selection import CrawlSelection, JobType
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, UnknownDomainError
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.jobs import crawl_jobs, domains
@@ -22,7 +22,7 @@ from omni_pipeline_tests.store.conftest import (
     HOST,
     REQUEST,
     Run,
-    claim,
+    claim_domain,
     count,
     new_body,
     read_job,
@@ -39,10 +39,10 @@ def fence_of(conn: Connection, host: str = HOST) -> int:
     return count(conn, "SELECT fence FROM domains WHERE host = %s", host)
 
 
-def write_page(conn: Connection, holding: Claim) -> None:
-    with crawl_jobs.fenced(conn, holding):
-        url = f"https://{holding.host}/{holding.fence}"
-        raw_pages.save(conn, holding, [new_body(url, "text")])
+def write_page(conn: Connection, claim: Claim) -> None:
+    with crawl_jobs.fenced(conn, claim):
+        url = f"https://{claim.host}/{claim.fence}"
+        raw_pages.save(conn, claim, [new_body(url, "text")])
 
 
 def count_pages(conn: Connection) -> int:
@@ -55,7 +55,7 @@ def count_pages(conn: Connection) -> int:
 def test_a_claim_issues_a_new_fence_and_opens_a_running_job(conn: Connection) -> None:
     """B1: the row says whose run it is, what it was asked for, and when it began."""
     domain_id = register(conn)
-    part = CrawlPart(job_type=JobType.CATEGORY, patterns=("/shop/*",))
+    part = CrawlSelection(job_type=JobType.CATEGORY, patterns=("/shop/*",))
     request = Request(
         run_id="run-7",
         worker="w",
@@ -65,11 +65,11 @@ def test_a_claim_issues_a_new_fence_and_opens_a_running_job(conn: Connection) ->
         force_reembed=True,
         page_limit=9,
     )
-    holding = claim(conn, request=request)
-    assert holding.domain_id == domain_id
-    assert holding.organization_id == domains.get(conn, HOST).organization_id
-    assert (holding.host, holding.fence) == (HOST, fence_of(conn))
-    job = read_job(conn, holding)
+    claim = claim_domain(conn, request=request)
+    assert claim.domain_id == domain_id
+    assert claim.organization_id == domains.get(conn, HOST).organization_id
+    assert (claim.host, claim.fence) == (HOST, fence_of(conn))
+    job = read_job(conn, claim)
     asked = {name: value for name, value in vars(request).items() if name != "part"}
     assert job | asked | {"only_patterns": ["/shop/*"]} == job
     assert (job["status"], job["host"], job["job_type"]) == ("running", HOST, "category")
@@ -80,23 +80,23 @@ def test_a_claim_issues_a_new_fence_and_opens_a_running_job(conn: Connection) ->
 
 def test_a_claimed_domain_is_refused_with_a_message_that_names_the_holder(run: Run) -> None:
     """A8"""
-    crawl_jobs.enter_stage(run.conn, run.holding, "chunks")
-    silence(run.conn, run.holding, 12)
+    crawl_jobs.enter_stage(run.conn, run.claim, "chunks")
+    silence(run.conn, run.claim, 12)
     expected = (
-        rf"a\.test is already being refreshed by run run-1 \(job {run.holding.job_id}, worker-1, "
+        rf"a\.test is already being refreshed by run run-1 \(job {run.claim.job_id}, worker-1, "
         r"stage chunks\) since .* UTC; its last beat was 12 s ago\. Wait for it"
     )
     with pytest.raises(DomainBusyError, match=expected):
-        claim(run.conn)
+        claim_domain(run.conn)
 
 
 def test_losers_never_fence_the_winner_out(run: Run) -> None:
     """A8: the winner writes on, however often others tried."""
     for _ in range(20):
         with pytest.raises(DomainBusyError):
-            claim(run.conn)
-    assert fence_of(run.conn) == run.holding.fence
-    write_page(run.conn, run.holding)
+            claim_domain(run.conn)
+    assert fence_of(run.conn) == run.claim.fence
+    write_page(run.conn, run.claim)
     assert run.finish()
 
 
@@ -107,8 +107,8 @@ def test_a_loser_that_waited_for_the_winners_commit_does_not_fence_it_out(
     register(conn)
     with ThreadPoolExecutor() as pool:
         with conn.transaction():
-            winner = claim(conn)
-            loser = pool.submit(claim, other_connection)
+            winner = claim_domain(conn)
+            loser = pool.submit(claim_domain, other_connection)
             wait_until_blocked(conn, other_connection)
         with pytest.raises(DomainBusyError, match="run run-1"):
             loser.result()
@@ -125,7 +125,7 @@ def test_in_one_statement_the_same_wait_would_have_fenced_the_winner_out(
     parameters = {"domain_id": domain_id, "only_patterns": [], **vars(REQUEST)}
     with ThreadPoolExecutor() as pool:
         with conn.transaction():
-            winner = claim(conn)
+            winner = claim_domain(conn)
             loser = pool.submit(
                 other_connection.execute,
                 claim_at_once.rstrip().replace(
@@ -177,16 +177,16 @@ class Storm:
 
     def _claim_once(self, conn: Connection, host: str, *, hold_seconds: float) -> None:
         try:
-            holding = claim(conn, host)
+            claim = claim_domain(conn, host)
         except DomainBusyError:
             with self._lock:
                 self.refusals += 1
             return
         time.sleep(hold_seconds)
-        write_page(conn, holding)
-        assert crawl_jobs.finish(conn, holding, error=None, is_whole=False)
+        write_page(conn, claim)
+        assert crawl_jobs.finish(conn, claim, error=None, is_whole=False)
         with self._lock:
-            self.claims.append(holding)
+            self.claims.append(claim)
 
     def _watch(self) -> None:
         with self.database.connect() as conn:
@@ -209,7 +209,7 @@ def test_forty_claimers_of_ten_domains_never_hold_one_twice(
     assert storm.looks >= 20
     assert storm.refusals > 0, "the domains were contended"
     assert len(storm.claims) + storm.refusals == 40 * storm.tries
-    assert len({(holding.host, holding.fence) for holding in storm.claims}) == len(storm.claims)
+    assert len({(claim.host, claim.fence) for claim in storm.claims}) == len(storm.claims)
     assert count_pages(conn) == len(storm.claims), "each winner wrote its page"
     completed = "SELECT count(*) FROM crawl_jobs WHERE status = 'completed'"
     assert count(conn, completed) == len(storm.claims)
@@ -221,12 +221,10 @@ def test_forty_claimers_of_ten_domains_never_hold_one_twice(
 
 def test_a_fence_that_was_raised_refuses_the_write_before_it_begins(run: Run) -> None:
     """A8, A19: a worker that wakes up after its successor began writes nothing."""
-    crawl_jobs.reap(run.conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[run.holding.job_id])
-    successor = claim(run.conn)
-    with pytest.raises(
-        LeaseLostError, match=rf"job {run.holding.job_id}\) no longer holds a\.test"
-    ):
-        write_page(run.conn, run.holding)
+    crawl_jobs.reap(run.conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[run.claim.job_id])
+    successor = claim_domain(run.conn)
+    with pytest.raises(LeaseLostError, match=rf"job {run.claim.job_id}\) no longer holds a\.test"):
+        write_page(run.conn, run.claim)
     assert count_pages(run.conn) == 0
     write_page(run.conn, successor)
 
@@ -236,9 +234,9 @@ def test_a_late_write_that_waited_behind_its_successors_claim_is_refused(
 ) -> None:
     with ThreadPoolExecutor() as pool:
         with run.conn.transaction():
-            crawl_jobs.reap(run.conn, lease_seconds=1, dead_job_ids=[run.holding.job_id])
-            successor = claim(run.conn)
-            late = pool.submit(write_page, other_connection, run.holding)
+            crawl_jobs.reap(run.conn, lease_seconds=1, dead_job_ids=[run.claim.job_id])
+            successor = claim_domain(run.conn)
+            late = pool.submit(write_page, other_connection, run.claim)
             wait_until_blocked(run.conn, other_connection)
         with pytest.raises(LeaseLostError):
             late.result()
@@ -249,7 +247,7 @@ def test_a_late_write_that_waited_behind_its_successors_claim_is_refused(
 def test_an_error_inside_a_fenced_transaction_leaves_nothing_written(run: Run) -> None:
     def write_and_fail() -> None:
         with run.fenced():
-            raw_pages.save(run.conn, run.holding, [new_body(f"https://{HOST}/", "text")])
+            raw_pages.save(run.conn, run.claim, [new_body(f"https://{HOST}/", "text")])
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -261,10 +259,10 @@ def test_an_error_inside_a_fenced_transaction_leaves_nothing_written(run: Run) -
 
 
 def test_a_beat_renews_the_lease_and_leaves_the_start_alone(run: Run) -> None:
-    silence(run.conn, run.holding, 60)
-    before = read_job(run.conn, run.holding)
-    assert crawl_jobs.beat(run.conn, run.holding)
-    after = read_job(run.conn, run.holding)
+    silence(run.conn, run.claim, 60)
+    before = read_job(run.conn, run.claim)
+    assert crawl_jobs.beat(run.conn, run.claim)
+    after = read_job(run.conn, run.claim)
     assert (after["heartbeat_at"] - before["heartbeat_at"]).total_seconds() >= 60
     assert after["started_at"] == before["started_at"]
 
@@ -272,12 +270,12 @@ def test_a_beat_renews_the_lease_and_leaves_the_start_alone(run: Run) -> None:
 def test_counters_add_up_while_the_job_runs_and_not_after(run: Run) -> None:
     for _ in range(2):
         crawl_jobs.add_to_counters(
-            run.conn, run.holding, Counters(pages_published=3, tokens_embedded=5_000_000_000)
+            run.conn, run.claim, Counters(pages_published=3, tokens_embedded=5_000_000_000)
         )
     run.finish()
-    crawl_jobs.add_to_counters(run.conn, run.holding, Counters(pages_published=1))
-    crawl_jobs.enter_stage(run.conn, run.holding, "late")
-    job = read_job(run.conn, run.holding)
+    crawl_jobs.add_to_counters(run.conn, run.claim, Counters(pages_published=1))
+    crawl_jobs.enter_stage(run.conn, run.claim, "late")
+    job = read_job(run.conn, run.claim)
     assert (job["pages_published"], job["tokens_embedded"]) == (6, 10_000_000_000)
     assert job["stage"] is None
 
@@ -294,7 +292,7 @@ def test_a_domain_counts_as_refreshed_only_when_a_whole_run_completed(
     run: Run, error: tuple[str, str] | None, *, is_whole: bool, status: str, is_success: bool
 ) -> None:
     assert run.finish(error, is_whole=is_whole)
-    job = read_job(run.conn, run.holding)
+    job = read_job(run.conn, run.claim)
     assert (job["status"], job["ended_by"]) == (status, "worker")
     assert (job["error_kind"], job["error"]) == (error or (None, None))
     last_success = domains.get(run.conn, HOST).last_success_at
@@ -303,14 +301,14 @@ def test_a_domain_counts_as_refreshed_only_when_a_whole_run_completed(
 
 def test_finishing_twice_is_said_and_changes_nothing(run: Run) -> None:
     assert run.finish()
-    before = read_job(run.conn, run.holding)
+    before = read_job(run.conn, run.claim)
     assert not run.finish(("transient.late", "too late"))
-    assert read_job(run.conn, run.holding) == before
+    assert read_job(run.conn, run.claim) == before
 
 
 def test_a_finished_domain_can_be_claimed_at_once(run: Run) -> None:
     run.finish()
-    assert claim(run.conn).fence > run.holding.fence
+    assert claim_domain(run.conn).fence > run.claim.fence
 
 
 @pytest.mark.parametrize("error", [None, ("transient.timeout", "It took too long.")])
@@ -320,7 +318,7 @@ def test_a_run_that_finished_has_closed_the_door_behind_itself(
     """A19: a thread that was forgotten writes nothing, also before the next claim."""
     assert run.finish(error)
     with pytest.raises(LeaseLostError, match="its job was ended"):
-        write_page(run.conn, run.holding)
+        write_page(run.conn, run.claim)
     assert count_pages(run.conn) == 0
 
 
@@ -330,19 +328,19 @@ def test_the_same_end_told_again_is_the_end_that_it_was(
 ) -> None:
     """The answer to a COMMIT may be lost: what asks again must not learn that it was robbed."""
     assert run.finish(error)
-    before, fence = read_job(run.conn, run.holding), fence_of(run.conn)
+    before, fence = read_job(run.conn, run.claim), fence_of(run.conn)
     assert run.finish(error)
-    assert read_job(run.conn, run.holding) == before
+    assert read_job(run.conn, run.claim) == before
     assert fence_of(run.conn) == fence
 
 
 def test_the_ledger_is_read_newest_first_by_host_and_by_status(conn: Connection) -> None:
     """B1: also of a domain that was removed."""
     first = start_run(conn, "a.test")
-    crawl_jobs.add_to_counters(conn, first.holding, Counters(chunks_embedded=3, tokens_embedded=9))
+    crawl_jobs.add_to_counters(conn, first.claim, Counters(chunks_embedded=3, tokens_embedded=9))
     first.finish(("transient.timeout", "It took too long."))
     second = start_run(conn, "b.test")
-    silence(conn, second.holding, 12)
+    silence(conn, second.claim, 12)
     domains.remove(conn, "a.test")
     running, failed = crawl_jobs.list_jobs(conn)
     assert (running.host, running.status, running.ended_by) == ("b.test", "running", None)
@@ -353,23 +351,23 @@ def test_the_ledger_is_read_newest_first_by_host_and_by_status(conn: Connection)
     assert failed.beat_age_seconds is None
     assert crawl_jobs.list_jobs(conn, host="a.test") == [failed]
     assert [job.host for job in crawl_jobs.list_jobs(conn, status="running")] == ["b.test"]
-    assert [job.host for job in crawl_jobs.list_jobs(conn, most=1)] == ["b.test"]
+    assert [job.host for job in crawl_jobs.list_jobs(conn, limit=1)] == ["b.test"]
 
 
 def test_one_job_is_read_with_everything_that_is_known_of_it(run: Run) -> None:
-    job = crawl_jobs.read_job(run.conn, run.holding.job_id)
+    job = crawl_jobs.read_job(run.conn, run.claim.job_id)
     assert job is not None
-    assert job.keys() > read_job(run.conn, run.holding).keys()
-    assert crawl_jobs.read_job(run.conn, run.holding.job_id + 1) is None
+    assert job.keys() > read_job(run.conn, run.claim).keys()
+    assert crawl_jobs.read_job(run.conn, run.claim.job_id + 1) is None
 
 
 def test_finishing_after_the_reaper_leaves_its_word(run: Run) -> None:
     """B4: the truth stands: no exception, no silent success."""
-    silence(run.conn, run.holding, 100)
+    silence(run.conn, run.claim, 100)
     crawl_jobs.reap(run.conn, lease_seconds=LEASE_SECONDS)
-    before = read_job(run.conn, run.holding)
+    before = read_job(run.conn, run.claim)
     assert not run.finish()
-    assert read_job(run.conn, run.holding) == before
+    assert read_job(run.conn, run.claim) == before
     assert (before["status"], before["ended_by"]) == ("failed", "reaper")
     assert domains.get(run.conn, HOST).last_success_at is None
 
@@ -381,18 +379,18 @@ def test_removing_a_domain_ends_its_run_and_keeps_the_job_with_the_reason(run: R
     """B3, B4, F3"""
     run.publish({run.save_pages("p")[0]: ["text"]})
     assert domains.remove(run.conn, HOST) == "run-1"
-    job = read_job(run.conn, run.holding)
+    job = read_job(run.conn, run.claim)
     assert (job["status"], job["ended_by"]) == ("failed", "removal")
     assert (job["host"], job["domain_id"]) == (HOST, None)
     assert (job["error_kind"], job["error"]) == (
         "permanent.domain_removed",
         "The domain a.test was removed while it was being refreshed.",
     )
-    assert not crawl_jobs.beat(run.conn, run.holding)
+    assert not crawl_jobs.beat(run.conn, run.claim)
     with pytest.raises(LeaseLostError):
-        write_page(run.conn, run.holding)
+        write_page(run.conn, run.claim)
     assert not run.finish()
-    assert read_job(run.conn, run.holding) == job
+    assert read_job(run.conn, run.claim) == job
     assert invariants.find_violations(run.conn, lease_seconds=LEASE_SECONDS) == []
 
 
@@ -404,7 +402,7 @@ def test_a_removal_waits_for_the_write_in_progress_and_takes_it_along(
         with run.fenced():
             removal = pool.submit(domains.remove, other_connection, HOST)
             wait_until_blocked(run.conn, other_connection)
-            raw_pages.save(run.conn, run.holding, [new_body(f"https://{HOST}/", "text")])
+            raw_pages.save(run.conn, run.claim, [new_body(f"https://{HOST}/", "text")])
         assert removal.result() == "run-1"
     assert count_pages(run.conn) == 0
 
@@ -413,10 +411,10 @@ def test_deleting_the_row_of_a_domain_that_is_being_refreshed_is_refused(run: Ru
     """B3: only a removal, which ends the job first, may take a domain from its run."""
     with pytest.raises(psycopg.errors.CheckViolation, match=re.escape('"running_beats"')):
         run.conn.execute("DELETE FROM domains WHERE host = %s", [HOST])
-    write_page(run.conn, run.holding)
+    write_page(run.conn, run.claim)
     run.finish()
     run.conn.execute("DELETE FROM domains WHERE host = %s", [HOST])
-    assert read_job(run.conn, run.holding)["host"] == HOST
+    assert read_job(run.conn, run.claim)["host"] == HOST
 
 
 def test_the_worker_of_a_domain_removed_and_added_again_cannot_write_to_the_new_one(
@@ -425,8 +423,8 @@ def test_the_worker_of_a_domain_removed_and_added_again_cannot_write_to_the_new_
     """F4: the fence numbers start anew, the domain's id does not."""
     domains.remove(run.conn, HOST)
     successor = start_run(run.conn)
-    assert successor.holding.fence == run.holding.fence
+    assert successor.claim.fence == run.claim.fence
     with pytest.raises(LeaseLostError):
-        write_page(run.conn, run.holding)
+        write_page(run.conn, run.claim)
     assert not run.finish()
-    write_page(run.conn, successor.holding)
+    write_page(run.conn, successor.claim)

@@ -31,7 +31,7 @@ from omni_pipeline_tests.store.catalogue.product_fixtures import price, put_on_s
 from omni_pipeline_tests.store.conftest import HOST, MISSING, Run, register, start_run
 
 # Rows of these outlive their domain, as the record of what was done and paid.
-LEDGERS = {"crawl_jobs", "embedding_usage"}
+LEDGERS = {"crawl_jobs", "token_usage"}
 
 OF_THE_CONTENT_LINEAGE = {
     "crawl_jobs",
@@ -44,12 +44,12 @@ OF_THE_CONTENT_LINEAGE = {
     "chunk_words",
     "embeddings",
     "staged_embeddings",
-    "embedding_usage",
+    "token_usage",
     "failed_pages",
     "robots_files",
     "render_decisions",
     "held_pages",
-    "dead_ends",
+    "non_pages",
     "postponed_urls",
 }
 
@@ -157,25 +157,25 @@ def fill_every_table(run: Run) -> None:
     price(run, product, "39.90")
     with run.fenced():
         held = HeldPrice(product_id=product, price_amount=Decimal(1), price_currency="EUR")
-        price_snapshots.hold(run.conn, run.holding, [held])
-        companies.save(run.conn, run.holding, Company(name="Fernhill"))
+        price_snapshots.hold(run.conn, run.claim, [held])
+        companies.save(run.conn, run.claim, Company(name="Fernhill"))
         batch = Batch(id=uuid4(), model=run.model, price_per_million=None)
-        token_usage.settle(run.conn, run.holding, batch, Bill(requests=1, texts=1, tokens=9))
+        token_usage.settle(run.conn, run.claim, batch, Bill(requests=1, texts=1, tokens=9))
         failed_pages.record(
-            run.conn, run.holding, "fetch", [Failure(url="u", kind="transient.x", reason="r")]
+            run.conn, run.claim, "fetch", [Failure(url="u", kind="transient.x", reason="r")]
         )
-        frontier.open_crawl(run.conn, run.holding, is_forced=True, recency_seconds=60)
-        robots_files.keep(run.conn, run.holding, "https://gone.test", "User-agent: *")
-        render_decisions.record(run.conn, run.holding, {"/a": True})
-        held_pages.hold(run.conn, run.holding, {"u": "missing"})
-        non_pages.record(run.conn, run.holding, {"https://gone.test/a": 1})
+        frontier.open_crawl(run.conn, run.claim, is_forced=True, recency_seconds=60)
+        robots_files.keep(run.conn, run.claim, "https://gone.test", "User-agent: *")
+        render_decisions.record(run.conn, run.claim, {"/a": True})
+        held_pages.hold(run.conn, run.claim, {"u": "missing"})
+        non_pages.record(run.conn, run.claim, {"https://gone.test/a": 1})
         later = f"https://{HOST}/later"
         frontier.add_urls(
-            run.conn, run.holding, {later: 1}, source="link", is_forced=True, page_limit=None
+            run.conn, run.claim, {later: 1}, source="link", is_forced=True, page_limit=None
         )
-        frontier.postpone(run.conn, run.holding, [later])
+        frontier.postpone(run.conn, run.claim, [later])
         key = Key(text_hash=bytes(32), question_version=1, model="chat")
-        llm_answers.keep(run.conn, run.holding, key, None)
+        llm_answers.keep(run.conn, run.claim, key, None)
 
 
 def rows_by_table(conn: Connection) -> dict[str, int]:
@@ -248,9 +248,9 @@ def test_the_overview_counts_what_is_live_and_shows_the_newest_job(run: Run) -> 
     run.publish({page: ["one", "two"], other: ["three"]})
     with run.fenced():
         failure = Failure(url="u", kind="transient.x", reason="r")
-        failed_pages.record(run.conn, run.holding, "clean", [failure])
-        failed_pages.resolve(run.conn, run.holding, ["u"], "clean")
-        raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/gone": MISSING})
+        failed_pages.record(run.conn, run.claim, "clean", [failure])
+        failed_pages.resolve(run.conn, run.claim, ["u"], "clean")
+        raw_pages.remove_pages(run.conn, run.claim, {f"https://{HOST}/gone": MISSING})
         cleaned_pages.remove(run.conn, [gone])
     run.finish()
     newest = start_run(run.conn)
@@ -258,7 +258,7 @@ def test_the_overview_counts_what_is_live_and_shows_the_newest_job(run: Run) -> 
     (seen,) = domains.overview(run.conn, HOST)
     assert (seen.host, seen.status, seen.organization) == (HOST, "active", "default")
     assert (seen.pages, seen.chunks, seen.open_failures, seen.tokens_today) == (2, 2, 1, 9)
-    assert (seen.job_id, seen.job_status) == (newest.holding.job_id, "running")
+    assert (seen.job_id, seen.job_status) == (newest.claim.job_id, "running")
     assert seen.last_success_at is not None
     assert seen.beat_age_seconds is not None
     assert 0 <= seen.beat_age_seconds < 30
@@ -331,9 +331,9 @@ def test_a_change_that_breaks_a_rule_changes_nothing(conn: Connection) -> None:
 def test_the_overview_counts_the_lost_pages_that_wait_for_a_person(run: Run) -> None:
     """A12"""
     with run.fenced():
-        held_pages.hold(run.conn, run.holding, {"https://a.test/x": "missing"})
+        held_pages.hold(run.conn, run.claim, {"https://a.test/x": "missing"})
     (seen,) = domains.overview(run.conn, HOST)
     assert seen.pages_held == 1
-    held_pages.confirm(run.conn, run.holding.domain_id)
+    held_pages.confirm(run.conn, run.claim.domain_id)
     (seen,) = domains.overview(run.conn, HOST)
     assert seen.pages_held == 0

@@ -21,7 +21,7 @@ from omni_pipeline_tests.store.conftest import (
     DIMENSIONS,
     HOST,
     Run,
-    claim,
+    claim_domain,
     count,
     live_texts,
     new_body,
@@ -41,9 +41,9 @@ def reap(conn: Connection) -> list[LostJob]:
 
 def test_a_job_that_was_silent_for_a_lease_is_ended_with_the_reason(run: Run) -> None:
     """B2"""
-    silence(run.conn, run.holding, LEASE_SECONDS + 1)
-    assert reap(run.conn) == [LostJob(job_id=run.holding.job_id, host=HOST, run_id="run-1")]
-    job = read_job(run.conn, run.holding)
+    silence(run.conn, run.claim, LEASE_SECONDS + 1)
+    assert reap(run.conn) == [LostJob(job_id=run.claim.job_id, host=HOST, run_id="run-1")]
+    job = read_job(run.conn, run.claim)
     assert (job["status"], job["ended_by"]) == ("failed", "reaper")
     assert job["error_kind"] == "transient.worker_lost"
     assert job["error"].startswith("The worker worker-1 stopped beating: its last sign of life was")
@@ -53,9 +53,9 @@ def test_a_job_that_was_silent_for_a_lease_is_ended_with_the_reason(run: Run) ->
 def test_a_job_inside_its_lease_is_left_alone_however_long_it_runs(run: Run) -> None:
     """B2: only silence counts, never the time since the start."""
     run.conn.execute("UPDATE crawl_jobs SET started_at = started_at - interval '3 days'")
-    silence(run.conn, run.holding, LEASE_SECONDS - 5)
+    silence(run.conn, run.claim, LEASE_SECONDS - 5)
     assert reap(run.conn) == []
-    assert crawl_jobs.beat(run.conn, run.holding)
+    assert crawl_jobs.beat(run.conn, run.claim)
 
 
 def test_a_job_that_waits_in_the_queue_is_not_a_dead_one(run: Run) -> None:
@@ -67,55 +67,55 @@ def test_a_job_that_waits_in_the_queue_is_not_a_dead_one(run: Run) -> None:
 
 def test_a_job_whose_process_is_known_to_be_dead_is_not_waited_for(conn: Connection) -> None:
     dead, alive = start_run(conn, "dead.test"), start_run(conn, "alive.test")
-    lost = crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[dead.holding.job_id])
+    lost = crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[dead.claim.job_id])
     assert [job.host for job in lost] == ["dead.test"]
-    assert crawl_jobs.beat(conn, alive.holding)
-    assert not crawl_jobs.beat(conn, dead.holding)
+    assert crawl_jobs.beat(conn, alive.claim)
+    assert not crawl_jobs.beat(conn, dead.claim)
 
 
 def test_a_job_that_ended_is_not_reaped_though_its_process_is_dead(run: Run) -> None:
     run.finish()
-    before = read_job(run.conn, run.holding)
-    dead = [run.holding.job_id]
+    before = read_job(run.conn, run.claim)
+    dead = [run.claim.job_id]
     assert crawl_jobs.reap(run.conn, lease_seconds=LEASE_SECONDS, dead_job_ids=dead) == []
-    assert read_job(run.conn, run.holding) == before
+    assert read_job(run.conn, run.claim) == before
 
 
 def test_the_jobs_that_a_domain_had_before_stay_as_they_ended(run: Run) -> None:
     """B4: their last beat is older than any lease."""
     run.finish()
-    silence(run.conn, run.holding, 10 * LEASE_SECONDS)
-    before = read_job(run.conn, run.holding)
-    lost = claim(run.conn)
+    silence(run.conn, run.claim, 10 * LEASE_SECONDS)
+    before = read_job(run.conn, run.claim)
+    lost = claim_domain(run.conn)
     silence(run.conn, lost, LEASE_SECONDS + 1)
     assert [job.job_id for job in reap(run.conn)] == [lost.job_id]
-    assert read_job(run.conn, run.holding) == before
+    assert read_job(run.conn, run.claim) == before
 
 
 def test_the_workers_of_running_jobs_can_be_looked_at(conn: Connection) -> None:
     first, second = start_run(conn, "a.test"), start_run(conn, "b.test")
     second.finish()
-    assert crawl_jobs.workers(conn) == {first.holding.job_id: "worker-1"}
+    assert crawl_jobs.workers(conn) == {first.claim.job_id: "worker-1"}
 
 
 def test_a_reaped_domain_is_free_at_once_and_its_old_worker_is_refused(run: Run) -> None:
     """A19, F5: the raised fence refuses the old worker even before a successor claims."""
-    silence(run.conn, run.holding, LEASE_SECONDS + 1)
+    silence(run.conn, run.claim, LEASE_SECONDS + 1)
     reap(run.conn)
     with pytest.raises(LeaseLostError), run.fenced():
-        raw_pages.save(run.conn, run.holding, [new_body(f"https://{HOST}/", "text")])
+        raw_pages.save(run.conn, run.claim, [new_body(f"https://{HOST}/", "text")])
     assert count(run.conn, "SELECT count(*) FROM raw_pages") == 0
-    assert claim(run.conn).fence > run.holding.fence + 1
+    assert claim_domain(run.conn).fence > run.claim.fence + 1
 
 
 def test_a_write_in_progress_is_passed_by_and_its_job_ended_after_it(
     run: Run, other_connection: Connection
 ) -> None:
     """A19: the reaper neither waits for a transaction nor cuts it in two."""
-    silence(run.conn, run.holding, LEASE_SECONDS + 1)
+    silence(run.conn, run.claim, LEASE_SECONDS + 1)
     with run.fenced():
         assert reap(other_connection) == []
-        raw_pages.save(run.conn, run.holding, [new_body(f"https://{HOST}/", "text")])
+        raw_pages.save(run.conn, run.claim, [new_body(f"https://{HOST}/", "text")])
     assert len(reap(other_connection)) == 1
     assert count(run.conn, "SELECT count(*) FROM raw_pages") == 1
     with pytest.raises(LeaseLostError), run.fenced():
@@ -135,7 +135,7 @@ def test_one_stuck_domain_does_not_keep_the_reaper_from_the_others(
 ) -> None:
     """B2: whoever holds its lock, however long."""
     for host in ("a.test", "stuck.test", "z.test"):
-        silence(conn, start_run(conn, host).holding, LEASE_SECONDS + 1)
+        silence(conn, start_run(conn, host).claim, LEASE_SECONDS + 1)
     other_connection.execute("SET lock_timeout = '1s'")
     with conn.transaction():
         conn.execute(lock)
@@ -147,21 +147,21 @@ def test_a_beat_that_is_under_way_while_the_reaper_looks_saves_the_job(
     run: Run, other_connection: Connection
 ) -> None:
     """B2: the interleaving, forced: the reaper sees the old beat, the new one is not committed."""
-    silence(run.conn, run.holding, LEASE_SECONDS + 1)
+    silence(run.conn, run.claim, LEASE_SECONDS + 1)
     with run.conn.transaction():
-        assert crawl_jobs.beat(run.conn, run.holding)
+        assert crawl_jobs.beat(run.conn, run.claim)
         assert reap(other_connection) == []
     assert reap(other_connection) == []
-    assert read_job(run.conn, run.holding)["status"] == "running"
+    assert read_job(run.conn, run.claim)["status"] == "running"
     with run.fenced():
-        raw_pages.save(run.conn, run.holding, [new_body(f"https://{HOST}/", "text")])
+        raw_pages.save(run.conn, run.claim, [new_body(f"https://{HOST}/", "text")])
 
 
 def test_a_beat_that_lands_between_the_reapers_look_and_its_lock_saves_the_job(
     run: Run, shared: Database, other_connection: Connection
 ) -> None:
     """B2: the reaper has read the old beat and is held up before it locks the job."""
-    silence(run.conn, run.holding, LEASE_SECONDS + 1)
+    silence(run.conn, run.claim, LEASE_SECONDS + 1)
     held_up = crawl_jobs._SQL["reap"].replace(
         b"WHERE j.status = 'running' AND (", b"WHERE pg_advisory_lock(7) IS NOT NULL AND (", 1
     )
@@ -170,10 +170,10 @@ def test_a_beat_that_lands_between_the_reapers_look_and_its_lock_saves_the_job(
         parameters = {"lease_seconds": LEASE_SECONDS, "dead_job_ids": []}
         lost = pool.submit(other_connection.execute, held_up, parameters)
         wait_until_blocked(run.conn, other_connection)
-        assert crawl_jobs.beat(heartbeat, run.holding)
+        assert crawl_jobs.beat(heartbeat, run.claim)
         run.conn.execute("SELECT pg_advisory_unlock(7)")
         assert lost.result().fetchall() == []
-    assert read_job(run.conn, run.holding)["status"] == "running"
+    assert read_job(run.conn, run.claim)["status"] == "running"
 
 
 # The same as races
@@ -188,27 +188,27 @@ def race(
     with ThreadPoolExecutor(2) as pool:
         for _ in range(rounds):
             run.conn.execute("DELETE FROM crawl_jobs")
-            holding = claim(run.conn)
-            silence(run.conn, holding, LEASE_SECONDS + 1)
+            claim = claim_domain(run.conn)
+            silence(run.conn, claim, LEASE_SECONDS + 1)
             start = threading.Barrier(2)
 
-            def beat(holding: Claim = holding, start: threading.Barrier = start) -> bool:
+            def beat(claim: Claim = claim, start: threading.Barrier = start) -> bool:
                 start.wait()
                 time.sleep(chance.random() * 0.003)
-                return crawl_jobs.beat(run.conn, holding)
+                return crawl_jobs.beat(run.conn, claim)
 
-            def reap_at_start(holding: Claim = holding, start: threading.Barrier = start) -> bool:
+            def reap_at_start(claim: Claim = claim, start: threading.Barrier = start) -> bool:
                 start.wait()
-                return reap_once(reaper, holding)
+                return reap_once(reaper, claim)
 
             beaten, reaped = pool.submit(beat), pool.submit(reap_at_start)
             results.append((beaten.result(), reaped.result()))
     return results
 
 
-def reap_in_one_statement(conn: Connection, holding: Claim) -> bool:
+def reap_in_one_statement(conn: Connection, claim: Claim) -> bool:
     time.sleep(random.random() * 0.003)
-    return any(lost.job_id == holding.job_id for lost in reap(conn))
+    return any(lost.job_id == claim.job_id for lost in reap(conn))
 
 
 def reap_by_select_then_update(conn: Connection, _: Claim) -> bool:
@@ -251,8 +251,8 @@ def test_several_reapers_report_each_lost_job_once(shared: Database) -> None:
         for number in range(20):
             host = f"d{number:02}.test"
             register(conn, host)
-            holding = claim(conn, host, Request(run_id=host, worker="w"))
-            silence(conn, holding, LEASE_SECONDS + 1)
+            claim = claim_domain(conn, host, Request(run_id=host, worker="w"))
+            silence(conn, claim, LEASE_SECONDS + 1)
     start = threading.Barrier(4)
 
     def reap_together(_: int) -> list[LostJob]:
@@ -277,8 +277,8 @@ def test_several_refreshes_with_a_restless_reaper_all_complete(shared: Database)
             run = start_run(conn, host)
             page, twin = run.save_pages("p", "q")
             for number in range(10):
-                silence(conn, run.holding, LEASE_SECONDS - 10)
-                assert crawl_jobs.beat(conn, run.holding)
+                silence(conn, run.claim, LEASE_SECONDS - 10)
+                assert crawl_jobs.beat(conn, run.claim)
                 run.publish({page: [f"text {number}"], twin: ["same", f"twin {number}"]})
             return run.finish()
 

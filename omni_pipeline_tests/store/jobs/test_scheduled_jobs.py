@@ -12,7 +12,7 @@ from omni_pipeline.errors import DomainBusyError
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, TickDoneError
 from omni_pipeline.store.postgres.database import Database
-from omni_pipeline_tests.store.conftest import HOST, REQUEST, claim, count, register
+from omni_pipeline_tests.store.conftest import HOST, REQUEST, claim_domain, count, register
 
 TICK = datetime(2026, 11, 20, 2, tzinfo=UTC)
 SCHEDULED = replace(REQUEST, scheduled_for=TICK)
@@ -25,9 +25,9 @@ def try_tick(conn: Connection) -> Try:
     register(conn)
 
     def run(error: tuple[str, str] | None) -> Claim:
-        holding = claim(conn, request=SCHEDULED)
-        assert crawl_jobs.finish(conn, holding, error=error, is_whole=True)
-        return holding
+        claim = claim_domain(conn, request=SCHEDULED)
+        assert crawl_jobs.finish(conn, claim, error=error, is_whole=True)
+        return claim
 
     return run
 
@@ -61,7 +61,7 @@ def test_an_attempt_that_finds_the_domain_busy_takes_nothing_from_anybody(
     conn: Connection, try_tick: Try
 ) -> None:
     failed = try_tick(("transient.timeout", "It took too long."))
-    claim(conn)
+    claim_domain(conn)
     with pytest.raises(DomainBusyError):
         try_tick(None)
     assert holders(conn) == [(failed.job_id, "failed")]
@@ -74,10 +74,10 @@ def test_of_two_attempts_at_the_same_moment_one_works(shared: Database, conn: Co
     def attempt(_: int) -> str:
         with shared.connect() as own:
             try:
-                holding = claim(own, request=SCHEDULED)
+                claim = claim_domain(own, request=SCHEDULED)
             except (DomainBusyError, TickDoneError) as error:
                 return error.kind
-            crawl_jobs.finish(own, holding, error=None, is_whole=True)
+            crawl_jobs.finish(own, claim, error=None, is_whole=True)
             return "done"
 
     with ThreadPoolExecutor(8) as pool:
@@ -103,10 +103,10 @@ def test_unfinished_is_what_was_not_tried_or_failed_for_a_passing_reason(
     register(conn)
     conn.execute("UPDATE domains SET created_at = %s", [TICK - timedelta(days=1)])
     if status is not None:
-        holding = claim(conn, request=SCHEDULED)
+        claim = claim_domain(conn, request=SCHEDULED)
         if status != "running":
             error = None if kind is None else (kind, "It failed.")
-            crawl_jobs.finish(conn, holding, error=error, is_whole=True)
+            crawl_jobs.finish(conn, claim, error=error, is_whole=True)
     assert crawl_jobs.unfinished_ticks(conn, TICK) == ([HOST] if is_unfinished else [])
     assert crawl_jobs.unfinished_ticks(conn, TICK + timedelta(days=1)) == [HOST]
 

@@ -10,7 +10,7 @@ import pytest
 from psycopg import Connection, sql
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.steps.crawl.removal import FEWEST_GONE_FOR_GUARD, MOST_GONE_SHARE
+from omni_pipeline.steps.crawl.removal import MAX_GONE_SHARE, MIN_GONE_FOR_GUARD
 from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
@@ -25,7 +25,7 @@ from omni_pipeline_tests.store.conftest import (
     MISSING,
     REQUEST,
     Run,
-    claim,
+    claim_domain,
     count,
     new_body,
     register,
@@ -304,19 +304,19 @@ def populate(conn: Connection) -> None:
     run = start_run(conn, "a.test")
     with run.fenced():
         urls = {f"https://a.test/{path}": 0 for path in "pqrf"}
-        frontier.add_urls(conn, run.holding, urls, source="link", is_forced=False, page_limit=None)
-        frontier.settle(conn, run.holding, dict.fromkeys(urls, "changed"))
+        frontier.add_urls(conn, run.claim, urls, source="link", is_forced=False, page_limit=None)
+        frontier.settle(conn, run.claim, dict.fromkeys(urls, "changed"))
     first, second, _ = run.save_pages("p", "q", "r")
     run.publish({page: [f"{LONG}{page} {n}" for n in range(3)] for page in (first, second)})
     with run.fenced():
         failure = Failure(url="https://a.test/f", kind="transient.timeout", reason="no answer")
-        failed_pages.record(conn, run.holding, "fetch", [failure])
+        failed_pages.record(conn, run.claim, "fetch", [failure])
         gone = {"https://a.test/r": MISSING}
-        raw_pages.retire(conn, run.holding, gone)
+        raw_pages.remove_pages(conn, run.claim, gone)
         conn.execute("DELETE FROM cleaned_pages WHERE page_id = 3")
         outcomes = {"https://a.test/r": "gone", "https://a.test/f": "failed"}
-        frontier.settle(conn, run.holding, outcomes)
-        frontier.close_crawl(conn, run.holding, is_truncated=False)
+        frontier.settle(conn, run.claim, outcomes)
+        frontier.close_crawl(conn, run.claim, is_truncated=False)
     for page, name in ((first, "lamp"), (second, "fuse")):
         price(run, put_on_shelf(run, page, name), "39.90")
     run.finish()
@@ -475,7 +475,7 @@ def test_what_breaks_during_a_refresh_is_found_by_a_look_at_what_changed(
         before = verifications.due(defenceless, "basis")
         verifications.note_whole(defenceless, "basis", before)
         assert verifications.due(defenceless, "basis") == []
-        refreshed = claim(defenceless, "a.test", REQUEST)
+        refreshed = claim_domain(defenceless, "a.test", REQUEST)
         defenceless.execute(mutant.corruption)
         crawl_jobs.finish(defenceless, refreshed, error=None, is_whole=True)
         due = verifications.due(defenceless, "basis")
@@ -648,7 +648,7 @@ def test_a_run_of_the_first_asset_alone_is_no_violation(conn: Connection) -> Non
     run.finish()
     partial = start_run(conn)
     with partial.fenced():
-        raw_pages.save(conn, partial.holding, [new_body(PAGE_1, "new"), new_body(PAGE_2, "new")])
+        raw_pages.save(conn, partial.claim, [new_body(PAGE_1, "new"), new_body(PAGE_2, "new")])
     assert partial.finish(is_whole=False)
     assert invariants.find_violations(conn, lease_seconds=LEASE_SECONDS) == []
 
@@ -716,8 +716,8 @@ def test_the_mass_loss_that_is_reported_is_the_one_that_is_held_back() -> None:
     query = load_queries("omni_pipeline.store.monitoring.invariants")[
         "I40_no_mass_loss_without_a_person"
     ].decode()
-    assert f">= {FEWEST_GONE_FOR_GUARD}" in query
-    assert f"> {MOST_GONE_SHARE} *" in query
+    assert f">= {MIN_GONE_FOR_GUARD}" in query
+    assert f"> {MAX_GONE_SHARE} *" in query
 
 
 @pytest.mark.parametrize(
@@ -770,7 +770,7 @@ def test_no_more_violations_of_an_invariant_are_reported_than_asked(run: Run) ->
     (page,) = run.save_pages("p")
     run.publish({page: [f"text {number}" for number in range(30)]})
     run.conn.execute("UPDATE chunks SET token_count = 9000")
-    found = invariants.find_violations(run.conn, lease_seconds=LEASE_SECONDS, most=7)
+    found = invariants.find_violations(run.conn, lease_seconds=LEASE_SECONDS, limit=7)
     assert len(found) == 7
     assert len(invariants.find_violations(run.conn, lease_seconds=LEASE_SECONDS)) == 30
 

@@ -149,55 +149,55 @@ class Batches:
 
     def __init__(self, run: Run, size: int) -> None:
         self.run = run
-        self.urls = [f"https://{run.holding.host}/{number:03}" for number in range(size)]
+        self.urls = [f"https://{run.claim.host}/{number:03}" for number in range(size)]
         self.texts = [f"{url} {letter}" for url in self.urls for letter in "ab"]
 
     @property
     def pages(self) -> dict[str, int]:
-        return page_ids(self.run.conn, self.run.holding.domain_id)
+        return page_ids(self.run.conn, self.run.claim.domain_id)
 
     def save_bodies(self) -> None:
         bodies = [new_body(url, url) for url in self.urls]
-        raw_pages.save(self.run.conn, self.run.holding, bodies)
+        raw_pages.save(self.run.conn, self.run.claim, bodies)
 
     def save_bodies_half_of_them_changed(self) -> None:
         bodies = [
             new_body(url, f"{url} changed" if number % 2 else url)
             for number, url in enumerate(self.urls)
         ]
-        raw_pages.save(self.run.conn, self.run.holding, bodies)
+        raw_pages.save(self.run.conn, self.run.claim, bodies)
 
     def save_texts(self) -> None:
         texts = [new_text(page_id, "html", url) for url, page_id in self.pages.items()]
-        cleaned_pages.save(self.run.conn, self.run.holding, texts, cleaner_version=CLEANER)
+        cleaned_pages.save(self.run.conn, self.run.claim, texts, cleaner_version=CLEANER)
 
     def stage_chunks(self) -> None:
         revisions = [
             new_revision(page_id, [f"{url} a", f"{url} b"]) for url, page_id in self.pages.items()
         ]
         chunks.stage(
-            self.run.conn, self.run.holding, revisions, model_id=self.run.model.id, chunker=CHUNKER
+            self.run.conn, self.run.claim, revisions, model_id=self.run.model.id, chunker=CHUNKER
         )
 
     def keep_vectors(self) -> None:
         hashes = [text_hash(text) for text in self.texts]
         vectors = np.stack([vector_of(text) for text in self.texts])
-        embeddings.stage(self.run.conn, self.run.holding, self.run.model, hashes, vectors)
+        embeddings.stage(self.run.conn, self.run.claim, self.run.model, hashes, vectors)
 
     def reuse_vectors(self) -> None:
         hashes = [text_hash(text) for text in self.texts]
-        embeddings.reuse(self.run.conn, self.run.holding, self.run.model, hashes)
+        embeddings.reuse(self.run.conn, self.run.claim, self.run.model, hashes)
 
     def publish(self) -> None:
         ids = self.run.conn.execute(
-            "SELECT id FROM page_revisions WHERE domain_id = %s", [self.run.holding.domain_id]
+            "SELECT id FROM page_revisions WHERE domain_id = %s", [self.run.claim.domain_id]
         )
-        chunks.publish(self.run.conn, self.run.holding, [id_ for (id_,) in ids])
+        chunks.publish(self.run.conn, self.run.claim, [id_ for (id_,) in ids])
 
     def queue_urls(self) -> None:
         frontier.add_urls(
             self.run.conn,
-            self.run.holding,
+            self.run.claim,
             dict.fromkeys(self.urls, 1),
             source="link",
             is_forced=False,
@@ -206,15 +206,15 @@ class Batches:
 
     def settle_urls(self) -> None:
         outcomes = dict.fromkeys(self.urls, "changed")
-        frontier.settle(self.run.conn, self.run.holding, outcomes)
+        frontier.settle(self.run.conn, self.run.claim, outcomes)
 
     def record_failures(self) -> None:
         failures = [Failure(url=url, kind="transient.x", reason="r") for url in self.urls]
-        failed_pages.record(self.run.conn, self.run.holding, "fetch", failures)
+        failed_pages.record(self.run.conn, self.run.claim, "fetch", failures)
 
     def retire_pages(self) -> None:
         evidence = dict.fromkeys(self.urls, MISSING)
-        ids = raw_pages.retire(self.run.conn, self.run.holding, evidence)
+        ids = raw_pages.remove_pages(self.run.conn, self.run.claim, evidence)
         chunks.remove_pages(self.run.conn, ids)
         cleaned_pages.remove(self.run.conn, ids)
 

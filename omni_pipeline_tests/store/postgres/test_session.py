@@ -16,7 +16,7 @@ from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
-from omni_pipeline_tests.store.conftest import HOST, Run, claim, count, new_body
+from omni_pipeline_tests.store.conftest import HOST, Run, claim_domain, count, new_body
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_a_busy_domain_is_told_at_once(session: Session, run: Run) -> None:
 
     def claim_again(conn: Connection) -> None:
         tries.append(1)
-        claim(conn)
+        claim_domain(conn)
 
     with pytest.raises(DomainBusyError):
         session.run(claim_again)
@@ -142,12 +142,12 @@ def test_a_transaction_cut_in_the_middle_is_repeated_as_a_whole(
     def write_two_pages(conn: Connection) -> None:
         nonlocal tries
         tries += 1
-        with crawl_jobs.fenced(conn, run.holding):
-            raw_pages.save(conn, run.holding, [new_body(f"https://{HOST}/p", "one")])
+        with crawl_jobs.fenced(conn, run.claim):
+            raw_pages.save(conn, run.claim, [new_body(f"https://{HOST}/p", "one")])
             if tries == 1:
                 pid = conn.info.backend_pid
                 other_connection.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
-            raw_pages.save(conn, run.holding, [new_body(f"https://{HOST}/q", "two")])
+            raw_pages.save(conn, run.claim, [new_body(f"https://{HOST}/q", "two")])
 
     session.run(write_two_pages)
     assert tries == 2
@@ -180,9 +180,9 @@ def test_a_lock_held_for_a_while_is_waited_for(
     release.start()
 
     def save(conn: Connection) -> None:
-        with crawl_jobs.fenced(conn, run.holding):
+        with crawl_jobs.fenced(conn, run.claim):
             conn.execute("SET LOCAL lock_timeout = '100ms'")
-            raw_pages.save(conn, run.holding, [new_body(f"https://{HOST}/p", "one")])
+            raw_pages.save(conn, run.claim, [new_body(f"https://{HOST}/p", "one")])
 
     started = time.monotonic()
     session.run(save)

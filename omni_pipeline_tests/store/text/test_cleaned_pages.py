@@ -29,11 +29,11 @@ def clean(run: Run, markdown_by_page: dict[int, str]) -> int:
 def due(run: Run, *, model_id: int | None = None, chunker: str = CHUNKER) -> list[int]:
     texts = cleaned_pages.due_for_chunking(
         run.conn,
-        run.holding,
+        run.claim,
         model_id=model_id or run.model.id,
         chunker=chunker,
         after_id=0,
-        most=100,
+        limit=100,
     )
     return [text.page_id for text in texts]
 
@@ -41,7 +41,7 @@ def due(run: Run, *, model_id: int | None = None, chunker: str = CHUNKER) -> lis
 def stage(run: Run, page_id: int, markdown: str) -> None:
     with run.fenced():
         revision = new_revision(page_id, [markdown])
-        chunks.stage(run.conn, run.holding, [revision], model_id=run.model.id, chunker=CHUNKER)
+        chunks.stage(run.conn, run.claim, [revision], model_id=run.model.id, chunker=CHUNKER)
 
 
 def test_saving_counts_the_texts_that_say_something_else(run: Run) -> None:
@@ -59,7 +59,7 @@ def test_a_text_that_says_the_same_stays_to_the_letter(run: Run) -> None:
     after = replace(before, markdown="Seen 10 minutes ago.")
     for text in (before, after):
         with run.fenced():
-            cleaned_pages.save(run.conn, run.holding, [text], cleaner_version=1)
+            cleaned_pages.save(run.conn, run.claim, [text], cleaner_version=1)
     rows = run.conn.execute("SELECT markdown FROM cleaned_pages").fetchall()
     assert rows == [(before.markdown,)]
 
@@ -68,7 +68,7 @@ def test_a_saved_text_is_what_chunking_gets(run: Run) -> None:
     (page_id,) = run.save_pages("p")
     clean(run, {page_id: "# Title\n\n`ä` \N{SNOWMAN}"})
     (text,) = cleaned_pages.due_for_chunking(
-        run.conn, run.holding, model_id=run.model.id, chunker=CHUNKER, after_id=0, most=9
+        run.conn, run.claim, model_id=run.model.id, chunker=CHUNKER, after_id=0, limit=9
     )
     assert text == cleaned_pages.DueText(
         page_id=page_id,
@@ -120,7 +120,7 @@ def test_another_chunking_makes_every_text_due_once(run: Run) -> None:
     assert due(run, chunker="md-2/200") == [page_id]
     revision = new_revision(page_id, ["one"])
     with run.fenced():
-        chunks.stage(run.conn, run.holding, [revision], model_id=run.model.id, chunker="md-2/200")
+        chunks.stage(run.conn, run.claim, [revision], model_id=run.model.id, chunker="md-2/200")
     assert due(run, chunker="md-2/200") == []
     assert due(run) == [page_id], "and back again"
 
@@ -137,7 +137,7 @@ def test_another_model_has_its_own_due_texts(run: Run) -> None:
 def test_a_text_whose_page_is_gone_is_not_due_and_can_be_forgotten(run: Run) -> None:
     gone, stays = run.save_pages("p", "q")
     with run.fenced():
-        raw_pages.retire(run.conn, run.holding, {f"https://{HOST}/p": MISSING})
+        raw_pages.remove_pages(run.conn, run.claim, {f"https://{HOST}/p": MISSING})
     assert due(run) == [stays]
     with run.fenced():
         cleaned_pages.remove(run.conn, [gone])
@@ -160,15 +160,15 @@ def test_dates_and_breadcrumbs_are_columns_of_lists_of_any_length(run: Run) -> N
     )
     with run.fenced():
         texts = [dated, new_text(second, "new", "two")]
-        cleaned_pages.save(run.conn, run.holding, texts, cleaner_version=1)
+        cleaned_pages.save(run.conn, run.claim, texts, cleaner_version=1)
     rows = run.conn.execute(
         "SELECT published_on, modified_on, breadcrumbs FROM cleaned_pages ORDER BY page_id"
     ).fetchall()
     assert rows == [(date(2024, 2, 29), None, list(dated.breadcrumbs)), (None, None, [])]
 
 
-def told(run: Run, most: int = 10) -> list[tuple[str, str, list[str], int]]:
-    changes = cleaned_pages.changes(run.conn, run.holding, most_of_a_kind=most)
+def told(run: Run, limit: int = 10) -> list[tuple[str, str, list[str], int]]:
+    changes = cleaned_pages.changes(run.conn, run.claim, max_of_a_kind=limit)
     return [
         (change.kind, change.url[-1], list(change.headings), change.pages) for change in changes
     ]
@@ -178,19 +178,19 @@ def test_changes_are_those_since_the_last_refresh_that_came_to_its_end(run: Run)
     """What a refresh that broke off had found, the next one tells."""
     first, second, third = run.save_pages("p", "q", "r")
     assert told(run) == [("new", "p", [], 3), ("new", "q", [], 3), ("new", "r", [], 3)]
-    assert len(told(run, most=1)) == 1
-    assert crawl_jobs.finish(run.conn, run.holding, error=None, is_whole=True)
+    assert len(told(run, limit=1)) == 1
+    assert crawl_jobs.finish(run.conn, run.claim, error=None, is_whole=True)
 
     broken = start_run(run.conn)
     assert told(broken) == []
     text = replace(new_text(first, "other", "other"), changed_headings=("Ebb",))
     with broken.fenced():
-        cleaned_pages.save(broken.conn, broken.holding, [text], cleaner_version=1)
-    assert crawl_jobs.finish(broken.conn, broken.holding, error=("x", "y"), is_whole=False)
+        cleaned_pages.save(broken.conn, broken.claim, [text], cleaner_version=1)
+    assert crawl_jobs.finish(broken.conn, broken.claim, error=("x", "y"), is_whole=False)
 
     last = start_run(run.conn)
     with last.fenced():
-        raw_pages.retire(last.conn, last.holding, {f"https://{HOST}/r": MISSING})
+        raw_pages.remove_pages(last.conn, last.claim, {f"https://{HOST}/r": MISSING})
         cleaned_pages.remove(last.conn, [third])
     assert told(last) == [("changed", "p", ["Ebb"], 1), ("gone", "r", [], 1)]
     assert second
@@ -198,11 +198,11 @@ def test_changes_are_those_since_the_last_refresh_that_came_to_its_end(run: Run)
 
 def test_what_another_cleaner_makes_of_the_same_body_is_no_change_of_the_page(run: Run) -> None:
     (page_id,) = run.save_pages("p")
-    assert crawl_jobs.finish(run.conn, run.holding, error=None, is_whole=True)
+    assert crawl_jobs.finish(run.conn, run.claim, error=None, is_whole=True)
     later = start_run(run.conn)
     with later.fenced():
         text = new_text(page_id, f"https://{HOST}/p", "cleaned better")
-        assert cleaned_pages.save(later.conn, later.holding, [text], cleaner_version=2) == 1
+        assert cleaned_pages.save(later.conn, later.claim, [text], cleaner_version=2) == 1
     assert told(later) == []
 
 
@@ -213,7 +213,7 @@ def test_only_unchanged_pages_of_another_decision_are_behind(run: Run) -> None:
         body = f"https://{HOST}/{html}" if html != "other" else html
         text = replace(new_text(page_id, body, "text"), boilerplate_version=version)
         with run.fenced():
-            cleaned_pages.save(run.conn, run.holding, [text], cleaner_version=1)
-    behind = cleaned_pages.behind(run.conn, run.holding, boilerplate_version=2, most=9)
+            cleaned_pages.save(run.conn, run.claim, [text], cleaner_version=1)
+    behind = cleaned_pages.behind(run.conn, run.claim, boilerplate_version=2, limit=9)
     assert behind == ids[:1]
-    assert cleaned_pages.count_behind(run.conn, run.holding, boilerplate_version=2) == 1
+    assert cleaned_pages.count_behind(run.conn, run.claim, boilerplate_version=2) == 1

@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.usage import circuit_breakers
-from omni_pipeline.store.usage.circuit_breakers import MOST_FAILURES, Breaker
+from omni_pipeline.store.usage.circuit_breakers import MAX_FAILURES, Breaker
 
 ENDPOINT = "https://e.test/v1"
 
@@ -33,7 +33,7 @@ def let_time_pass(conn: Connection) -> None:
 
 @pytest.fixture
 def opened(conn: Connection) -> Connection:
-    fail(conn, MOST_FAILURES)
+    fail(conn, MAX_FAILURES)
     return conn
 
 
@@ -45,19 +45,19 @@ def test_an_endpoint_that_never_failed_has_no_breaker(conn: Connection) -> None:
 
 def test_enough_failures_in_a_row_open_it_for_half_a_minute(conn: Connection) -> None:
     """C4."""
-    fail(conn, MOST_FAILURES - 1)
+    fail(conn, MAX_FAILURES - 1)
     assert ask(conn).lets_in
     fail(conn)
     breaker = ask(conn)
-    assert (breaker.state, breaker.lets_in, breaker.failures) == ("open", False, MOST_FAILURES)
+    assert (breaker.state, breaker.lets_in, breaker.failures) == ("open", False, MAX_FAILURES)
     assert 29 < breaker.wait_seconds <= 30
     assert breaker.error == "no 0"
 
 
 def test_a_success_in_between_begins_the_count_anew(conn: Connection) -> None:
-    fail(conn, MOST_FAILURES - 1)
+    fail(conn, MAX_FAILURES - 1)
     circuit_breakers.close(conn, ENDPOINT, is_probe=False)
-    fail(conn, MOST_FAILURES - 1)
+    fail(conn, MAX_FAILURES - 1)
     assert ask(conn).lets_in
 
 
@@ -101,7 +101,7 @@ def test_a_probe_that_never_reports_back_is_replaced(opened: Connection) -> None
 def test_what_a_person_must_mend_opens_it_at_once_and_for_long(conn: Connection) -> None:
     """C3, C18."""
     circuit_breakers.open_for(conn, ENDPOINT, kind="permanent.q", error="no money", seconds=3600)
-    fail(conn, MOST_FAILURES)
+    fail(conn, MAX_FAILURES)
     breaker = ask(conn)
     assert (breaker.error_kind, breaker.error) == ("permanent.q", "no money")
     assert 3599 < breaker.wait_seconds <= 3600
@@ -141,4 +141,4 @@ def test_failures_of_ten_runs_at_the_same_moment_are_all_counted(
     fail(conn)
     in_ten_threads(shared, fail)
     assert ask(conn).state == "open"
-    assert ask(conn).failures == MOST_FAILURES
+    assert ask(conn).failures == MAX_FAILURES

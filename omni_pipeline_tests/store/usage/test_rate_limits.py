@@ -23,9 +23,9 @@ ASKS = 40
 
 
 def ask(
-    conn: Connection, limit: Limit, *, tokens: int = 1, most_wait_seconds: float = 600
+    conn: Connection, limit: Limit, *, tokens: int = 1, max_wait_seconds: float = 600
 ) -> Turn | None:
-    return rate_limits.reserve(conn, limit, tokens=tokens, most_wait_seconds=most_wait_seconds)
+    return rate_limits.reserve(conn, limit, tokens=tokens, max_wait_seconds=max_wait_seconds)
 
 
 def turn(conn: Connection, limit: Limit, *, tokens: int = 1) -> Turn:
@@ -70,7 +70,7 @@ def test_a_request_larger_than_the_burst_waits_and_does_not_starve(limits: Conne
 def test_what_would_have_to_wait_too_long_takes_no_turn(limits: Connection) -> None:
     turn(limits, TEN_A_MINUTE)
     for _ in range(3):
-        assert ask(limits, TEN_A_MINUTE, most_wait_seconds=5.5) is None
+        assert ask(limits, TEN_A_MINUTE, max_wait_seconds=5.5) is None
     queue = rate_limits.look(limits, TEN_A_MINUTE)
     assert queue.paused_until is None
     assert queue.booked_seconds == pytest.approx(6, abs=0.5)
@@ -99,7 +99,7 @@ def test_a_pause_holds_back_every_run(limits: Connection) -> None:
     rate_limits.pause(limits, FREE, seconds=20)
     for limit in (FREE, TEN_A_MINUTE):
         assert turn(limits, limit).wait_seconds >= 19.5
-    assert ask(limits, FREE, most_wait_seconds=10) is None
+    assert ask(limits, FREE, max_wait_seconds=10) is None
     paused_until = rate_limits.look(limits, FREE).paused_until
     assert paused_until is not None
     assert paused_until > datetime.now(paused_until.tzinfo) + timedelta(seconds=19)

@@ -28,7 +28,7 @@ def book(
     with run.fenced():
         return token_usage.book(
             run.conn,
-            run.holding,
+            run.claim,
             batch or new_batch(run),
             tokens=tokens,
             daily_token_budget=of_all,
@@ -37,15 +37,15 @@ def book(
 
 def settle(run: Run, batch: Batch, bill: Bill) -> bool:
     with run.fenced():
-        return token_usage.settle(run.conn, run.holding, batch, bill)
+        return token_usage.settle(run.conn, run.claim, batch, bill)
 
 
 def booked_tokens(conn: Connection) -> int:
-    return count(conn, "SELECT coalesce(sum(tokens), 0) FROM embedding_usage")
+    return count(conn, "SELECT coalesce(sum(tokens), 0) FROM token_usage")
 
 
 def yesterday(conn: Connection) -> None:
-    conn.execute("UPDATE embedding_usage SET used_at = used_at - interval '1 day'")
+    conn.execute("UPDATE token_usage SET used_at = used_at - interval '1 day'")
 
 
 # Each batch once
@@ -56,9 +56,9 @@ def test_what_was_paid_is_written_down_with_job_model_and_money(run: Run) -> Non
     for tokens in (7, 3_000_000_000):
         assert settle(run, new_batch(run), Bill(requests=1, texts=2, tokens=tokens))
     rows = run.conn.execute(
-        "SELECT host, job_id, model_id, requests, texts, tokens, cost_usd FROM embedding_usage"
+        "SELECT host, job_id, model_id, requests, texts, tokens, cost_usd FROM token_usage"
     ).fetchall()
-    mine = (run.holding.host, run.holding.job_id, run.model.id, 1, 2)
+    mine = (run.claim.host, run.claim.job_id, run.model.id, 1, 2)
     assert rows == [
         (*mine, 7, Decimal("0.00000091")),
         (*mine, 3_000_000_000, Decimal(390)),
@@ -79,7 +79,7 @@ def test_a_repeated_transaction_settles_once(run: Run) -> None:
 
 def test_a_killed_run_may_have_paid_and_its_booking_counts(run: Run) -> None:
     book(run, 90)
-    crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.holding.job_id])
+    crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.claim.job_id])
     assert booked_tokens(run.conn) == 90
 
 
@@ -89,7 +89,7 @@ def test_a_batch_that_was_not_answered_is_taken_back_and_a_paid_one_is_not(run: 
     book(run, 10, batch=paid)
     settle(run, paid, Bill(tokens=11))
     for batch in (unanswered, paid):
-        token_usage.cancel(run.conn, run.holding, batch.id)
+        token_usage.cancel(run.conn, run.claim, batch.id)
     assert booked_tokens(run.conn) == 11
 
 

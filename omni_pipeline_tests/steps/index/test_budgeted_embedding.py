@@ -13,17 +13,17 @@ from psycopg import Connection
 
 from omni_pipeline.domain.embedding.drift import Vectors
 from omni_pipeline.errors import PermanentError, TemporaryError
-from omni_pipeline.gateways.embedding.client import Embedded, open_embedding_door
+from omni_pipeline.gateways.embedding.client import Embedded, open_embedding_client
 from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline.steps.checks.counts import CountsReport
 from omni_pipeline.steps.checks.plausibility import check_vectors
 from omni_pipeline.steps.crawl.raw_pages import crawl
+from omni_pipeline.steps.index.budgeted_embedding import BudgetError, Embedder
 from omni_pipeline.steps.index.chunks import stage_chunks
 from omni_pipeline.steps.index.embeddings import EmbeddingsReport, embed_and_publish
-from omni_pipeline.steps.index.paid_embedding import BudgetError, EmbeddingDoor
 from omni_pipeline.steps.run.claimed_refresh import Refresh
-from omni_pipeline.steps.services.shared_throttle import open_turnstile
+from omni_pipeline.steps.services.shared_throttle import open_throttle
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
@@ -31,7 +31,7 @@ from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests import embedding_server as behave
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
-from omni_pipeline_tests.steps.conftest import CountingDoor, Pipeline
+from omni_pipeline_tests.steps.conftest import CountingClient, Pipeline
 
 PAID = EmbeddingSettings(
     base_url="https://embeddings.test/v1", model="counting", price_per_million=Decimal(2)
@@ -41,7 +41,7 @@ PAGE = "/docs/watering.html"
 
 BILLS = (
     b"SELECT count(*), sum(requests), sum(texts), sum(tokens), sum(tokens_reused), sum(cost_usd)"
-    b" FROM embedding_usage"
+    b" FROM token_usage"
 )
 
 COUNTERS = (
@@ -67,11 +67,11 @@ def set_budget(pipeline: Pipeline, tokens: int | None) -> None:
 def tomorrow(pipeline: Pipeline) -> None:
     """The usage of today becomes that of yesterday."""
     with pipeline.database.connect() as conn:
-        conn.execute(b"UPDATE embedding_usage SET used_at = used_at - interval '1 day'")
+        conn.execute(b"UPDATE token_usage SET used_at = used_at - interval '1 day'")
 
 
 def tokens_used(pipeline: Pipeline) -> int:
-    [(tokens,)] = pipeline.query(b"SELECT coalesce(sum(tokens), 0)::bigint FROM embedding_usage")
+    [(tokens,)] = pipeline.query(b"SELECT coalesce(sum(tokens), 0)::bigint FROM token_usage")
     return int(str(tokens))
 
 
@@ -85,13 +85,13 @@ def test_every_batch_is_on_the_bill_with_its_price(paid: Pipeline) -> None:
     assert report.cost_usd == pytest.approx(report.tokens_embedded * 2 / 1_000_000)
     [(_, requests, texts, tokens, reused, cost)] = paid.query(BILLS)
     assert (requests, texts, tokens) == (
-        paid.door.requests,
+        paid.client.requests,
         report.chunks_embedded,
         report.tokens_embedded,
     )
     assert cost == Decimal(str(tokens)) * 2 / 1_000_000
     assert reused == report.tokens_reused
-    assert paid.query(b"SELECT count(*) FROM embedding_usage WHERE settled_at IS NULL") == [(0,)]
+    assert paid.query(b"SELECT count(*) FROM token_usage WHERE settled_at IS NULL") == [(0,)]
 
 
 def test_what_is_not_paid_again_is_counted(paid: Pipeline) -> None:
@@ -108,7 +108,7 @@ def test_what_is_not_paid_again_is_counted(paid: Pipeline) -> None:
     assert report.chunks_embedded > 0
     assert report.chunks_reused == int(str(chunks)) - report.chunks_embedded > 0
     assert report.tokens_reused == int(str(tokens)) - report.tokens_embedded > 0
-    [(saved,)] = paid.query(b"SELECT saved_usd FROM embedding_usage ORDER BY id DESC LIMIT 1")
+    [(saved,)] = paid.query(b"SELECT saved_usd FROM token_usage ORDER BY id DESC LIMIT 1")
     assert saved == Decimal(report.tokens_reused) * 2 / 1_000_000
 
 
@@ -141,7 +141,7 @@ class LossySession(Session):
         return result
 
 
-TABLES = ("crawl_jobs", "raw_pages", "staged_embeddings", "embedding_usage", "failed_pages")
+TABLES = ("crawl_jobs", "raw_pages", "staged_embeddings", "token_usage", "failed_pages")
 
 
 def fetch(refresh: Refresh, pipeline: Pipeline, *, page_limit: int | None = None) -> None:
@@ -154,7 +154,7 @@ def published(pipeline: Pipeline, *, is_lossy: bool) -> tuple[object, ...]:
     with pipeline.database.connect() as conn:
         for table in TABLES:
             conn.execute(f"DELETE FROM {table}".encode())
-    pipeline.door = CountingDoor(refuses="moisture")
+    pipeline.client = CountingClient(refuses="moisture")
     model = pipeline.model()
     with pipeline.open() as refresh:
         fetch(refresh, pipeline)
@@ -163,12 +163,12 @@ def published(pipeline: Pipeline, *, is_lossy: bool) -> tuple[object, ...]:
         reports = (
             clean_pages(opened),
             stage_chunks(opened, model, pipeline.chunker),
-            embed_and_publish(opened, model, pipeline.door),
+            embed_and_publish(opened, model, pipeline.client),
         )
         lossy.close()
     assert pipeline.violations() == []
     ledgers = [pipeline.query(rows) for rows in (BILLS, COUNTERS, FAILURES)]
-    return *reports, *ledgers, sorted(pipeline.door.texts)
+    return *reports, *ledgers, sorted(pipeline.client.texts)
 
 
 def test_a_lost_commit_is_neither_counted_nor_paid_twice(paid: Pipeline) -> None:
@@ -184,10 +184,10 @@ def test_a_lost_commit_is_neither_counted_nor_paid_twice(paid: Pipeline) -> None
 
 
 def test_what_the_endpoint_did_not_answer_is_not_on_the_bill(paid: Pipeline) -> None:
-    paid.door = CountingDoor(breaks_after=1)
+    paid.client = CountingClient(breaks_after=1)
     with pytest.raises(TemporaryError):
         paid.refresh()
-    assert paid.query(b"SELECT count(*) FROM embedding_usage") == [(1,)]
+    assert paid.query(b"SELECT count(*) FROM token_usage") == [(1,)]
 
 
 def test_what_was_answered_before_a_failure_is_kept_and_billed(paid: Pipeline) -> None:
@@ -195,14 +195,14 @@ def test_what_was_answered_before_a_failure_is_kept_and_billed(paid: Pipeline) -
     script = [behave.refusing(lambda _: True), behave.ok, behave.failing(401, "no such key")]
     with EmbeddingServer(script) as server:
         settings = replace(PAID, base_url=server.base_url, model=MODEL, dimensions=DIMENSIONS)
-        with open_embedding_door(settings) as door:
+        with open_embedding_client(settings) as client:
             with pytest.raises(PermanentError, match="401"):
-                refresh_through(paid, door)
+                refresh_through(paid, client)
             kept = server.calls[1].texts
             assert paid.query(BILLS)[0][:3] == (1, 3, len(kept))
             assert paid.query(b"SELECT count(*) FROM staged_embeddings") == [(len(kept),)]
             server.calls.clear()
-            assert refresh_through(paid, door).pages_published > 0
+            assert refresh_through(paid, client).pages_published > 0
             assert server.texts
             assert not set(server.texts) & set(kept)
 
@@ -215,22 +215,22 @@ def test_a_refused_key_stops_the_embedding_alone(paid: Pipeline) -> None:
             PAID, base_url=server.base_url, model=MODEL, dimensions=DIMENSIONS, api_key=key
         )
         paid.settings = replace(paid.settings, embedding=settings)
-        with open_embedding_door(settings) as door:
+        with open_embedding_client(settings) as client:
             with pytest.raises(PermanentError):
-                refresh_through(paid, door)
+                refresh_through(paid, client)
             [(kind, error)] = paid.query(b"SELECT error_kind, error FROM crawl_jobs")
             assert (kind, len(server.calls)) == ("permanent.embed_key", 1)
             assert key not in str(error)
             assert paid.query(b"SELECT count(*) > 3 FROM staged_chunks") == [(True,)]
             assert paid.violations() == []
             server.otherwise = behave.ok
-            assert refresh_through(paid, door).pages_published > 0
+            assert refresh_through(paid, client).pages_published > 0
 
 
 # Another model under the old name
 
 
-class DriftingDoor(CountingDoor):
+class DriftingClient(CountingClient):
     """Serves another model of the same name and dimensions."""
 
     def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded:
@@ -255,13 +255,13 @@ def test_another_model_behind_the_same_name_turns_a_check_red(paid: Pipeline) ->
     assert vectors_check(paid).passed
     edited = paid.site.read(PAGE).replace("suspends the plan", "suspends this one plan")
     paid.site.pages[PAGE] = edited
-    paid.door = DriftingDoor()
+    paid.client = DriftingClient()
     assert paid.refresh(force_rescrape=True).embeddings.chunks_embedded > 0
     report = vectors_check(paid)
     assert not report.passed
     assert "another model under the old name" in report.summary
     assert "--force-reembed" in report.summary
-    paid.door = CountingDoor()
+    paid.client = CountingClient()
     paid.refresh(force_reembed=True)
     assert vectors_check(paid).passed
 
@@ -293,14 +293,14 @@ def test_a_budget_stops_a_refresh_before_it_overspends_and_the_next_day_goes_on(
     assert paid.query(b"SELECT count(*) FROM embeddings") >= published
     assert paid.violations() == []
 
-    first_day = list(paid.door.texts)
+    first_day = list(paid.client.texts)
     for _ in range(20):
         tomorrow(paid)
         try:
             paid.refresh()
         except BudgetError:
-            assert not set(paid.door.texts) & set(first_day)
-            first_day += paid.door.texts
+            assert not set(paid.client.texts) & set(first_day)
+            first_day += paid.client.texts
         else:
             break
     else:
@@ -313,7 +313,7 @@ def test_a_budget_smaller_than_any_text_says_so(paid: Pipeline) -> None:
     set_budget(paid, 1)
     with pytest.raises(BudgetError, match=r"omni domains set .* --daily-token-budget"):
         paid.refresh(max_pages=3)
-    assert paid.door.requests == 0
+    assert paid.client.requests == 0
 
 
 # Waiting
@@ -324,13 +324,13 @@ def paid_model(pipeline: Pipeline) -> StoredModel:
         return embedding_models.ensure(conn, name=MODEL, dimensions=DIMENSIONS, is_lexical=False)
 
 
-def refresh_through(pipeline: Pipeline, door: EmbeddingDoor) -> EmbeddingsReport:
+def refresh_through(pipeline: Pipeline, client: Embedder) -> EmbeddingsReport:
     with pipeline.open() as refresh:
         fetch(refresh, pipeline, page_limit=3)
         clean_pages(refresh)
         model = paid_model(pipeline)
         stage_chunks(refresh, model, pipeline.chunker)
-        return embed_and_publish(refresh, model, door)
+        return embed_and_publish(refresh, model, client)
 
 
 class Watcher(threading.Thread):
@@ -366,21 +366,19 @@ def test_the_lease_is_renewed_and_no_transaction_open_while_a_request_waits(
             PAID, base_url=server.base_url, model=MODEL, dimensions=DIMENSIONS, api_key="k" * 20
         )
         session = Session(paid.database)
-        turnstile = open_turnstile(session, settings, MODEL)
-        with open_embedding_door(settings, turnstile=turnstile, retry=RetryPolicy()) as door:
+        throttle = open_throttle(session, settings, MODEL)
+        with open_embedding_client(settings, throttle=throttle, retry=RetryPolicy()) as client:
             watcher.start()
-            report = refresh_through(paid, door)
+            report = refresh_through(paid, client)
         session.close()
     watcher.over.set()
     watcher.join()
     assert (watcher.lost, watcher.idle) == ([], [])
     assert report.pages_published > 0
-    assert paid.query(b"SELECT requests FROM embedding_usage WHERE requests > 1") == [(2,)]
+    assert paid.query(b"SELECT requests FROM token_usage WHERE requests > 1") == [(2,)]
 
 
 def test_no_request_is_larger_than_what_the_endpoint_takes_in_a_minute(paid: Pipeline) -> None:
     paid.settings = replace(paid.settings, embedding=replace(PAID, tokens_per_minute=300))
     paid.refresh(max_pages=5)
-    assert paid.query(b"SELECT max(tokens) <= 300, count(*) > 3 FROM embedding_usage") == [
-        (True, True)
-    ]
+    assert paid.query(b"SELECT max(tokens) <= 300, count(*) > 3 FROM token_usage") == [(True, True)]

@@ -32,8 +32,8 @@ from omni_pipeline.store.usage.token_usage import Batch, Bill, Booking
 REQUEST_TOKENS = 32_000
 
 
-class EmbeddingDoor(Protocol):
-    """What this step needs of the embedding door."""
+class Embedder(Protocol):
+    """What this step needs of the embedding client."""
 
     def embed(self, texts: Sequence[str], *, tokens: Sequence[int] | None = None) -> Embedded: ...
 
@@ -44,15 +44,15 @@ class BudgetError(TemporaryError):
     kind = "transient.budget"
 
 
-class Purchases:
+class BudgetedEmbedder:
     """What one refresh buys of one model."""
 
-    def __init__(self, refresh: Refresh, model: StoredModel, door: EmbeddingDoor) -> None:
+    def __init__(self, refresh: Refresh, model: StoredModel, client: Embedder) -> None:
         self.tokens = 0
         self._refresh = refresh
         self._settings = refresh.settings.embedding
         self._model = model
-        self._door = door
+        self._client = client
         self._price = price_per_million(self._settings, model.name)
 
     def cost_usd(self) -> float | None:
@@ -74,7 +74,7 @@ class Purchases:
         for batch in batches:
             yield [texts[index] for index in batch]
 
-    def buy(self, texts: list[TextToEmbed]) -> dict[bytes, Refusal]:
+    def embed_within_budget(self, texts: list[TextToEmbed]) -> dict[bytes, Refusal]:
         """Buy the vectors of one request and keep them; returns the refused texts by their hash.
 
         Raises:
@@ -92,7 +92,7 @@ class Purchases:
             raise answer.failure
         refused = {affordable[one.index].text_hash: one for one in answer.refused}
         rest = texts[len(affordable) :]
-        return refused | self.buy(rest) if rest else refused
+        return refused | self.embed_within_budget(rest) if rest else refused
 
     @cached_property
     def _usual(self) -> Vectors:
@@ -126,7 +126,7 @@ class Purchases:
 
     def _embed(self, batch: Batch, texts: list[TextToEmbed]) -> Embedded:
         try:
-            return self._door.embed(
+            return self._client.embed(
                 [text.text for text in texts], tokens=[text.token_count for text in texts]
             )
         except OmniError:
@@ -159,7 +159,7 @@ def _answered(answer: Embedded) -> list[int]:
 
 def _keep(
     conn: Connection,
-    holding: Claim,
+    claim: Claim,
     batch: Batch,
     texts: list[TextToEmbed],
     answer: Embedded,
@@ -169,12 +169,12 @@ def _keep(
     """Keep paid vectors and settle what they cost, together and once."""
     kept = _answered(answer)
     bill = Bill(requests=answer.requests, texts=len(kept), tokens=answer.tokens_billed)
-    if not token_usage.settle(conn, holding, batch, bill):
+    if not token_usage.settle(conn, claim, batch, bill):
         return  # the answer to an earlier COMMIT of this was lost
     hashes = [texts[index].text_hash for index in kept]
-    embeddings.stage(conn, holding, batch.model, hashes, answer.vectors[kept])
+    embeddings.stage(conn, claim, batch.model, hashes, answer.vectors[kept])
     crawl_jobs.add_to_counters(
-        conn, holding, Counters(chunks_embedded=len(kept), tokens_embedded=answer.tokens_billed)
+        conn, claim, Counters(chunks_embedded=len(kept), tokens_embedded=answer.tokens_billed)
     )
     if drift:
-        crawl_jobs.note_drift(conn, holding, drift)
+        crawl_jobs.note_drift(conn, claim, drift)
