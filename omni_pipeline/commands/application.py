@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # A person waits: a database that is away is said to be away soon.
-PATIENCE_SECONDS = 2.0
+RETRY_SECONDS = 2.0
 
 
 class Application:
@@ -30,8 +30,7 @@ class Application:
         self.settings = settings
         self.database = database
         self._resources = resources
-        self.session = Session(database, retry_seconds=PATIENCE_SECONDS)
-        resources.callback(self.session.close)
+        self.session = resources.enter_context(Session(database, retry_seconds=RETRY_SECONDS))
 
     @cached_property
     def dagster_environment(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from omni_pipeline.store.monitoring import alert_ledger
 from omni_pipeline.store.postgres.database import Database, describe, open_database
 from omni_pipeline.store.postgres.migrations import check_schema, pending
 from omni_pipeline.store.postgres.server_checks import check_server, list_counter_headroom
-from omni_pipeline.store.postgres.session import Session
+from omni_pipeline.store.postgres.session import Session, open_session
 
 MARKS = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "wrong": "[red]wrong  [/]"}
 
@@ -71,8 +71,7 @@ def _look(subject: str, look: Callable[[], str]) -> Finding:
 def _examine_database(settings: Settings, resources: ExitStack) -> Iterator[Finding]:
     try:
         database = resources.enter_context(open_database(settings, application_name="omni doctor"))
-        session = Session(database)
-        resources.callback(session.close)
+        session = resources.enter_context(Session(database))
         server = session.run(check_server)
     except OmniError as error:
         yield Finding(subject="postgres", verdict="wrong", detail=str(error))
@@ -135,9 +134,8 @@ def _failing_targets(settings: Settings, session: Session) -> Iterator[Finding]:
 def _model(settings: Settings) -> str:
     from omni_pipeline.steps.services.services import Services
 
-    with ExitStack() as resources, open_database(settings) as database:
-        session = Session(database)
-        resources.callback(session.close)
+    with ExitStack() as resources:
+        session = resources.enter_context(open_session(settings, "omni doctor"))
         services = Services(settings, session, resources)
         is_migrated = not session.run(pending)
         services = services.of_index() if is_migrated else services

@@ -9,8 +9,7 @@ from omni_pipeline.settings import read_settings
 from omni_pipeline.store.catalogue import products
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import domains
-from omni_pipeline.store.postgres.database import open_database
-from omni_pipeline.store.postgres.session import Session
+from omni_pipeline.store.postgres.session import open_session
 
 # In process: one interpreter for the run instead of one per step, and no step that outlives a
 # killed run and goes on writing.
@@ -28,14 +27,10 @@ refresh_domain = dg.define_asset_job(
 def confirm_held_pages(context: dg.OpExecutionContext) -> None:
     """Confirm the removals and shrinkages that the domain's refreshes held back."""
     host = check_partition_key(context.partition_key)
-    with open_database(read_settings(), application_name="omni confirm") as database:
-        session = Session(database)
-        try:
-            domain = session.run(lambda conn: domains.get(conn, host))
-            confirmed = session.run(lambda conn: held_pages.confirm(conn, domain.id))
-            delisted = session.run(lambda conn: products.confirm_vanished(conn, domain.id))
-        finally:
-            session.close()
+    with open_session(read_settings(), "omni confirm") as session:
+        domain = session.run(lambda conn: domains.get(conn, host))
+        confirmed = session.run(lambda conn: held_pages.confirm(conn, domain.id))
+        delisted = session.run(lambda conn: products.confirm_vanished(conn, domain.id))
     context.log.info(
         f"{confirmed} held pages and {delisted} vanished products of {host} are confirmed: "
         "the next refresh believes them."

@@ -25,9 +25,8 @@ from omni_pipeline.steps.monitoring.alerting import (
     notify_of_outage,
     sync_with_tables,
 )
-from omni_pipeline.store.postgres.database import open_database
 from omni_pipeline.store.postgres.migrations import check_schema
-from omni_pipeline.store.postgres.session import Session
+from omni_pipeline.store.postgres.session import Session, open_session
 
 WATCHED = (
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
@@ -93,13 +92,9 @@ def send_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Session]:
-    with open_database(settings, application_name="omni alerts") as database:
-        session = Session(database, retry_seconds=RETRY_SECONDS)
-        try:
-            session.run(check_schema)
-            yield session
-        finally:
-            session.close()
+    with open_session(settings, "omni alerts", retry_seconds=RETRY_SECONDS) as session:
+        session.run(check_schema)
+        yield session
 
 
 def read_events(

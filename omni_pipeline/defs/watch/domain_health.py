@@ -12,8 +12,7 @@ from omni_pipeline.defs.lineage.assets import OWNERS
 from omni_pipeline.defs.lineage.reports import show_cell
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.monitoring.health import DomainHealth, Health, read_health
-from omni_pipeline.store.postgres.database import open_database
-from omni_pipeline.store.postgres.session import Session
+from omni_pipeline.store.postgres.session import open_session
 
 # Each event keeps its table for good; domains that need someone come first.
 MAX_ROWS = 200
@@ -62,12 +61,8 @@ def watch_health(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 
 def _read() -> Health:
     settings = read_settings()
-    with open_database(settings, application_name="omni health") as database:
-        session = Session(database)
-        try:
-            return read_health(session, now=datetime.now(UTC), fresh_hours=settings.fresh_hours)
-        finally:
-            session.close()
+    with open_session(settings, "omni health") as session:
+        return read_health(session, now=datetime.now(UTC), fresh_hours=settings.fresh_hours)
 
 
 def describe(health: Health) -> dict[str, Any]:

@@ -17,23 +17,18 @@ from omni_pipeline.defs.watch.stale_domains import STALE_DOMAINS, describe_fresh
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.checks.freshness import check_freshness
 from omni_pipeline.store.jobs import domains
-from omni_pipeline.store.postgres.database import open_database
-from omni_pipeline.store.postgres.session import Session
+from omni_pipeline.store.postgres.session import Session, open_session
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 
 # A tick that finds the database away fails soon and is repeated; it need not wait in its thread.
-PATIENCE_SECONDS = 5.0
+RETRY_SECONDS = 5.0
 
 
 @contextmanager
 def _session(name: str) -> Iterator[Session]:
-    with open_database(read_settings(), application_name=f"omni {name}") as database:
-        session = Session(database, retry_seconds=PATIENCE_SECONDS)
-        try:
-            yield session
-        finally:
-            session.close()
+    with open_session(read_settings(), f"omni {name}", retry_seconds=RETRY_SECONDS) as session:
+        yield session
 
 
 @dg.sensor(minimum_interval_seconds=30, default_status=RUNNING)

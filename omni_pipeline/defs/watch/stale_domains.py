@@ -7,8 +7,7 @@ import dagster as dg
 from omni_pipeline.defs.lineage.assets import embeddings
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.checks.freshness import FreshnessReport, check_freshness
-from omni_pipeline.store.postgres.database import open_database
-from omni_pipeline.store.postgres.session import Session
+from omni_pipeline.store.postgres.session import open_session
 
 STALE_DOMAINS = dg.AssetCheckKey(embeddings.key, "stale_domains")
 
@@ -33,14 +32,9 @@ def with_badge(spec: dg.AssetSpec) -> dg.AssetSpec:
 def stale_domains() -> dg.AssetCheckResult:
     """Every active domain was refreshed within 26 h (OMNI_FRESH_HOURS); who was not is listed."""
     settings = read_settings()
-    with open_database(settings, application_name="omni freshness") as database:
-        session = Session(database)
-        try:
-            return describe_freshness(
-                session.run(lambda conn: check_freshness(conn, settings.fresh_hours))
-            )
-        finally:
-            session.close()
+    with open_session(settings, "omni freshness") as session:
+        report = session.run(lambda conn: check_freshness(conn, settings.fresh_hours))
+    return describe_freshness(report)
 
 
 def describe_freshness(report: FreshnessReport) -> dg.AssetCheckResult:

@@ -122,8 +122,7 @@ def open_refresh(
         DomainBusyError: Another run holds it.
     """
     faults.arm(settings.faults)
-    session = Session(database)
-    try:
+    with Session(database) as session:
         domain = session.run(lambda conn: domains.get(conn, host))
         # Repeated blindly, a claim would meet itself and call the domain busy.
         claim = session.run(
@@ -151,8 +150,6 @@ def open_refresh(
                     report=report,
                 )
             )
-    finally:
-        session.close()
 
 
 def _closing(refresh: Refresh) -> Iterator[Refresh]:

@@ -13,8 +13,7 @@ from omni_pipeline.steps.services.services import Services
 from omni_pipeline.store.index import embedding_models, retrieval
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope, SearchResult
-from omni_pipeline.store.postgres.database import open_database
-from omni_pipeline.store.postgres.session import Session
+from omni_pipeline.store.postgres.session import Session, open_session
 
 Mode = Literal["hybrid", "vector", "text"]
 
@@ -68,9 +67,7 @@ def open_search(settings: Settings | None = None) -> Iterator[SearchIndex]:
     """
     settings = settings or read_settings()
     with ExitStack() as resources:
-        database = resources.enter_context(open_database(settings, application_name="omni-search"))
-        session = Session(database)
-        resources.callback(session.close)
+        session = resources.enter_context(open_session(settings, "omni search"))
         yield SearchIndex(session=session, services=Services(settings, session, resources))
 
 

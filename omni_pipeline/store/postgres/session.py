@@ -1,15 +1,17 @@
 """One connection that mends itself: work is repeated as a whole after a fault that may pass."""
 
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Self, TypeVar
 
 import psycopg
 import stamina
 from psycopg import Connection
 
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.store.postgres.database import Database
+from omni_pipeline.settings import Settings
+from omni_pipeline.store.postgres.database import Database, open_database
 from omni_pipeline.store.postgres.sqlstates import classified
 
 Result = TypeVar("Result")
@@ -37,6 +39,12 @@ class Session:
         self._retry_seconds = retry_seconds
         self._connection: Connection | None = None
         self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def run(self, work: Callable[[Connection], Result]) -> Result:
         """``work(connection)``, repeated with backoff while a fault of the database may pass.
@@ -68,6 +76,18 @@ class Session:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+@contextmanager
+def open_session(
+    settings: Settings, application_name: str, *, retry_seconds: float = RETRY_SECONDS
+) -> Iterator[Session]:
+    """A session with the database that the settings name, for as long as the block lasts."""
+    with (
+        open_database(settings, application_name=application_name) as database,
+        Session(database, retry_seconds=retry_seconds) as session,
+    ):
+        yield session
 
 
 def _may_pass(error: Exception) -> bool:

@@ -128,7 +128,7 @@ def test_a_check_that_cannot_look_is_an_error_and_not_green(
 ) -> None:
     """G10: no evaluation says that all is well; the sensor's tick fails where people see it."""
     monkeypatch.setenv("OMNI_DATABASE_URL", "postgresql://127.0.0.1:1/omni")
-    monkeypatch.setattr(sensors, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(sensors, "RETRY_SECONDS", 0.1)
     with pytest.raises(Exception, match="127"):
         report_by_sensor(instance)
 
