@@ -23,6 +23,7 @@ from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.index.chunks import stage_chunks
 from omni_pipeline.steps.index.embeddings import embed_and_publish
 from omni_pipeline.steps.run.claimed_refresh import Refresh, open_refresh
+from omni_pipeline.steps.services.model_services import ModelServices
 from omni_pipeline.steps.services.services import Services
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.jobs import domains
@@ -70,7 +71,7 @@ class Contender:
             services = Services(self._settings, refresh.session, resources)
             web = services.web(refresh.domain).web
             report = asdict(crawl(refresh, web, user_agent=services.user_agent))
-            return report | (_index(refresh, services) if is_whole else {})
+            return report | (_index(refresh, services.models.configured) if is_whole else {})
 
     def _count_wal(self) -> int:
         """Bytes that the server ever logged, whichever file they are in."""
@@ -91,7 +92,7 @@ class Contender:
         return int(row[0])
 
 
-def _index(refresh: Refresh, services: Services) -> dict[str, object]:
+def _index(refresh: Refresh, services: ModelServices) -> dict[str, object]:
     clean_pages(refresh)
     stage_chunks(refresh, services.stored_model, services.chunker)
     return asdict(embed_and_publish(refresh, services.stored_model, services))

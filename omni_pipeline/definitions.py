@@ -2,8 +2,15 @@
 
 import dagster as dg
 
-from omni_pipeline.defs.lineage import assets, build_model, checks, product_assets, product_checks
-from omni_pipeline.defs.runs import job_definitions
+from omni_pipeline.defs.lineage import (
+    assets,
+    build_model,
+    checks,
+    job_definitions,
+    product_assets,
+    product_checks,
+    stale_domains,
+)
 from omni_pipeline.defs.runs.resource import refresh_resource
 from omni_pipeline.defs.watch import (
     alert_sensors,
@@ -11,7 +18,6 @@ from omni_pipeline.defs.watch import (
     retention,
     schedules,
     sensors,
-    stale_domains,
 )
 
 defs = dg.Definitions(

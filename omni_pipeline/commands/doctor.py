@@ -132,13 +132,13 @@ def _failing_targets(settings: Settings, session: Session) -> Iterator[Finding]:
 
 
 def _model(settings: Settings) -> str:
-    from omni_pipeline.steps.services.services import Services
+    from omni_pipeline.steps.services.model_services import Models
 
     with ExitStack() as resources:
         session = resources.enter_context(open_session(settings, "omni doctor"))
-        services = Services(settings, session, resources)
+        models = Models(settings, session, resources)
         is_migrated = not session.run(pending)
-        services = services.of_index() if is_migrated else services
+        services = models.of_index() if is_migrated else models.configured
         if not services.is_local:
             services.embedding.probe()
             if is_migrated:

@@ -43,19 +43,19 @@ def evaluate(
     """
     from omni_pipeline.steps.search.evaluation import MODES
     from omni_pipeline.steps.search.evaluation import evaluate as measure
-    from omni_pipeline.steps.services.services import Services
+    from omni_pipeline.steps.services.model_services import Models
 
     questions = read_file(file)
     with open_application() as app, ExitStack() as resources:
         scope = read_scope(app, organization, domain, url_prefix, language, seen_within)
-        services = Services(app.settings, app.session, resources)
-        if announcement := services.of_index().model.announcement:
+        models = Models(app.settings, app.session, resources)
+        if announcement := models.of_index().model.announcement:
             warn(announcement)
         with Bars(console=err, disable=as_json or not err.is_terminal) as bars:
             task = bars.add_task("asking", total=len(questions) * len(MODES))
             measured = measure(
                 app.session,
-                services,
+                models,
                 questions,
                 limit=limit,
                 scope=scope,

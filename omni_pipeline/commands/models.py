@@ -76,11 +76,11 @@ def add(
 ) -> None:
     """Register a model; from now on every refresh builds its index beside the active one."""
     from omni_pipeline.steps.index.model_builds import add_model
-    from omni_pipeline.steps.services.services import Services
+    from omni_pipeline.steps.services.model_services import Models
 
     with open_application() as application, ExitStack() as resources:
-        services = Services(application.settings, application.session, resources)
-        model = add_model(services, name, dimensions)
+        models = Models(application.settings, application.session, resources)
+        model = add_model(models, name, dimensions)
     if model.status == "active":
         say(f"Search answers from {model.name} ({model.dimensions} dimensions).")
     else:

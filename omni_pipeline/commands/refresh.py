@@ -1,6 +1,6 @@
 """`omni refresh`: one domain, from web site to searchable index."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlSelection, nam
 from omni_pipeline.errors import PermanentError, UnknownDomainError
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain
+
+if TYPE_CHECKING:
+    from omni_pipeline.defs.runs.launch import RefreshReports
+    from omni_pipeline.steps.text.cleaned_pages import CleanedPagesReport
 
 
 class RefreshFailedError(PermanentError):
@@ -104,58 +108,53 @@ def run(
             part=part,
             listener=listener,
         )
-    if outcome.error is not None:
-        raise RefreshFailedError(outcome.error)
+    if outcome.reports is None:
+        raise RefreshFailedError(str(outcome.error))
     if not is_quiet:
         _print_report(host, outcome.reports)
-    return {"domain": host, "run_id": outcome.run_id, **outcome.reports}
+    return {"domain": host, "run_id": outcome.run_id, **outcome.metadata}
 
 
-def _print_report(host: str, reports: dict[str, dict[str, object]]) -> None:
-    numbers = {name: value for report in reports.values() for name, value in report.items()}
+def _print_report(host: str, reports: "RefreshReports") -> None:
+    crawled, embedded = reports.raw_pages, reports.embeddings
     say(f"{host} is refreshed.")
     print_counts(
         {
-            label: int(str(numbers.get(name, 0)))
-            for name, label in (
-                ("pages_discovered", "URLs discovered"),
-                ("pages_changed", "pages new or changed"),
-                ("pages_unchanged", "pages unchanged"),
-                ("pages_skipped", "URLs skipped (recent, redirected, not HTML or disallowed)"),
-                ("pages_gone", "URLs gone"),
-                ("pages_published", "pages published"),
-                ("chunks_embedded", "chunks embedded"),
-                ("chunks_reused", "chunks whose vectors were reused"),
-                ("tokens_embedded", "tokens embedded"),
-                ("embeddings_live", "embeddings live"),
-            )
+            "URLs discovered": crawled.pages_discovered,
+            "pages new or changed": reports.cleaned_pages.pages_changed,
+            "pages unchanged": crawled.pages_unchanged,
+            "URLs skipped (recent, redirected, not HTML or disallowed)": crawled.pages_skipped,
+            "URLs gone": crawled.pages_gone,
+            "pages published": embedded.pages_published,
+            "chunks embedded": embedded.chunks_embedded,
+            "chunks whose vectors were reused": embedded.chunks_reused,
+            "tokens embedded": embedded.tokens_embedded,
+            "embeddings live": embedded.embeddings_live,
         }
     )
-    if numbers.get("products_listed"):
+    if reports.products.products_listed:
         print_counts(
             {
-                "products listed": int(str(numbers["products_listed"])),
-                "prices new or changed": int(str(numbers.get("prices_added", 0))),
+                "products listed": reports.products.products_listed,
+                "prices new or changed": reports.price_snapshots.prices_added,
             }
         )
-    _print_changes(reports)
+    _print_changes(reports.cleaned_pages)
     _print_trouble(host, reports)
 
 
-def _print_changes(reports: dict[str, dict[str, object]]) -> None:
+def _print_changes(cleaned: "CleanedPagesReport") -> None:
     """What is new, changed and gone; the step made the lines fit for a terminal."""
-    changes = reports.get("cleaned_pages", {}).get("changes")
-    for line in changes if isinstance(changes, list) else []:
+    for line in cleaned.changes:
         say(f"  {line}")
 
 
-def _print_trouble(host: str, reports: dict[str, dict[str, object]]) -> None:
-    failed = sum(int(str(report.get("pages_failed", 0))) for report in reports.values())
+def _print_trouble(host: str, reports: "RefreshReports") -> None:
+    stages = (reports.raw_pages, reports.cleaned_pages, reports.chunks, reports.embeddings)
+    failed = sum(stage.pages_failed for stage in (*stages, reports.products))
     if failed:
         warn(f"{failed} pages failed and are tried again later: omni failed {host}")
-    if held := reports.get("products", {}).get("products_held"):
+    if held := reports.products.products_held:
         warn(f"{held} products vanished at once and are held: see omni products {host}")
-    for report in reports.values():
-        notes = report.get("notes")
-        for note in notes if isinstance(notes, list) else []:
-            warn(str(note))
+    for note in (*reports.raw_pages.notes, *reports.embeddings.notes):
+        warn(note)

@@ -117,15 +117,15 @@ def ask(
 ) -> list[SearchResult]:
     """The answers of the index to one question."""
     from omni_pipeline.steps.search.answering import answer
-    from omni_pipeline.steps.services.services import Services
+    from omni_pipeline.steps.services.model_services import Models
 
     with ExitStack() as resources:
-        services = Services(app.settings, app.session, resources)
-        if announcement := services.of_index().model.announcement:
+        models = Models(app.settings, app.session, resources)
+        if announcement := models.of_index().model.announcement:
             warn(announcement)
         return answer(
             app.session,
-            services,
+            models,
             question,
             limit=limit,
             scope=scope,

@@ -11,6 +11,7 @@ import pytest
 
 from omni_pipeline.commands import refresh as command
 from omni_pipeline.sample_site.site_server import SampleServer
+from omni_pipeline.steps.text.cleaned_pages import CleanedPagesReport
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.embedding_server import Behaviour, EmbeddingServer, Exchange, ok
@@ -61,7 +62,10 @@ def test_a_url_is_registered_refreshed_and_searchable(
 def test_a_refresh_tells_in_words_what_it_found(capsys: pytest.CaptureFixture[str]) -> None:
     """Markup in what a site wrote is shown, not obeyed."""
     line = "changed: https://s.example.test/tides (under [bold]Ebb[/], Flood)"
-    command._print_report("s.example.test", {"cleaned_pages": {"changes": [line]}})
+    report = CleanedPagesReport(
+        pages_cleaned=1, pages_changed=1, pages_failed=0, pages_held=0, changes=(line,)
+    )
+    command._print_changes(report)
     assert f"  {line}\n" in capsys.readouterr().out
 
 

@@ -23,7 +23,7 @@ from omni_pipeline.commands.server.processes import ProcessGroup, wait_for_socke
 from omni_pipeline.commands.server.up import code_server
 from omni_pipeline.defs.instance.environment import dagster_environment, open_instance
 from omni_pipeline.defs.instance.sockets import RUN_SERVER
-from omni_pipeline.defs.runs.resource import PARTITION_TAG
+from omni_pipeline.defs.runs.request import PARTITION_TAG
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain

@@ -110,11 +110,12 @@ def refresh(settings: Settings, host: str) -> None:
         request = Request(run_id=None, worker=this_worker())
         claimed = resources.enter_context(open_refresh(database, settings, host, request))
         services = Services(settings, session, resources)
-        check_embedding(services, session)
+        model = services.models.configured
+        check_embedding(model, session)
         crawl(claimed, services.web(claimed.domain).web, user_agent=services.user_agent)
         clean_pages(claimed)
-        stage_chunks(claimed, services.stored_model, services.chunker)
-        embed_and_publish(claimed, services.stored_model, services)
+        stage_chunks(claimed, model.stored_model, model.chunker)
+        embed_and_publish(claimed, model.stored_model, model)
         extract(claimed)
         snapshot_prices(claimed)
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import dagster as dg
 
 from omni_pipeline.defs.lineage.columns import CHUNKS, CLEANED_PAGES, EMBEDDINGS, RAW_PAGES
-from omni_pipeline.defs.lineage.config import EmbeddingsConfig, RawPagesConfig
 from omni_pipeline.defs.lineage.reports import materialized
+from omni_pipeline.defs.runs.config import EmbeddingsConfig, RawPagesConfig
 from omni_pipeline.defs.runs.partitions import DOMAINS
-from omni_pipeline.defs.runs.resource import RunningRefresh
+from omni_pipeline.defs.runs.resource import RefreshRun
 from omni_pipeline.steps.crawl.raw_pages import crawl
 from omni_pipeline.steps.index.chunks import stage_chunks
 from omni_pipeline.steps.index.embeddings import embed_and_publish
@@ -20,7 +20,7 @@ from omni_pipeline.steps.services.preflight import check_browser
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.monitoring import samples
 
-Run = dg.ResourceParam[RunningRefresh]
+Run = dg.ResourceParam[RefreshRun]
 
 OWNERS = ["team:omni"]
 
@@ -42,7 +42,7 @@ def raw_pages(
 
     An unchanged page costs one conditional request. A page leaves by evidence only.
     """
-    with refresh.working(context) as (claimed, services):
+    with refresh.working(context) as (claimed, services, _):
         access = services.web(claimed.domain)
         check_browser(access, claimed.domain)
         report = crawl(
@@ -66,7 +66,7 @@ def raw_pages(
 )
 def cleaned_pages(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """Each live page's text as markdown: navigation, banners and invisible text left out."""
-    with refresh.working(context) as (claimed, _):
+    with refresh.working(context) as (claimed, *_):
         report = clean_pages(claimed)
         newest = claimed.read(samples.cleaned_pages)
     return materialized(refresh, report, CLEANED_PAGES, rows=report.pages_cleaned, newest=newest)
@@ -82,8 +82,8 @@ def cleaned_pages(context: dg.AssetExecutionContext, refresh: Run) -> dg.Materia
 )
 def chunks(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """Changed texts cut in tokens of the embedding model, staged; search does not see them yet."""
-    with refresh.working(context) as (claimed, services):
-        report = stage_chunks(claimed, services.stored_model, services.chunker)
+    with refresh.working(context) as (claimed, _, model):
+        report = stage_chunks(claimed, model.stored_model, model.chunker)
         staged = claimed.read(samples.staged_chunks)
     return materialized(refresh, report, CHUNKS, rows=report.chunks_staged, staged=staged)
 
@@ -103,11 +103,12 @@ def embeddings(
 
     First of the model that search answers from, then of those that are built or kept beside it.
     """
-    with refresh.working(context) as (claimed, services):
+    with refresh.working(context) as (claimed, services, model):
         report = embed_and_publish(
-            claimed, services.stored_model, services, force_reembed=config.force_reembed
+            claimed, model.stored_model, model, force_reembed=config.force_reembed
         )
-        report = replace(report, notes=keep_others_current(claimed, services))
+        notes = keep_others_current(claimed, services.models, model.stored_model)
+        report = replace(report, notes=notes)
         published = claimed.read(samples.published_pages)
     rows = report.embeddings_live
     return materialized(refresh, report, EMBEDDINGS, rows=rows, published=published)

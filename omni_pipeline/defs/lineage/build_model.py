@@ -8,10 +8,12 @@ from pydantic import Field
 
 from omni_pipeline.defs.runs.launch import first_error
 from omni_pipeline.defs.runs.partitions import DOMAINS
-from omni_pipeline.defs.runs.resource import PARTITION_TAG, RunningRefresh, refresh_resource
+from omni_pipeline.defs.runs.request import PARTITION_TAG, configured
+from omni_pipeline.defs.runs.resource import RefreshRun, RunKind, refresh_resource
 from omni_pipeline.steps.index.model_builds import build_index
 from omni_pipeline.steps.run.claimed_refresh import Listener, Refresh
 from omni_pipeline.steps.run.reaper import this_worker
+from omni_pipeline.steps.services.model_services import ModelServices
 from omni_pipeline.steps.services.services import Services
 from omni_pipeline.store.jobs.crawl_jobs import Request
 
@@ -25,33 +27,32 @@ class ModelConfig(dg.Config):
     )
 
 
-class RunningBuild(RunningRefresh):
-    """This run's build: it claims its domain as a refresh does, and crawls nothing."""
+def _read_build(run: dg.DagsterRun) -> Request:
+    """A job of its own type, so that the ledger tells builds from refreshes."""
+    return Request(run_id=run.run_id, worker=this_worker(), job_type="model_build")
 
-    def request(self) -> Request:
-        """A job of its own type, so that the ledger tells builds from refreshes."""
-        return Request(run_id=self.run.run_id, worker=this_worker(), job_type="model_build")
 
-    def choose_model(self, configured: Services) -> Services:
-        """The tools of the model that the run's configuration names."""
-        return configured.of_named(str(self.asked(build_domain.name, "model", default="")))
+def _choose_model(services: Services, run: dg.DagsterRun) -> ModelServices:
+    return services.models.of_named(configured(run, build_domain.name, ModelConfig).model)
 
-    def describe(self, refresh: Refresh) -> str:
-        return f"Building {refresh.domain.host} as job {refresh.claim.job_id} without crawling"
 
-    def notes(self, services: Services) -> tuple[str | None, ...]:
-        return (services.model.announcement,)
+def _describe(refresh: Refresh) -> str:
+    return f"Building {refresh.domain.host} as job {refresh.claim.job_id} without crawling"
+
+
+# It claims its domain as a refresh does, and crawls nothing.
+BUILD = RunKind(read_request=_read_build, choose_model=_choose_model, describe=_describe)
 
 
 @dg.op
 def build_domain(
     context: dg.OpExecutionContext,
     config: ModelConfig,  # noqa: ARG001 - checked here, read by the resource
-    build: dg.ResourceParam[RunningBuild],
+    build: dg.ResourceParam[RefreshRun],
 ) -> None:
     """Chunk, embed and publish what the model's index of the domain lacks."""
-    with build.working(context) as (claimed, services):
-        report = build_index(claimed, services)
+    with build.working(context) as (claimed, _, model):
+        report = build_index(claimed, model)
     context.log_event(
         dg.AssetObservation("embeddings", partition=claimed.domain.host, metadata=asdict(report))
     )
@@ -60,7 +61,7 @@ def build_domain(
 @dg.job(
     partitions_def=DOMAINS,
     executor_def=dg.in_process_executor,
-    resource_defs={"build": refresh_resource(kind=RunningBuild)},
+    resource_defs={"build": refresh_resource(kind=BUILD)},
     description=(
         "Build a domain's index of one embedding model from its stored pages, beside the one that "
         "search answers from. What `omni models build` does, domain by domain."
@@ -92,7 +93,7 @@ def run_build(
             "ops": {build_domain.name: {"config": {"model": model}}},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         },
-        resources={"build": refresh_resource(listener, RunningBuild)},
+        resources={"build": refresh_resource(listener, kind=BUILD)},
         raise_on_error=False,
     )
     return BuildOutcome(

@@ -27,8 +27,8 @@ from omni_pipeline.steps.catalogue.products import extract
 )
 def products(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """What the domain sells, by identity; delisted when no page shows it any more."""
-    with refresh.working(context) as (claimed, services):
-        report = extract(claimed, services.extraction)
+    with refresh.working(context) as (claimed, services, _):
+        report = extract(claimed, services.llm)
         sample = claimed.read(some_products)
     return materialized(refresh, report, PRODUCTS, rows=report.products_listed, sample=sample)
 
@@ -43,7 +43,7 @@ def products(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeR
 )
 def price_snapshots(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """Prices over time: a row per change of price or availability, never updated."""
-    with refresh.working(context) as (claimed, _):
+    with refresh.working(context) as (claimed, *_):
         report = snapshot_prices(claimed)
         changed, chart = claimed.read(price_changes), claimed.read(price_chart)
     rows = report.price_snapshots_total
@@ -61,7 +61,7 @@ def price_snapshots(context: dg.AssetExecutionContext, refresh: Run) -> dg.Mater
 )
 def companies(context: dg.AssetExecutionContext, refresh: Run) -> dg.MaterializeResult[None]:
     """Who runs the site: name, address, numbers and links, from markup, imprint and footer."""
-    with refresh.working(context) as (claimed, _):
+    with refresh.working(context) as (claimed, *_):
         report = join_profiles(claimed)
         known = claimed.read(profile)
     rows = int(report.company_pages > 0)

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from omni_pipeline.defs.lineage.columns import Table
-from omni_pipeline.defs.runs.resource import RunningRefresh
+from omni_pipeline.defs.runs.resource import RefreshRun
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -18,7 +18,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def materialized(
-    refresh: RunningRefresh, report: Any, table: Table, *, rows: int, **samples: Rows
+    refresh: RefreshRun, report: Any, table: Table, *, rows: int, **samples: Rows
 ) -> dg.MaterializeResult[None]:
     """A step's frozen report as a materialization, with the row count that Dagster headlines.
 
@@ -29,6 +29,7 @@ def materialized(
         rows: How many of them are the domain's.
         samples: Tables by title; one without rows is left out.
     """
+    refresh.reports[table.name] = report
     said = asdict(report)
     numbers = {name: value for name, value in said.items() if not isinstance(value, tuple)}
     lists = {

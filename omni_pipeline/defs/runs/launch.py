@@ -6,9 +6,18 @@ from typing import Any
 
 import dagster as dg
 
-from omni_pipeline.defs.runs.resource import INTERRUPTED, PARTITION_TAG, refresh_resource
+from omni_pipeline.defs.runs.config import EmbeddingsConfig, RawPagesConfig
+from omni_pipeline.defs.runs.request import PARTITION_TAG
+from omni_pipeline.defs.runs.resource import INTERRUPTED, RefreshRun, refresh_resource
 from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlSelection
+from omni_pipeline.steps.catalogue.companies import CompaniesReport
+from omni_pipeline.steps.catalogue.price_snapshots import PriceSnapshotsReport
+from omni_pipeline.steps.catalogue.products import ProductsReport
+from omni_pipeline.steps.crawl.raw_pages import RawPagesReport
+from omni_pipeline.steps.index.chunks import ChunksReport
+from omni_pipeline.steps.index.embeddings import EmbeddingsReport
 from omni_pipeline.steps.run.claimed_refresh import Listener
+from omni_pipeline.steps.text.cleaned_pages import CleanedPagesReport
 
 # Raised by Dagster for a blocking check; its public module does not name it.
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
@@ -18,18 +27,33 @@ _FOR_THE_UI = (dg.TableMetadataValue, dg.MarkdownMetadataValue)
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefreshReports:
+    """What each step of a whole refresh reported."""
+
+    raw_pages: RawPagesReport
+    cleaned_pages: CleanedPagesReport
+    chunks: ChunksReport
+    embeddings: EmbeddingsReport
+    products: ProductsReport
+    price_snapshots: PriceSnapshotsReport
+    companies: CompaniesReport
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunOutcome:
     """How a run ended.
 
     Attributes:
         run_id: As the UI lists it.
         error: What went wrong, one line; None when all went well.
-        reports: Each asset's report, by asset name.
+        reports: What the steps reported; None when something went wrong.
+        metadata: What Dagster shows of each asset, by its name.
     """
 
     run_id: str
     error: str | None
-    reports: dict[str, dict[str, Any]]
+    reports: RefreshReports | None
+    metadata: dict[str, dict[str, Any]]
 
 
 def run_refresh(
@@ -44,31 +68,30 @@ def run_refresh(
     listener: Listener | None,
 ) -> RunOutcome:
     """Run ``job`` for one domain here and now."""
+    pages = RawPagesConfig(
+        force_rescrape=force_rescrape,
+        max_pages=max_pages,
+        only=list(part.patterns),
+        job_type=str(part.job_type),
+    )
+    config = dg.RunConfig(
+        ops={"raw_pages": pages, "embeddings": EmbeddingsConfig(force_reembed=force_reembed)},
+        loggers={"console": {"config": {"log_level": "CRITICAL"}}},
+    )
+    runs: list[RefreshRun] = []
     result = job.execute_in_process(
         instance=instance,
         partition_key=host,
         tags={PARTITION_TAG: host, "omni/launched_by": "omni refresh"},
-        run_config={
-            "ops": {
-                "raw_pages": {
-                    "config": {
-                        "force_rescrape": force_rescrape,
-                        "max_pages": max_pages,
-                        "only": list(part.patterns),
-                        "job_type": str(part.job_type),
-                    }
-                },
-                "embeddings": {"config": {"force_reembed": force_reembed}},
-            },
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        },
-        resources={"refresh": refresh_resource(listener)},
+        run_config=config,
+        resources={"refresh": refresh_resource(listener, on_close=runs.append)},
         raise_on_error=False,
     )
     return RunOutcome(
         run_id=result.run_id,
         error=None if result.success else first_error(result),
-        reports=_reports(result),
+        reports=RefreshReports(**runs[0].reports) if result.success else None,
+        metadata=_metadata(result),
     )
 
 
@@ -93,13 +116,13 @@ def first_error(result: dg.ExecuteInProcessResult) -> str:
     return "The run failed without naming a step; its log is in the Dagster UI."
 
 
-def _reports(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
-    reports: dict[str, dict[str, Any]] = {}
+def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
+    by_asset: dict[str, dict[str, Any]] = {}
     for event in result.all_events:
         if event.is_step_materialization:
             found = event.step_materialization_data.materialization
-            reports[found.asset_key.to_user_string()] = _plain(found.metadata)
-    return reports
+            by_asset[found.asset_key.to_user_string()] = _plain(found.metadata)
+    return by_asset
 
 
 def _plain(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from omni_pipeline.defs.runs.resource import PARTITION_TAG
-from omni_pipeline.defs.watch.stale_domains import STALE_DOMAINS
+from omni_pipeline.defs.lineage.stale_domains import STALE_DOMAINS
+from omni_pipeline.defs.runs.request import PARTITION_TAG
 from omni_pipeline.domain.alert_messages import Condition
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import TemporaryError

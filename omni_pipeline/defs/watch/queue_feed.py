@@ -13,7 +13,7 @@ import dagster as dg
 
 from omni_pipeline.defs.instance.environment import UNFINISHED, WAITING
 from omni_pipeline.defs.runs.partitions import DOMAINS
-from omni_pipeline.defs.runs.resource import PARTITION_TAG, RESTART_TAG, SCHEDULED_FOR_TAG
+from omni_pipeline.defs.runs.request import PARTITION_TAG, RESTART_TAG, SCHEDULED_FOR_TAG
 from omni_pipeline.defs.watch.schedules import due_day
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.postgres.session import Session

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
-from omni_pipeline.defs.runs.resource import PARTITION_TAG
+from omni_pipeline.defs.runs.request import PARTITION_TAG
 
 KEPT = timedelta(days=30)
 

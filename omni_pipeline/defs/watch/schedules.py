@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from omni_pipeline.defs.runs.job_definitions import refresh_domain
+from omni_pipeline.defs.lineage.job_definitions import refresh_domain
 
 # In Dagster's own storage: the tick needs that one in any case, so no second database can lose it.
 _OPEN_DAY = "omni/daily_refresh"

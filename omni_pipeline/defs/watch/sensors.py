@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from omni_pipeline.defs.instance.environment import synchronize_partitions
-from omni_pipeline.defs.runs.job_definitions import refresh_domain
-from omni_pipeline.defs.runs.resource import fail_runs_of_lost_jobs
+from omni_pipeline.defs.lineage.job_definitions import refresh_domain
+from omni_pipeline.defs.lineage.stale_domains import STALE_DOMAINS, describe_freshness
+from omni_pipeline.defs.runs.lost_jobs import fail_runs_of_lost_jobs
 from omni_pipeline.defs.watch.queue_feed import feed
-from omni_pipeline.defs.watch.stale_domains import STALE_DOMAINS, describe_freshness
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.checks.freshness import check_freshness
 from omni_pipeline.store.jobs import domains

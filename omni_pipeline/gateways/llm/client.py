@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from omni_pipeline.domain.products.llm_questions import Question, read_answer
-from omni_pipeline.errors import OmniError, TemporaryError
+from omni_pipeline.errors import TemporaryError
 from omni_pipeline.settings import ExtractionSettings
 
 if TYPE_CHECKING:
@@ -39,12 +39,6 @@ class Reading:
     requests: int
     input_tokens: int
     output_tokens: int
-
-
-class PageRefusedError(OmniError):
-    """The endpoint will not look at this page; that says nothing of the others."""
-
-    kind = "permanent.page_refused"
 
 
 class LlmClient:

@@ -17,7 +17,7 @@ from omni_pipeline.domain.products.llm_questions import (
 )
 from omni_pipeline.domain.web.retry_after import retry_after_seconds
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
-from omni_pipeline.gateways.llm.client import PageRefusedError
+from omni_pipeline.gateways.llm.refusals import PageRefusedError
 from omni_pipeline.gateways.openai.endpoint import OpenAIEndpoint, open_endpoint
 from omni_pipeline.settings import ExtractionSettings
 

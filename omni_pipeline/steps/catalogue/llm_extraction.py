@@ -22,7 +22,8 @@ from omni_pipeline.domain.products.llm_questions import (
 )
 from omni_pipeline.domain.products.model import Product
 from omni_pipeline.errors import LeaseLostError, OmniError, TemporaryError
-from omni_pipeline.gateways.llm.client import PageRefusedError, Reading, estimate_tokens
+from omni_pipeline.gateways.llm.client import Reading, estimate_tokens
+from omni_pipeline.gateways.llm.refusals import PageRefusedError
 from omni_pipeline.settings import ExtractionSettings
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.catalogue import llm_answers

@@ -21,7 +21,7 @@ from omni_pipeline.errors import LeaseLostError, OmniError, SettingsError
 from omni_pipeline.steps.index.chunks import stage_chunks
 from omni_pipeline.steps.index.embeddings import embed_and_publish
 from omni_pipeline.steps.run.claimed_refresh import Listener, Progress, Refresh
-from omni_pipeline.steps.services.services import Services
+from omni_pipeline.steps.services.model_services import Models, ModelServices
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs.crawl_jobs import Claim
@@ -41,11 +41,11 @@ class BuildReport:
     cost_usd: float | None
 
 
-def add_model(services: Services, name: str, dimensions: int | None) -> StoredModel:
+def add_model(models: Models, name: str, dimensions: int | None) -> StoredModel:
     """Register a model, once its endpoint has answered with vectors of its dimensions.
 
     Args:
-        services: As configured: the new model is asked at the same endpoint.
+        models: The new one is asked at the endpoint that the settings name.
         name: As the endpoint is asked for it.
         dimensions: Of its vectors; None: those of a known model.
 
@@ -53,7 +53,7 @@ def add_model(services: Services, name: str, dimensions: int | None) -> StoredMo
         SettingsError: The dimensions cannot be told.
         OmniError: The endpoint does not answer, or not so.
     """
-    added = services.configure(name, dimensions)
+    added = models.configure(name, dimensions)
     try:
         added.model  # noqa: B018 - told from the settings, or not
     except SettingsError as error:
@@ -63,7 +63,7 @@ def add_model(services: Services, name: str, dimensions: int | None) -> StoredMo
     return added.stored_model
 
 
-def build_index(refresh: Refresh, services: Services) -> BuildReport:
+def build_index(refresh: Refresh, services: ModelServices) -> BuildReport:
     """Chunk, embed and publish every page whose text this model's index of the domain lacks.
 
     Args:
@@ -88,12 +88,13 @@ def build_index(refresh: Refresh, services: Services) -> BuildReport:
     )
 
 
-def keep_others_current(refresh: Refresh, services: Services) -> tuple[str, ...]:
+def keep_others_current(refresh: Refresh, models: Models, current: StoredModel) -> tuple[str, ...]:
     """Bring the indexes of the other kept models up to date with what a refresh changed.
 
     Args:
-        refresh: The claimed domain, its own model's index being done.
-        services: Of that model.
+        refresh: The claimed domain.
+        models: All that the settings lead to.
+        current: The model whose index is done.
 
     Returns:
         A note for each index that could not be brought up to date.
@@ -101,14 +102,14 @@ def keep_others_current(refresh: Refresh, services: Services) -> tuple[str, ...]
     Raises:
         LeaseLostError: The domain is not ours any more.
     """
-    others = refresh.read(_kept_beside, services.stored_model.id)
-    notes = (_keep_current(refresh, services, other) for other in others)
+    others = refresh.read(_kept_beside, current.id)
+    notes = (_keep_current(refresh, models, other) for other in others)
     return tuple(note for note in notes if note is not None)
 
 
-def _keep_current(refresh: Refresh, services: Services, other: StoredModel) -> str | None:
+def _keep_current(refresh: Refresh, models: Models, other: StoredModel) -> str | None:
     try:
-        report = build_index(refresh, services.of(other))
+        report = build_index(refresh, models.of(other))
     except LeaseLostError:
         raise
     except OmniError as error:

@@ -9,7 +9,7 @@ from typing import Literal
 from omni_pipeline.domain.characters import storable
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.steps.services.services import Services
+from omni_pipeline.steps.services.model_services import Models, ModelServices
 from omni_pipeline.store.index import embedding_models, retrieval
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope, SearchResult
@@ -29,7 +29,7 @@ class SearchIndex:
     """The index, open for questions; made by ``open_search``."""
 
     session: Session
-    services: Services
+    models: Models
 
     def ask(
         self,
@@ -43,7 +43,7 @@ class SearchIndex:
         """The best answers, best first; see ``answer``."""
         return answer(
             self.session,
-            self.services,
+            self.models,
             question,
             limit=limit,
             scope=scope,
@@ -68,12 +68,12 @@ def open_search(settings: Settings | None = None) -> Iterator[SearchIndex]:
     settings = settings or read_settings()
     with ExitStack() as resources:
         session = resources.enter_context(open_session(settings, "omni search"))
-        yield SearchIndex(session=session, services=Services(settings, session, resources))
+        yield SearchIndex(session=session, models=Models(settings, session, resources))
 
 
 def answer(
     session: Session,
-    services: Services,
+    models: Models,
     question: str,
     *,
     limit: int,
@@ -88,7 +88,7 @@ def answer(
 
     Args:
         session: Where the index is.
-        services: What leads to the embedding client of the active model.
+        models: What leads to the embedding client of the active model.
         question: In plain words.
         limit: How many answers.
         scope: Where to search.
@@ -109,7 +109,7 @@ def answer(
         active = _find_active(session)
         vector = None
         if mode != "text":
-            vector = _of_active(services, active).embedding.embed([question]).vectors[0]
+            vector = _of_active(models, active).embedding.embed([question]).vectors[0]
         look = partial(
             retrieval.search,
             vector=vector,
@@ -137,8 +137,8 @@ def _find_active(session: Session) -> StoredModel:
     return active
 
 
-def _of_active(services: Services, active: StoredModel) -> Services:
+def _of_active(models: Models, active: StoredModel) -> ModelServices:
     try:
-        return services.of(active)
+        return models.of(active)
     except SettingsError as error:
         raise SettingsError(f"The index answers from {active.name}. {error}") from error

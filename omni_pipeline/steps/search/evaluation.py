@@ -7,7 +7,7 @@ from typing import get_args
 from omni_pipeline.domain.search.metrics import ndcg, recall, reciprocal_rank
 from omni_pipeline.domain.search.questions import ExpectedAnswer
 from omni_pipeline.steps.search.answering import Mode, answer
-from omni_pipeline.steps.services.services import Services
+from omni_pipeline.steps.services.model_services import Models
 from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope
 from omni_pipeline.store.postgres.session import Session
 
@@ -29,7 +29,7 @@ class Quality:
 
 def evaluate(
     session: Session,
-    services: Services,
+    models: Models,
     questions: Sequence[ExpectedAnswer],
     *,
     limit: int = 10,
@@ -42,7 +42,7 @@ def evaluate(
 
     Args:
         session: Where the index is.
-        services: What leads to the embedding client of the active model.
+        models: What leads to the embedding client of the active model.
         questions: At least one.
         limit: How many pages recall counts.
         scope: Where to search.
@@ -54,7 +54,7 @@ def evaluate(
         for one in questions:
             found = answer(
                 session,
-                services,
+                models,
                 one.question,
                 limit=max(limit, NDCG_AT),
                 scope=scope,

@@ -1,13 +1,13 @@
 """What a refresh needs, asked before it starts: better now than at page 900."""
 
-from omni_pipeline.steps.services.services import Services
+from omni_pipeline.steps.services.model_services import ModelServices
 from omni_pipeline.steps.services.site_access import WebAccess
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.jobs.domains import Domain
 from omni_pipeline.store.postgres.session import Session
 
 
-def check_embedding(services: Services, session: Session) -> None:
+def check_embedding(services: ModelServices, session: Session) -> None:
     """See that the embedding endpoint answers with the expected dimension (A16).
 
     A paid endpoint is asked at most once a day, so that a refresh without changes costs nothing;

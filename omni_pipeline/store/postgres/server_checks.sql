@@ -14,7 +14,7 @@ SELECT '[1,2]'::vector <-> '[3,4]'
 
 -- name: supplies
 -- What is counted up and ends: the ids of our tables, and transactions that no vacuum has frozen yet.
-SELECT sequencename AS name, last_value AS used, max_value AS most,
+SELECT sequencename AS name, last_value AS used, max_value AS "limit",
     'Widen the column: ALTER TABLE ... TYPE bigint, and its sequence: ALTER SEQUENCE ... AS bigint.' AS remedy
 FROM pg_sequences WHERE schemaname = current_schema() AND last_value IS NOT NULL
 UNION ALL

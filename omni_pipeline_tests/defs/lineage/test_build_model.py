@@ -10,7 +10,7 @@ from omni_pipeline.defs.lineage.build_model import BuildOutcome, build_model, ru
 from omni_pipeline.defs.runs.partitions import DOMAINS
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.index.model_builds import add_model
-from omni_pipeline.steps.services.services import Services
+from omni_pipeline.steps.services.model_services import Models
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests.defs.conftest import Console
 from omni_pipeline_tests.defs.runs.test_runs import hold_domain, run_of
@@ -27,7 +27,7 @@ def server(console: Console, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embedd
         monkeypatch.setenv("OMNI_EMBEDDING_DIMENSIONS", str(DIMENSIONS))
         session = Session(console.database)
         resources.callback(session.close)
-        add_model(Services(read_settings(), session, resources), MODEL, DIMENSIONS)
+        add_model(Models(read_settings(), session, resources), MODEL, DIMENSIONS)
         server.calls.clear()
         yield server
 
@@ -82,14 +82,14 @@ def test_a_refresh_through_dagster_keeps_the_new_index_current(
         b"SELECT count(*) FROM embedding_models m, lacking_pages(m.id) WHERE m.status = 'building'"
     )
     assert lacking == [(0,)]
-    assert "notes" not in outcome.reports["embeddings"]
+    assert "notes" not in outcome.metadata["embeddings"]
 
 
 def test_what_fails_beside_is_noted_at_the_asset(console: Console, server: EmbeddingServer) -> None:
     server.otherwise = failing(401)
     outcome = console.refresh(force_rescrape=True)
     assert outcome.error is None
-    [note] = outcome.reports["embeddings"]["notes"]
+    [note] = outcome.metadata["embeddings"]["notes"]
     assert f"The index of {MODEL} (building) is behind" in note
 
 

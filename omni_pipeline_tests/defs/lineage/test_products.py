@@ -34,7 +34,7 @@ def refresh(console: Console) -> dict[str, dict[str, object]]:
     assert outcome.error is None, outcome.error
     with console.database.connect() as conn:
         assert invariants.find_violations(conn, lease_seconds=90) == []
-    return outcome.reports
+    return outcome.metadata
 
 
 def take_out(console: Console, path: str, *, name: str) -> None:
@@ -113,8 +113,8 @@ def test_a_run_may_be_about_a_part_of_the_site(console: Console) -> None:
     take_out(console, LAMP, name="Frost lamp")
     outcome = console.refresh(force_rescrape=True, part=name_part(None, ["/shop/v*"]))
     assert outcome.error is None, outcome.error
-    assert outcome.reports["raw_pages"]["pages_discovered"] == 1
-    assert outcome.reports["price_snapshots"]["prices_added"] == 1
+    assert outcome.metadata["raw_pages"]["pages_discovered"] == 1
+    assert outcome.metadata["price_snapshots"]["prices_added"] == 1
     shop = shop_of(console)
     assert shop["Vent motor"].current_price_amount == Decimal("119.00")
     assert shop["Frost lamp"].status == "listed"

@@ -12,8 +12,8 @@ import dagster as dg
 import pytest
 
 from omni_pipeline.defs.instance.environment import add_partition, dagster_environment
-from omni_pipeline.defs.runs.resource import PARTITION_TAG, SCHEDULED_FOR_TAG
-from omni_pipeline.defs.watch.stale_domains import STALE_DOMAINS
+from omni_pipeline.defs.lineage.stale_domains import STALE_DOMAINS
+from omni_pipeline.defs.runs.request import PARTITION_TAG, SCHEDULED_FOR_TAG
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.defs.conftest import VARIABLES

@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from omni_pipeline.defs.runs.resource import PARTITION_TAG, RANGE_TAG, OneDomainError, partition_of
+from omni_pipeline.defs.runs.request import PARTITION_TAG, RANGE_TAG, OneDomainError, partition_of
 
 
 @pytest.mark.parametrize(

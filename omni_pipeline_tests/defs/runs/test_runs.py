@@ -62,9 +62,9 @@ def test_a_run_materializes_both_lineages_and_passes_its_checks(console: Console
     """A14: the counts are checked again by blocking checks."""
     outcome = console.refresh()
     assert outcome.error is None
-    assert [name for name in outcome.reports if name in CONTENT] == CONTENT
-    assert sorted(outcome.reports.keys() - {*CONTENT}) == PRODUCTS
-    assert outcome.reports["embeddings"]["chunks_live"] > 20
+    assert [name for name in outcome.metadata if name in CONTENT] == CONTENT
+    assert sorted(outcome.metadata.keys() - {*CONTENT}) == PRODUCTS
+    assert outcome.metadata["embeddings"]["chunks_live"] > 20
     evaluations = evaluations_of(console, outcome)
     assert evaluations.keys() == CHECKS
     assert all(evaluation.passed for evaluation in evaluations.values())
@@ -101,9 +101,9 @@ def test_force_reembed_pays_again_and_its_absence_does_not(console: Console) -> 
     first = console.refresh()
     plain = console.refresh()
     again = console.refresh(force_reembed=True)
-    assert plain.reports["embeddings"]["chunks_embedded"] == 0
-    paid = first.reports["embeddings"]["chunks_embedded"]
-    assert again.reports["embeddings"]["chunks_embedded"] == paid > 0
+    assert plain.metadata["embeddings"]["chunks_embedded"] == 0
+    paid = first.metadata["embeddings"]["chunks_embedded"]
+    assert again.metadata["embeddings"]["chunks_embedded"] == paid > 0
 
 
 def test_a_planted_mismatch_fails_the_blocking_check_and_the_job(console: Console) -> None:
@@ -176,7 +176,7 @@ def test_an_implausible_loss_turns_a_check_red_until_it_is_confirmed_from_the_co
     outcome = console.refresh(force_rescrape=True)
     assert outcome.error is not None
     assert f"omni domains confirm-removals {console.host}" in outcome.error
-    assert list(outcome.reports) == ["raw_pages"]
+    assert list(outcome.metadata) == ["raw_pages"]
     assert newest_job(console) == ("failed", "permanent.mass_gone")
     confirmed = defs.resolve_job_def("confirm_removals").execute_in_process(
         instance=console.instance, partition_key=console.host
@@ -184,7 +184,7 @@ def test_an_implausible_loss_turns_a_check_red_until_it_is_confirmed_from_the_co
     assert confirmed.success
     outcome = console.refresh(force_rescrape=True)
     assert outcome.error is None
-    assert outcome.reports["raw_pages"]["pages_gone"] >= 10
+    assert outcome.metadata["raw_pages"]["pages_gone"] >= 10
 
 
 def test_a_run_that_meets_a_holder_fails_with_its_name(console: Console) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from omni_pipeline.definitions import defs
 from omni_pipeline.defs.instance.environment import WAITING
-from omni_pipeline.defs.runs.resource import PARTITION_TAG, SCHEDULED_FOR_TAG
+from omni_pipeline.defs.runs.request import PARTITION_TAG, SCHEDULED_FOR_TAG
 from omni_pipeline.defs.watch import queue_feed, sensors
 from omni_pipeline.defs.watch.queue_feed import MAX_QUEUED, feed
 from omni_pipeline.defs.watch.schedules import daily_refresh, due_day

@@ -8,7 +8,7 @@ import pytest
 from dagster._core.storage.compute_log_manager import ComputeIOType
 
 from omni_pipeline.definitions import defs
-from omni_pipeline.defs.runs.resource import PARTITION_TAG
+from omni_pipeline.defs.runs.request import PARTITION_TAG
 from omni_pipeline.defs.watch import retention
 from omni_pipeline.defs.watch.retention import KEPT, forget
 

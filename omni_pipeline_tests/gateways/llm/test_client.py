@@ -6,11 +6,11 @@ from omni_pipeline.domain.products.llm_questions import MAX_ANSWER_TOKENS, SCHEM
 from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.gateways.llm.client import (
     LlmClient,
-    PageRefusedError,
     Reading,
     open_llm_client,
 )
 from omni_pipeline.gateways.llm.openai_client import open_client
+from omni_pipeline.gateways.llm.refusals import PageRefusedError
 from omni_pipeline.settings import ExtractionSettings
 from omni_pipeline_tests.chat_answers import NOTHING, says, says_exactly
 from omni_pipeline_tests.embedding_server import (

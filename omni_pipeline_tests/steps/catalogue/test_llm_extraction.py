@@ -9,7 +9,8 @@ import pytest
 
 from omni_pipeline.domain.products.llm_questions import Question
 from omni_pipeline.errors import LeaseLostError, OmniError, PermanentError, TemporaryError
-from omni_pipeline.gateways.llm.client import PageRefusedError, Reading
+from omni_pipeline.gateways.llm.client import Reading
+from omni_pipeline.gateways.llm.refusals import PageRefusedError
 from omni_pipeline.settings import ExtractionSettings
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database

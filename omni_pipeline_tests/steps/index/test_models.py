@@ -22,7 +22,7 @@ from omni_pipeline.steps.index.model_builds import (
     keep_others_current,
 )
 from omni_pipeline.steps.search.answering import answer
-from omni_pipeline.steps.services.services import Services
+from omni_pipeline.steps.services.model_services import Models
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
 from omni_pipeline.store.index import embedding_models
 from omni_pipeline.store.index.embedding_models import StoredModel
@@ -69,31 +69,31 @@ class Project:
     settings: Settings
 
     @contextmanager
-    def services(self) -> Iterator[tuple[Session, Services]]:
+    def models(self) -> Iterator[tuple[Session, Models]]:
         session = Session(self.pipeline.database)
         with ExitStack() as resources:
             resources.callback(session.close)
-            yield session, Services(self.settings, session, resources)
+            yield session, Models(self.settings, session, resources)
 
     def refresh(self) -> tuple[str, ...]:
         """As the four assets do; returns the notes of the last one."""
-        with self.services() as (_, configured), self.pipeline.open() as opened:
-            services = configured.of_index()
+        with self.models() as (_, models), self.pipeline.open() as opened:
+            services = models.of_index()
             refresh = replace(opened, settings=services.settings)
             with self.pipeline.web() as web:
                 crawl(refresh, web, user_agent="test", force_rescrape=True, page_limit=None)
             clean_pages(refresh)
             stage_chunks(refresh, services.stored_model, services.chunker)
             embed_and_publish(refresh, services.stored_model, services)
-            return keep_others_current(refresh, services)
+            return keep_others_current(refresh, models, services.stored_model)
 
     def add(self, name: str) -> StoredModel:
-        with self.services() as (_, configured):
-            return add_model(configured, name, DIMENSIONS)
+        with self.models() as (_, models):
+            return add_model(models, name, DIMENSIONS)
 
     def build(self, name: str) -> BuildReport:
-        with self.services() as (_, configured), self.pipeline.open() as refresh:
-            return build_index(refresh, configured.of_named(name))
+        with self.models() as (_, models), self.pipeline.open() as refresh:
+            return build_index(refresh, models.of_named(name))
 
     def change(self, name: str) -> None:
         """All three commands."""
@@ -115,7 +115,7 @@ class Project:
             return embedding_models.lacking_pages(conn, model.id)
 
     def ask(self, question: str = QUESTION, *, limit: int = 1000) -> list[SearchResult]:
-        with self.services() as (session, services):
+        with self.models() as (session, services):
             return answer(session, services, question, limit=limit)
 
     def paid(self) -> Counter[str]:
@@ -224,10 +224,10 @@ def test_a_model_that_the_endpoint_does_not_have_is_not_registered(project: Proj
 
 def test_a_model_of_unknown_dimensions_is_refused_with_the_flag_to_give(project: Project) -> None:
     with (
-        project.services() as (_, configured),
+        project.models() as (_, models),
         pytest.raises(SettingsError, match=r"omni models add` takes --dimensions"),
     ):
-        add_model(configured, "second", None)
+        add_model(models, "second", None)
 
 
 def test_dimensions_are_never_mixed(project: Project) -> None:
@@ -317,15 +317,15 @@ def test_a_run_that_is_overtaken_by_a_flip_builds_what_it_changed_for_the_new_mo
     project.add("second")
     project.build("second")
     project.edit(*WORDS)
-    with project.services() as (_, configured), project.pipeline.open() as refresh:
-        services = configured.of_index()
+    with project.models() as (_, models), project.pipeline.open() as refresh:
+        services = models.of_index()
         with project.pipeline.web() as web:
             crawl(refresh, web, user_agent="test", force_rescrape=True, page_limit=None)
         clean_pages(refresh)
         project.activate("second")
         stage_chunks(refresh, services.stored_model, services.chunker)
         embed_and_publish(refresh, services.stored_model, services)
-        assert keep_others_current(refresh, services) == ()
+        assert keep_others_current(refresh, models, services.stored_model) == ()
     answers = project.ask()
     assert project.models_of(answers) == {"second"}
     assert any("vinegar" in answer.text for answer in answers)
@@ -362,8 +362,8 @@ def test_search_and_refresh_follow_the_active_model_whatever_the_settings_name(
     project.change("second")
     project.edit(*WORDS)
     project.refresh()
-    with project.services() as (_, configured):
-        note = configured.of_index().note_on_model()
+    with project.models() as (_, models):
+        note = models.note_on(models.of_index().model)
     assert note is not None
     assert "OMNI_EMBEDDING_MODEL names first, but search answers from second" in note
     [best, *_] = project.ask(project.ask()[0].text)
@@ -440,7 +440,7 @@ class Hammer:
     is_over: threading.Event = field(default_factory=threading.Event)
 
     def swing(self) -> None:
-        with self.project.services() as (session, services):
+        with self.project.models() as (session, services):
             while not self.is_over.is_set():
                 self.answers.append(answer(session, services, QUESTION, limit=1000))
 

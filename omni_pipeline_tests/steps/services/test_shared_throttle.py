@@ -17,7 +17,7 @@ from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.embedding.client import EmbeddingClient, open_embedding_client
 from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings, Settings
-from omni_pipeline.steps.services.services import Services
+from omni_pipeline.steps.services.model_services import ModelServices
 from omni_pipeline.steps.services.shared_throttle import (
     SharedThrottle,
     endpoint_of,
@@ -365,7 +365,7 @@ def test_the_model_inside_the_process_asks_neither_limit_nor_breaker(tmp_path: P
         embedding=EmbeddingSettings(model=f"lexical-hash-{LEXICAL_DIMENSIONS}"),
     )
     with ExitStack() as resources:
-        services = Services(settings, nowhere, resources)
+        services = ModelServices(settings, nowhere, resources)
         assert services.embed(TEXTS).requests == 1
 
 

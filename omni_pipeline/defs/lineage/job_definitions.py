@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from omni_pipeline.defs.lineage.stale_domains import STALE_DOMAINS
 from omni_pipeline.defs.runs.partitions import DOMAINS
-from omni_pipeline.defs.watch.stale_domains import STALE_DOMAINS
 from omni_pipeline.domain.web.urls import check_partition_key
 from omni_pipeline.settings import read_settings
 from omni_pipeline.store.catalogue import products

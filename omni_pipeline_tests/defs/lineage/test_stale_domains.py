@@ -7,8 +7,8 @@ import pytest
 from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 
 from omni_pipeline.definitions import defs
+from omni_pipeline.defs.lineage.stale_domains import STALE_DOMAINS, with_badge
 from omni_pipeline.defs.watch import sensors
-from omni_pipeline.defs.watch.stale_domains import STALE_DOMAINS, with_badge
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database
