@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_knowledge_flows_one_way() -> None:
+def test_the_contracts_are_kept() -> None:
     result = lint_imports(ROOT)
     assert result.returncode == 0, result.stdout
 
@@ -44,6 +45,8 @@ def test_knowledge_flows_one_way() -> None:
         ("domain/hashing.py", "import psycopg"),
         ("store/index/chunks.py", "import omni_pipeline.gateways.http.client"),
         ("settings.py", "import omni_pipeline.domain.web.urls"),
+        ("domain/web/urls.py", "import omni_pipeline.domain.crawl.scope"),
+        ("steps/run/lease.py", "import omni_pipeline.steps.crawl.raw_pages"),
     ],
 )
 def test_a_planted_violation_is_caught(tmp_path: Path, module: str, line: str) -> None:
@@ -111,3 +114,48 @@ def test_one_path_leads_from_text_to_stored_vectors() -> None:
     others = {"gateways/openai/failures.py", "gateways/openai/endpoint.py"}
     assert callers == speakers | askers | others
     assert writers == {"steps/index/budgeted_embedding.py"}
+
+
+MAX_MODULES = 25
+MAX_LINES = 300
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+
+
+def test_no_folder_is_a_hall_and_no_file_a_book() -> None:
+    halls = Counter(path.parent for path in modules())
+    assert {folder.name: n for folder, n in halls.items() if n > MAX_MODULES} == {}
+    lengths = {str(path): len(path.read_text().splitlines()) for path in modules()}
+    assert {path: n for path, n in lengths.items() if n > MAX_LINES} == {}
+
+
+def test_every_package_says_what_lives_in_it() -> None:
+    for package in PACKAGE.rglob("__init__.py"):
+        assert ast.get_docstring(ast.parse(package.read_text())), package
+
+
+def test_no_file_name_stands_in_two_layers_unless_it_is_an_assets() -> None:
+    layers: dict[str, set[str]] = defaultdict(set)
+    for path in modules():
+        layers[path.stem].add(path.relative_to(PACKAGE).parts[0])
+    assert {n: ls for n, ls in layers.items() if len(ls) > 1 and n not in ASSETS} == {}
+
+
+def test_no_file_name_repeats_its_folders() -> None:
+    """`crawl/frontier.py`, not `crawl/crawl_frontier.py`; an asset keeps its name."""
+    assert [
+        str(path)
+        for path in modules()
+        if path.stem.startswith(f"{path.parent.name}_") and path.stem not in ASSETS
+    ] == []
+
+
+def test_no_class_name_means_two_things() -> None:
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places[node.name.lstrip("_")].append(f"{path.name}:{node.lineno}")
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

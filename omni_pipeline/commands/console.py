@@ -1,11 +1,12 @@
-"""What a person sees: tables, JSON, one-line errors."""
+"""What a person sees: tables, JSON, CSV, one-line errors."""
 
+import csv
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, JustifyMethod
 from rich.markup import escape
@@ -13,6 +14,9 @@ from rich.table import Table
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+# What spreadsheets take for the beginning of a formula, or skip before one (OWASP, S69).
+_STARTS_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def print_json(value: object) -> None:
@@ -57,6 +61,24 @@ def _cell(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return escape(str(value))
+
+
+def write_csv(target: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write rows under a line of names; empty stands for None.
+
+    Every value is quoted, and text that a spreadsheet would calculate gets an apostrophe before it.
+    Numbers stay numbers: they come from our own columns.
+    """
+    writer = csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_csv_cell(row[column]) for column in columns])
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, str) and value.lstrip(" ").startswith(_STARTS_OF_FORMULAS):
+        return f"'{value}"
+    return "" if value is None else value
 
 
 def ago(when: datetime, now: datetime | None = None) -> str:

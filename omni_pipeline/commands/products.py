@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from omni_pipeline.commands.application import Application, open_application
-from omni_pipeline.commands.console import print_json, print_table, say, warn
-from omni_pipeline.commands.spreadsheets import write_csv
+from omni_pipeline.commands.console import print_json, print_table, say, warn, write_csv
 from omni_pipeline.domain.companies.profile import Company
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.store.catalogue import companies

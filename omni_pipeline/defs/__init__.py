@@ -1,0 +1,4 @@
+"""Orchestration: the only layer that knows Dagster.
+
+Shells; what is done is in `steps`.
+"""

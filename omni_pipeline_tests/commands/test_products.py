@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from omni_pipeline.cli import app
+from omni_pipeline.commands.console import write_csv
 from omni_pipeline.commands.prices import PLOT_HEIGHT, plot
 from omni_pipeline.commands.products import read_age
-from omni_pipeline.commands.spreadsheets import write_csv
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.store.catalogue.price_snapshots import Snapshot
 from omni_pipeline.store.postgres.database import Database

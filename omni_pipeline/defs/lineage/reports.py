@@ -29,7 +29,7 @@ def materialized(
         rows: How many of them are the domain's.
         samples: Tables by title; one without rows is left out.
     """
-    refresh.reports[table.name] = report
+    refresh.reports.append(report)
     said = asdict(report)
     numbers = {name: value for name, value in said.items() if not isinstance(value, tuple)}
     lists = {

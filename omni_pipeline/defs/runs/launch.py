@@ -1,7 +1,7 @@
 """Runs `refresh_domain` in this process; Dagster records it like any other run."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import dagster as dg
@@ -37,6 +37,12 @@ class RefreshReports:
     products: ProductsReport
     price_snapshots: PriceSnapshotsReport
     companies: CompaniesReport
+
+    @classmethod
+    def of(cls, reports: Iterable[object]) -> "RefreshReports":
+        """The reports of a run that succeeded, each to its place."""
+        by_type: dict[Any, Any] = {type(report): report for report in reports}
+        return cls(**{field.name: by_type[field.type] for field in fields(cls)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +96,7 @@ def run_refresh(
     return RunOutcome(
         run_id=result.run_id,
         error=None if result.success else first_error(result),
-        reports=RefreshReports(**runs[0].reports) if result.success else None,
+        reports=RefreshReports.of(runs[0].reports) if result.success else None,
         metadata=_metadata(result),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import dagster as dg
 from psycopg import Connection
@@ -48,7 +48,7 @@ REFRESH = RunKind(
 )
 
 
-class Work(NamedTuple):
+class RefreshWork(NamedTuple):
     """What an asset works with."""
 
     refresh: Refresh
@@ -64,7 +64,7 @@ class RefreshRun:
 
     Attributes:
         worked_seconds: How long the newest asset worked.
-        reports: What the steps reported, by asset.
+        reports: What the steps reported, as dataclasses, in the order of their assets.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class RefreshRun:
         self._kind = kind
         self._listener = listener
         self._resources = ExitStack()
-        self._work: Work | None = None
+        self._work: RefreshWork | None = None
         self._error: BaseException | None = None
         self.worked_seconds = 0.0
-        self.reports: dict[str, Any] = {}
+        self.reports: list[object] = []
 
     @property
     def domain(self) -> Domain:
@@ -92,7 +92,7 @@ class RefreshRun:
         return self._work.refresh.domain
 
     @contextmanager
-    def working(self, context: WorkContext) -> Iterator[Work]:
+    def working(self, context: WorkContext) -> Iterator[RefreshWork]:
         """The claimed refresh and its services, for one asset; then `worked_seconds` is known.
 
         Raises:
@@ -146,7 +146,7 @@ class RefreshRun:
             if raised is not error:
                 raise
 
-    def _claim(self, context: WorkContext) -> Work:
+    def _claim(self, context: WorkContext) -> RefreshWork:
         host = partition_of(self._run)
         self._session.run(check_schema)
         fail_runs_of_lost_jobs(self._instance, self._session, self._settings)
@@ -157,12 +157,12 @@ class RefreshRun:
         )
         services = Services(self._settings, self._session, self._resources)
         model = self._kind.choose_model(services, self._run)
-        work = Work(replace(refresh, settings=model.settings), services, model)
+        work = RefreshWork(replace(refresh, settings=model.settings), services, model)
         self._announce(context, work)
         check_embedding(model, self._session)
         return work
 
-    def _announce(self, context: WorkContext, work: Work) -> None:
+    def _announce(self, context: WorkContext, work: RefreshWork) -> None:
         """Say in the first log line and in the run's tags what was asked for (A5)."""
         model = work.model.model
         context.log.info(f"{self._kind.describe(work.refresh)}, model {model.name}.")

@@ -15,7 +15,8 @@ from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
 from omni_pipeline.domain.chunks.packing import Capacity, Part, Span, fill, pack_sections
-from omni_pipeline.domain.chunks.tokens import TokenCounter, token_counter
+from omni_pipeline.domain.chunks.token_counter import TokenCounter
+from omni_pipeline.domain.chunks.tokens import token_counter
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.domain.text.outline import find_blocks, find_sections
 from omni_pipeline.errors import PermanentError

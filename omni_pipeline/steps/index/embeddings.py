@@ -49,7 +49,7 @@ class EmbeddingsReport:
 
 
 @dataclass(kw_only=True)
-class _Totals:
+class _EmbeddingTotals:
     pages: int = 0
     embedded: int = 0
     reused: int = 0
@@ -96,10 +96,10 @@ class _Work:
     def __init__(self, refresh: Refresh, model: StoredModel, client: Embedder) -> None:
         self._refresh = refresh
         self._model = model
-        self._sums = _Totals()
+        self._sums = _EmbeddingTotals()
         self.embedder = BudgetedEmbedder(refresh, model, client)
 
-    def run(self) -> _Totals:
+    def run(self) -> _EmbeddingTotals:
         backlog = self._refresh.read(chunks.count_staged, model_id=self._model.id)
         self._sums.chunks_known = backlog.chunks
         for pages in self._batches():

@@ -22,7 +22,7 @@ BATCH_PAGES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampledPage:
+class SampleText:
     """What a page of the sample says, and whether that is to be believed."""
 
     page: DuePage
@@ -30,7 +30,7 @@ class SampledPage:
     is_trusted: bool
 
 
-def learn_boilerplate(refresh: Refresh, look: Callable[[list[int]], list[SampledPage]]) -> Decision:
+def learn_boilerplate(refresh: Refresh, look: Callable[[list[int]], list[SampleText]]) -> Decision:
     """Look at what changed in the sample, and decide; the decision is in force when this returns.
 
     A run that is killed in between goes on with the same sample and comes to the same decision.
@@ -42,7 +42,7 @@ def learn_boilerplate(refresh: Refresh, look: Callable[[list[int]], list[Sampled
     return refresh.write(_decide)
 
 
-def _sample(seen: SampledPage) -> Sample:
+def _sample(seen: SampleText) -> Sample:
     page, answer = seen.page, seen.answer
     blocks = None
     if seen.is_trusted and isinstance(answer, CleanedPage):

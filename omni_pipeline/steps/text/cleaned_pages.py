@@ -10,7 +10,7 @@ from omni_pipeline.domain.text.cleaning import CLEANER_VERSION, CleanedPage, Unr
 from omni_pipeline.gateways.cleaning.pool import Cleaner, CleaningLimits, open_cleaner
 from omni_pipeline.steps.crawl.removal import is_implausible
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
-from omni_pipeline.steps.text.boilerplate_learning import SampledPage, learn_boilerplate
+from omni_pipeline.steps.text.boilerplate_learning import SampleText, learn_boilerplate
 from omni_pipeline.steps.text.page_texts import Answers, has_shrunk, new_text, no_text
 from omni_pipeline.store.crawl import failed_pages, held_pages, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
@@ -106,11 +106,11 @@ class _Cleaning:
             changes=describe_changes(changes),
         )
 
-    def _look(self, ids: list[int]) -> list[SampledPage]:
+    def _look(self, ids: list[int]) -> list[SampleText]:
         """Clean pages of the sample; what became of their text is judged as when it is written."""
         due = self._read(only=ids)
         return [
-            SampledPage(page=page, answer=answer, is_trusted=not self._is_doubtful(page, answer))
+            SampleText(page=page, answer=answer, is_trusted=not self._is_doubtful(page, answer))
             for page, answer in zip(due, self._answers.of(due, keeps=True), strict=True)
         ]
 

@@ -6,7 +6,9 @@ import pytest
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
-from omni_pipeline.domain.chunks.tokens import _BertCounter, _Cl100kCounter, token_counter
+from omni_pipeline.domain.chunks.loaded_counters import BertCounter
+from omni_pipeline.domain.chunks.openai_counters import Cl100kCounter
+from omni_pipeline.domain.chunks.tokens import token_counter
 from omni_pipeline.gateways.embedding.local_model import find_weights
 from omni_pipeline_tests.domain.chunks.test_chunking import OPENAI, bert
 
@@ -74,7 +76,7 @@ def test_what_is_remembered_of_lines_adds_up_to_the_pieces_of_the_whole_text(
 ) -> None:
     """Lines, ends of lines and lines that are too long, put together anew each time."""
     counter = token_counter(tokenizer)
-    pieces = (_Cl100kCounter if isinstance(tokenizer, str) else _BertCounter)._PIECES
+    pieces = (Cl100kCounter if isinstance(tokenizer, str) else BertCounter)._PIECES
     source = random.Random(11)
     for text in samples(80):
         lines = [
