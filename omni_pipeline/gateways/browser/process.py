@@ -18,6 +18,7 @@ from omni_pipeline.gateways.browser.install import (
 )
 from omni_pipeline.gateways.browser.limits import RenderLimits
 from omni_pipeline.gateways.browser.tab import Tab, TabLostError
+from omni_pipeline.gateways.egress.proxy import NO_UDP_PAST_THE_PROXY
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Playwright
@@ -33,11 +34,9 @@ _WATCH_SECONDS = 2.0
 _NOWHERE = "http://127.0.0.1:9"
 
 _FLAGS = (
-    # No WebRTC past the proxy (S37): the first name is the headless shell's, the second is the one
-    # that Chromium itself heeds. No name is ever resolved here (S40).
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    *NO_UDP_PAST_THE_PROXY,
     "--disable-quic",
+    # No name is ever resolved here (S40).
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     # Windows that a page opens: refused by the headless shell; elsewhere by the popup blocker.
     "--block-new-web-contents",

@@ -16,10 +16,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
-from pathlib import Path
 from typing import IO, Any
 
 from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable, clean
+from omni_pipeline.proc import address_space_bytes
 
 _LENGTH = struct.Struct(">I")
 
@@ -54,8 +54,7 @@ def main() -> None:
 
 def _limit_memory(more_bytes: int) -> None:
     """Allow this process so much more address space than it has now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    limit = pages * resource.getpagesize() + more_bytes
+    limit = address_space_bytes() + more_bytes
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

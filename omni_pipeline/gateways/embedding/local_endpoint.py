@@ -1,15 +1,13 @@
 """An OpenAI-compatible endpoint for a local model, as a WSGI app.
 
-Inside a run the openai client calls it without a socket; `serve` puts the same app on a port.
-The pipeline knows one path from text to vectors and does not see which it is (A7).
+Inside a run the openai client calls it without a socket. The pipeline knows one path from text
+to vectors and does not see which it is (A7).
 """
 
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
-from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from omni_pipeline.domain.embedding.validation import Vectors
 from omni_pipeline.gateways.embedding.local_model import LocalModel
@@ -17,7 +15,6 @@ from omni_pipeline.gateways.embedding.local_model import LocalModel
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-LOOPBACK = "127.0.0.1"
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 
 
@@ -44,29 +41,6 @@ def make_app(model: LocalModel) -> Callable[["WSGIEnvironment", "StartResponse"]
         return [body]
 
     return app
-
-
-def make_local_server(model: LocalModel, *, host: str = LOOPBACK, port: int = 0) -> WSGIServer:
-    """A server of ``model`` that listens already; port 0 takes a free one (``server_port``)."""
-    return make_server(host, port, make_app(model), _ThreadingServer, _QuietHandler)
-
-
-def serve(model: LocalModel, *, host: str = LOOPBACK, port: int = 8001) -> None:
-    """Answer on ``host:port`` until interrupted. There is no login: keep it on loopback."""
-    with make_local_server(model, host=host, port=port) as server:
-        server.serve_forever()
-
-
-class _ThreadingServer(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _QuietHandler(WSGIRequestHandler):
-    timeout = 60  # seconds in which a client must have sent its request
-    disable_nagle_algorithm = True  # else 40 ms pass between head and body
-
-    def log_message(self, *args: Any, **kwargs: Any) -> None:
-        """Requests are the pipeline's own; its runs log them."""
 
 
 def _answer(model: LocalModel, environ: "WSGIEnvironment") -> dict[str, Any]:

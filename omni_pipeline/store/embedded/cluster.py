@@ -21,6 +21,7 @@ from urllib.parse import quote
 from psycopg import pq
 
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
+from omni_pipeline.proc import read_stat
 from omni_pipeline.store.embedded.account import POSTGRES_MAJOR, Place, run_as
 
 SUPERUSER = "postgres"
@@ -266,12 +267,8 @@ def _look_up(pid: int | None) -> tuple[str | None, bool]:
     """A process's program name, None when there is none, and whether it can still run."""
     if pid is None:
         return None, False
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None, False
-    name, _, rest = status.partition("(")[2].rpartition(")")
-    return name, rest.split()[0] not in ("Z", "X")
+    stat = read_stat(pid)
+    return (None, False) if stat is None else (stat.name, stat.is_running)
 
 
 def find_complaint(output: str) -> str | None:

@@ -19,9 +19,10 @@ from omni_pipeline.gateways.embedding.client import (
     open_embedding_client,
     resolve_model,
 )
-from omni_pipeline.gateways.embedding.local_endpoint import make_app, make_local_server
+from omni_pipeline.gateways.embedding.local_endpoint import make_app
 from omni_pipeline.gateways.embedding.local_model import LexicalModel, LocalModel, find_weights
 from omni_pipeline.settings import EmbeddingSettings
+from omni_pipeline_tests.gateways.embedding.local_server import make_local_server
 
 needs_weights = pytest.mark.skipif(find_weights() is None, reason="MiniLM's weights are missing")
 
