@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from packaging.version import Version
 from psycopg import Connection, sql
 
 from omni_pipeline.errors import PermanentError, TemporaryError
@@ -21,7 +22,7 @@ from omni_pipeline.store.postgres.sqlstates import classified
 _SQL = load_queries(__name__)
 
 # Earlier ones have faults in parallel HNSW builds and in vacuuming them.
-MIN_PGVECTOR = (0, 8, 4)
+MIN_PGVECTOR = Version("0.8.4")
 
 # m and the limits are pgvector's own. Built with twice its own ef_construction, which hardly takes
 # longer, the index finds as much with half the candidates (hnsw.ef_search).
@@ -144,11 +145,10 @@ def _check_pgvector(conn: Connection) -> None:
 
 def find_complaint(version: str) -> str | None:
     """Why this pgvector is too old for HNSW; None when it is not."""
-    if tuple(int(part) for part in version.split(".") if part.isdigit()) >= MIN_PGVECTOR:
+    if Version(version) >= MIN_PGVECTOR:
         return None
-    minimum = ".".join(map(str, MIN_PGVECTOR))
     return (
-        f"The database has pgvector {version}: HNSW indexes need at least {minimum}. Install a "
-        "newer package, then run ALTER EXTENSION vector UPDATE in this database. Search is exact "
+        f"The database has pgvector {version}: HNSW indexes need at least {MIN_PGVECTOR}. Install "
+        "a newer package, then run ALTER EXTENSION vector UPDATE in this database. Search is exact "
         "without."
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import psycopg
+from packaging.version import Version
 from psycopg import Connection
 
 from omni_pipeline.errors import PermanentError, TemporaryError
@@ -13,7 +14,7 @@ from omni_pipeline.store.postgres.sqlstates import classified, first_line
 _SQL = load_queries(__name__)
 
 MIN_POSTGRES = 15
-MIN_PGVECTOR = (0, 8)
+MIN_PGVECTOR = Version("0.8")
 WORRYING_SHARE = 0.8
 
 
@@ -97,18 +98,13 @@ def find_unfitness(server: Server) -> str | None:
             "(https://github.com/pgvector/pgvector#installation), for example "
             f"postgresql-{server.postgres_number // 10_000}-pgvector."
         )
-    if _version(server.pgvector) >= MIN_PGVECTOR:
+    if Version(server.pgvector) >= MIN_PGVECTOR:
         return None
-    minimum = ".".join(map(str, MIN_PGVECTOR))
-    if _version(server.pgvector_available or "0") >= MIN_PGVECTOR:
+    if Version(server.pgvector_available or "0") >= MIN_PGVECTOR:
         remedy = "run ALTER EXTENSION vector UPDATE in this database."
     else:
         remedy = "install a newer package there, then run ALTER EXTENSION vector UPDATE."
-    return f"The server has pgvector {server.pgvector}: at least {minimum} is needed; {remedy}"
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".") if part.isdigit())
+    return f"The server has pgvector {server.pgvector}: at least {MIN_PGVECTOR} is needed; {remedy}"
 
 
 def _compute_distance(conn: Connection) -> None:
