@@ -1,14 +1,14 @@
 """`omni discover`: what a site is like, before it is registered; works without any database."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from omni_pipeline.commands.console import err, out, print_json, print_table, say, warn
+from omni_pipeline.domain.embedding.token_prices import price_per_million
 from omni_pipeline.steps.explore.site_report import (
-    DOLLARS_PER_MILLION_TOKENS,
     Estimate,
     RobotsReport,
     SampledPage,
@@ -17,9 +17,6 @@ from omni_pipeline.steps.explore.site_report import (
 )
 from omni_pipeline.steps.run.progress import describe_seconds
 from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT, NewDomain
-
-if TYPE_CHECKING:
-    from omni_pipeline.commands.site_session import SiteSession
 
 LABEL_WIDTH = 11
 CENT = 0.01
@@ -34,6 +31,7 @@ def discover(
     from omni_pipeline.steps.explore.site_survey import discover as survey_site
 
     with open_site_session(site) as site_session:
+        price = price_per_million(site_session.settings.embedding, site_session.model.name)
         if not as_json:
             err.print(f"Looking at {escape(site_session.site.start_url)} …")
         report = survey_site(
@@ -42,22 +40,13 @@ def discover(
             user_agent=site_session.user_agent,
             delay_seconds=NewDomain.delay_seconds,
             count_tokens=lambda text: sum(c.token_count for c in site_session.chunker.split(text)),
-            dollars_per_million_tokens=_price(site_session),
+            dollars_per_million_tokens=None if price is None else float(price),
         )
         model = site_session.model.name
     if as_json:
         print_json({**vars(report), "model": model, "next_commands": report.next_commands})
     else:
         _print_report(report, model)
-
-
-def _price(site_session: "SiteSession") -> float | None:
-    """Dollars per million tokens: nothing for a model in this process, else as far as is known."""
-    embedding = site_session.settings.embedding
-    if embedding.is_local:
-        return 0.0
-    is_openai = embedding.base_url is None
-    return DOLLARS_PER_MILLION_TOKENS.get(site_session.model.name) if is_openai else None
 
 
 def _print_report(report: SiteReport, model: str) -> None:
@@ -139,9 +128,10 @@ def _cost(guess: Estimate, about: str) -> str:
     if guess.dollars is None:
         return "unknown: what this model costs is not known here"
     if not guess.dollars:
-        return "free: the model runs in this process"
+        return "free: this model's tokens cost nothing here"
     amount = f"{about} ${guess.dollars:,.2f}" if guess.dollars >= CENT else "below one cent"
-    return f"{amount} for a first refresh, estimated at OpenAI's list price"
+    price = f"${guess.dollars_per_million_tokens:g} a million tokens"
+    return f"{amount} for a first refresh, estimated at {price}"
 
 
 def _round(number: int) -> str:

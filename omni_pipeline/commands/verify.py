@@ -26,7 +26,12 @@ def verify(
     Lists what violates them, and exits with 1 if anything does.
     """
     with open_application() as app:
-        found = look(app.session, lease_seconds=app.settings.lease_seconds, is_complete=is_complete)
+        found = look(
+            app.session,
+            lease_seconds=app.settings.lease_seconds,
+            fresh_hours=app.settings.fresh_hours,
+            is_complete=is_complete,
+        )
     if as_json:
         print_json(found)
     else:

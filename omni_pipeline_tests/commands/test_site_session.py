@@ -9,6 +9,7 @@ import pytest
 
 from omni_pipeline.sample_site.site_server import SampleServer
 from omni_pipeline_tests.commands.conftest import CommandLine
+from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
 
 
 @pytest.fixture
@@ -91,3 +92,21 @@ def test_discover_estimates_and_says_how_to_go_on(
     assert report["sitemap"]["urls"] > 5
     assert report["estimate"]["tokens"] > 0
     assert report["next_commands"][0].startswith("omni domains add")
+
+
+def test_discover_prices_by_the_setting_that_the_bill_goes_by(
+    looker: CommandLine, site: SampleServer, embedding_server: EmbeddingServer
+) -> None:
+    endpoint = {
+        "OMNI_EMBEDDING_BASE_URL": embedding_server.base_url,
+        "OMNI_EMBEDDING_MODEL": MODEL,
+        "OMNI_EMBEDDING_DIMENSIONS": str(DIMENSIONS),
+    }
+    unpriced = looker.run("discover", f"{site.url}/", "--json", **endpoint)
+    assert json.loads(unpriced.stdout)["estimate"]["dollars"] is None
+    endpoint["OMNI_EMBEDDING_PRICE_PER_MILLION_TOKENS"] = "5"
+    report = json.loads(looker.run("discover", f"{site.url}/", "--json", **endpoint).stdout)
+    guess = report["estimate"]
+    assert guess["dollars"] == pytest.approx(guess["tokens"] * 5 / 1_000_000)
+    shown = looker.run("discover", f"{site.url}/", **endpoint).stdout
+    assert "$5 a million tokens" in " ".join(shown.split())

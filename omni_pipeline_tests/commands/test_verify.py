@@ -7,6 +7,8 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.commands.verify import MAX_SHOWN
+from omni_pipeline.store.jobs import domains
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.store.conftest import start_run
@@ -50,3 +52,16 @@ def test_violations_are_listed_and_make_the_command_fail(
     assert (result.returncode, found["domains_checked"]) == (1, 1)
     assert len(found["violations"]) == MAX_SHOWN + 5
     assert found["violations"][0].keys() == {"invariant", "host", "subject", "detail"}
+
+
+def test_how_long_a_domain_is_fresh_is_the_setting_that_alerts_go_by(
+    omni: CommandLine, conn: Connection
+) -> None:
+    domains.add(conn, NewDomain(host="a.test", start_url="https://a.test/"))
+    conn.execute("UPDATE domains SET created_at = now() - interval '30 hours'")
+    impatient = omni.run("verify")
+    assert impatient.returncode == 1
+    assert "I39_active_domain_is_fresh" in impatient.stdout
+    patient = omni.run("verify", OMNI_FRESH_HOURS="72")
+    assert (patient.returncode, patient.stdout[:13]) == (0, "0 violations ")
+    assert omni.run("verify", OMNI_FRESH_HOURS="29.5").returncode == 1, "also half an hour counts"

@@ -33,7 +33,9 @@ class Verification:
     invariants: int
 
 
-def verify(session: Session, *, lease_seconds: float, is_complete: bool = False) -> Verification:
+def verify(
+    session: Session, *, lease_seconds: float, fresh_hours: float, is_complete: bool = False
+) -> Verification:
     """Check every invariant on the domains that may have changed, and the ledgers.
 
     A domain that breaks one stays due until it is found whole. So does every domain when something
@@ -42,6 +44,7 @@ def verify(session: Session, *, lease_seconds: float, is_complete: bool = False)
     Args:
         session: Where.
         lease_seconds: How long a job may be silent.
+        fresh_hours: How old an active domain's last success may be.
         is_complete: Look at all domains, and read every text again.
     """
     basis = session.run(lambda conn: verifications.basis(conn, invariants.fingerprint()))
@@ -52,6 +55,7 @@ def verify(session: Session, *, lease_seconds: float, is_complete: bool = False)
         lambda conn: invariants.find_violations(
             conn,
             lease_seconds=lease_seconds,
+            fresh_hours=fresh_hours,
             domain_ids=None if is_complete else [domain.domain_id for domain in due],
             since=since if all(found_whole_since) else None,
         )

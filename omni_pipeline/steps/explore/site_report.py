@@ -7,14 +7,6 @@ from datetime import datetime
 from omni_pipeline.domain.crawl.robots import MAX_DELAY_SECONDS
 from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT
 
-# Dollars per million tokens, as OpenAI announced them on 25 January 2024 ("New embedding models
-# and API updates"). Other endpoints have prices of their own.
-DOLLARS_PER_MILLION_TOKENS = {
-    "text-embedding-3-small": 0.02,
-    "text-embedding-3-large": 0.13,
-    "text-embedding-ada-002": 0.10,
-}
-
 # A site grows between the look and the crawl.
 _ROOM_TO_GROW = 1.2
 _ROUND = 1000
@@ -81,6 +73,7 @@ class Estimate:
         pages: Known ones; ``is_least`` when the site does not list them all.
         tokens: None when no sampled page had text.
         dollars: None when the price is not known, or the tokens are not.
+        dollars_per_million_tokens: The price that the bill will go by; None when nobody knows.
         delay_seconds: Between two requests, by the longer of ours and the site's.
         seconds: Until the last of them is sent.
     """
@@ -89,6 +82,7 @@ class Estimate:
     is_minimum: bool
     tokens: int | None
     dollars: float | None
+    dollars_per_million_tokens: float | None
     delay_seconds: float
     seconds: float
 
@@ -152,6 +146,7 @@ def estimate(
         is_minimum=is_minimum,
         tokens=tokens,
         dollars=None if price is None or tokens is None else tokens / 1_000_000 * price,
+        dollars_per_million_tokens=price,
         delay_seconds=delay_seconds,
         seconds=pages * delay_seconds,
     )

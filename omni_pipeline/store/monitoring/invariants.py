@@ -10,13 +10,11 @@ from itertools import islice
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+from omni_pipeline.settings import FRESH_HOURS
 from omni_pipeline.store.monitoring import verifications
 from omni_pipeline.store.postgres.queries import load_queries
 
 _SQL = load_queries(__name__)
-
-# A refresh a day, and two hours for the one before it to have taken longer.
-FRESH_HOURS = 26
 
 # Nobody reads on; and a memory that holds a broken index whole would not hold it for long.
 MAX_OF_A_QUERY = 1000
@@ -73,6 +71,7 @@ def find_violations(
     conn: Connection,
     *,
     lease_seconds: float,
+    fresh_hours: float = FRESH_HOURS,
     domain_ids: Sequence[int] | None = None,
     since: str | None = None,
     limit: int = MAX_OF_A_QUERY,
@@ -82,6 +81,7 @@ def find_violations(
     Args:
         conn: An autocommit connection outside any transaction.
         lease_seconds: How long a job may be silent.
+        fresh_hours: How old an active domain's last success may be: ``Settings.fresh_hours``.
         domain_ids: Look only at these domains, and at the ledgers that are common to all; None
             looks at everything.
         since: Read no long text again that was written before this transaction began.
@@ -89,7 +89,14 @@ def find_violations(
     """
     with _snapshot(conn):
         return list(
-            look(conn, lease_seconds=lease_seconds, domain_ids=domain_ids, since=since, limit=limit)
+            look(
+                conn,
+                lease_seconds=lease_seconds,
+                fresh_hours=fresh_hours,
+                domain_ids=domain_ids,
+                since=since,
+                limit=limit,
+            )
         )
 
 
@@ -115,6 +122,7 @@ def look(
     *,
     only: Sequence[str] | None = None,
     lease_seconds: float = 0.0,
+    fresh_hours: float = FRESH_HOURS,
     domain_ids: Sequence[int] | None = None,
     since: str | None = None,
     limit: int = MAX_OF_A_QUERY,
@@ -126,7 +134,7 @@ def look(
         "quiet_ids": quiet_ids,
         "since": since,
         "lease_seconds": lease_seconds,
-        "fresh_hours": FRESH_HOURS,
+        "fresh_hours": fresh_hours,
     }
     with conn.cursor(row_factory=tuple_row) as cursor:
         for name in only or _SQL:

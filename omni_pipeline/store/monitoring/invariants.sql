@@ -326,9 +326,9 @@ WHERE p.domain_id = ANY (%(domain_ids)s) AND p.status = 'listed'
 -- always, everywhere: a domain that is not paused was refreshed within the window, or a job of that time says why not
 SELECT d.host, d.host AS subject, format('last refreshed at %%s, and not tried since', coalesce(d.last_success_at::text, 'no time')) AS detail
 FROM domains d
-WHERE d.status = 'active' AND greatest(d.created_at, d.last_success_at) < now() - make_interval(hours => %(fresh_hours)s)
+WHERE d.status = 'active' AND greatest(d.created_at, d.last_success_at) < now() - make_interval(secs => %(fresh_hours)s::float8 * 3600)
     AND NOT EXISTS (SELECT FROM crawl_jobs j WHERE j.domain_id = d.id
-        AND coalesce(j.finished_at, now()) > now() - make_interval(hours => %(fresh_hours)s))
+        AND coalesce(j.finished_at, now()) > now() - make_interval(secs => %(fresh_hours)s::float8 * 3600))
 
 -- name: I40_no_mass_loss_without_a_person
 -- quiet, by domain: the newest job did not retire 10 pages or more, and over 30 %% of the domain, that nobody confirmed

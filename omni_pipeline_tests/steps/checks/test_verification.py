@@ -3,6 +3,7 @@
 import pytest
 from psycopg import Connection
 
+from omni_pipeline.settings import FRESH_HOURS
 from omni_pipeline.steps.checks.verification import MAX_NAMED, Verification, check_domain, verify
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.monitoring import verifications
@@ -40,7 +41,9 @@ def refresh(conn: Connection, host: str, *texts: str) -> Run:
 
 
 def look(session: Session, *, is_complete: bool = False) -> Verification:
-    return verify(session, lease_seconds=LEASE_SECONDS, is_complete=is_complete)
+    return verify(
+        session, lease_seconds=LEASE_SECONDS, fresh_hours=FRESH_HOURS, is_complete=is_complete
+    )
 
 
 def corrupt(conn: Connection, host: str) -> None:

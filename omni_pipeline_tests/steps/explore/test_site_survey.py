@@ -88,6 +88,7 @@ def test_a_site_with_a_sitemap_is_counted_sampled_and_estimated() -> None:
         is_minimum=False,
         tokens=4100,
         dollars=4100 / 1_000_000 * 0.02,
+        dollars_per_million_tokens=0.02,
         delay_seconds=DELAY,
         seconds=20.5,
     )
