@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from omni_pipeline.commands.console import err, out, print_json, print_table, say, warn
+from omni_pipeline.domain.crawl.options import DEFAULT_PAGE_LIMIT, CrawlOptions
 from omni_pipeline.domain.embedding.token_prices import price_per_million
 from omni_pipeline.steps.explore.site_report import (
     Estimate,
@@ -16,7 +17,6 @@ from omni_pipeline.steps.explore.site_report import (
     SiteReport,
 )
 from omni_pipeline.steps.run.progress import describe_seconds
-from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT, NewDomain
 
 LABEL_WIDTH = 11
 CENT = 0.01
@@ -38,7 +38,7 @@ def discover(
             site_session.web,
             site_session.site,
             user_agent=site_session.user_agent,
-            delay_seconds=NewDomain.delay_seconds,
+            delay_seconds=CrawlOptions.delay_seconds,
             count_tokens=lambda text: sum(c.token_count for c in site_session.chunker.split(text)),
             dollars_per_million_tokens=None if price is None else float(price),
         )

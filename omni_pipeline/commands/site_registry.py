@@ -2,27 +2,14 @@
 
 from itertools import islice
 from operator import itemgetter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import ago, print_json, print_table, say
-from omni_pipeline.commands.domain_options import (
-    BrowserHosts,
-    Concurrency,
-    Currency,
-    DailyPrices,
-    DailyTokenBudget,
-    Delay,
-    Exclude,
-    Include,
-    MaxPages,
-    Products,
-    Render,
-    SitemapOption,
-    read_options,
-)
+from omni_pipeline.commands.domain_options import with_crawl_options
+from omni_pipeline.domain.crawl.options import CrawlChanges, describe_options
 from omni_pipeline.domain.web.urls import parse_site
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.store.crawl import held_pages
@@ -54,37 +41,14 @@ LOSSES = {
 
 
 @app.command()
-def add(  # noqa: PLR0913 - an option is a parameter
+@with_crawl_options
+def add(
     site: Annotated[str, typer.Argument(help="A host or the URL where crawling starts.")],
     organization: Annotated[str, typer.Option(help="Whose domain it is.")] = "default",
-    max_pages: MaxPages = None,
-    render: Render = None,
-    delay: Delay = None,
-    concurrency: Concurrency = None,
-    sitemap: SitemapOption = None,
-    include: Include = None,
-    exclude: Exclude = None,
-    browser_host: BrowserHosts = None,
-    daily_token_budget: DailyTokenBudget = None,
-    products: Products = None,
-    currency: Currency = None,
-    daily_prices: DailyPrices = None,
+    *,
+    options: dict[str, Any],
 ) -> None:
     """Register a domain; the daily refresh and the Dagster UI know it from then on."""
-    options = read_options(
-        max_pages=max_pages,
-        render=render,
-        delay=delay,
-        concurrency=concurrency,
-        sitemap=sitemap,
-        include=include,
-        exclude=exclude,
-        browser_hosts=browser_host,
-        daily_token_budget=daily_token_budget,
-        products=products,
-        currency=currency,
-        daily_prices=daily_prices,
-    )
     with open_application() as application:
         found, _ = application.find_domain(site)
         is_new = application.register(
@@ -103,39 +67,16 @@ def add(  # noqa: PLR0913 - an option is a parameter
 
 
 @app.command("set")
-def configure(  # noqa: PLR0913 - an option is a parameter
+@with_crawl_options
+def configure(
     name: DomainName,
     start_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where crawling starts.")
     ] = None,
-    max_pages: MaxPages = None,
-    render: Render = None,
-    delay: Delay = None,
-    concurrency: Concurrency = None,
-    sitemap: SitemapOption = None,
-    include: Include = None,
-    exclude: Exclude = None,
-    browser_host: BrowserHosts = None,
-    daily_token_budget: DailyTokenBudget = None,
-    products: Products = None,
-    currency: Currency = None,
-    daily_prices: DailyPrices = None,
+    *,
+    options: CrawlChanges,
 ) -> None:
     """Change how a domain is crawled, from its next refresh on."""
-    options = read_options(
-        max_pages=max_pages,
-        render=render,
-        delay=delay,
-        concurrency=concurrency,
-        sitemap=sitemap,
-        include=include,
-        exclude=exclude,
-        browser_hosts=browser_host,
-        daily_token_budget=daily_token_budget,
-        products=products,
-        currency=currency,
-        daily_prices=daily_prices,
-    )
     with open_application() as application:
         host = application.get_domain(name).host
         start = None if start_url is None else _start_url(application, host, start_url)
@@ -175,41 +116,16 @@ def show(name: DomainName, as_json: AsJson = False) -> None:
 
 def _print_domain(d: Domain) -> None:
     say(d.host)
-    limit = "no limit" if d.page_limit is None else f"{d.page_limit:,} URLs in a crawl"
     for label, value in (
         ("status", d.status),
         ("organization", d.organization),
         ("start URL", d.start_url),
-        ("sitemap", "read" if d.use_sitemap else "not read"),
-        ("page limit", limit),
-        ("rendering", d.render_mode),
-        ("delay", f"{d.delay_seconds:g} s between requests, or what robots.txt asks for"),
-        ("concurrency", f"at most {d.concurrency} requests at once"),
-        ("include", _listed(d.include_patterns, "every path")),
-        ("exclude", _listed(d.exclude_patterns, "none")),
-        ("browser hosts", _listed(d.browser_hosts, "only the site's own")),
-        ("token budget", _budget(d.daily_token_budget)),
-        ("products", _products(d)),
+        *describe_options(d),
         ("last success", "never" if d.last_success_at is None else ago(d.last_success_at)),
     ):
         say(f"  {label:<14} {value}")
     if d.moved_to:
         say(f"  moved to       {d.moved_to}: register that site with `omni domains add`")
-
-
-def _budget(tokens: int | None) -> str:
-    return "no limit" if tokens is None else f"{tokens:,} tokens a day"
-
-
-def _products(d: Domain) -> str:
-    if not d.has_products:
-        return "not read"
-    points = ", a point a day" if d.daily_price_points else ""
-    return f"read, in {d.default_currency or 'the currency that pages tell'}{points}"
-
-
-def _listed(values: list[str], otherwise: str) -> str:
-    return "  ".join(values) or otherwise
 
 
 @app.command("list")

@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import replace
-from typing import Unpack
+from typing import Any
 
 import pytest
 
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import domains
-from omni_pipeline.store.jobs.domains import CrawlOptions, Domain, NewDomain
+from omni_pipeline.store.jobs.domains import Domain, NewDomain
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.store.conftest import start_run
@@ -57,7 +57,7 @@ def test_an_unknown_domain_is_refused_by_every_verb(omni: CommandLine) -> None:
         assert "not a registered domain" in result.stderr
 
 
-def register(database: Database, **options: Unpack[CrawlOptions]) -> Domain:
+def register(database: Database, **options: Any) -> Domain:
     """A registered domain, without Dagster, which takes its time."""
     with database.connect() as conn:
         domains.add(conn, NewDomain(host=HOST, start_url=f"https://{HOST}/", **options))

@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
+from omni_pipeline.domain.crawl.options import DEFAULT_PAGE_LIMIT
 from omni_pipeline.domain.crawl.robots import MAX_DELAY_SECONDS
-from omni_pipeline.store.jobs.domains import DEFAULT_PAGE_LIMIT
 
 # A site grows between the look and the crawl.
 _ROOM_TO_GROW = 1.2

@@ -1,76 +1,32 @@
 """The registered web sites: one row is one Dagster partition."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import TypedDict
 
-from psycopg import Connection
-from psycopg.types.json import Jsonb
+from psycopg import Connection, sql
+from psycopg.rows import dict_row
 
-from omni_pipeline.domain.web.outcomes import Rendering
+from omni_pipeline.domain.crawl.options import OPTIONS, CrawlChanges, CrawlOptions
 from omni_pipeline.errors import SettingsError, UnknownDomainError
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
-from omni_pipeline.store.postgres.rows import fetch_all, fetch_one
+from omni_pipeline.store.postgres.rows import fetch_all
 
 _SQL = load_queries(__name__)
 
-# An endless site ends here; a site that is larger says so with its page limit.
-DEFAULT_PAGE_LIMIT = 5_000
-
 
 @dataclass(frozen=True, kw_only=True)
-class NewDomain:
-    """A domain to register; ``host`` is its partition key and has passed the host grammar.
-
-    Attributes:
-        page_limit: Most URLs of a crawl; None means no limit.
-        render_mode: ``http``, ``browser``, or ``auto``: whichever each page needs.
-        delay_seconds: Between the starts of two requests; a robots.txt may ask for more.
-        concurrency: Most requests under way at once.
-        browser_hosts: Hosts beside the site's own that its pages may load from in a browser.
-        daily_token_budget: Most tokens that a day's embeddings may cost; None means no limit.
-        has_products: Whether its pages are read for products, prices and the company.
-        default_currency: ISO 4217, for prices whose page tells none.
-        daily_price_points: Whether an unchanged price gets a snapshot a day.
-    """
+class NewDomain(CrawlOptions):
+    """A domain to register; ``host`` is its partition key and has passed the host grammar."""
 
     host: str
     start_url: str
     organization: str = "default"
-    use_sitemap: bool = True
-    page_limit: int | None = DEFAULT_PAGE_LIMIT
-    render_mode: Rendering = "auto"
-    delay_seconds: float = 0.5
-    concurrency: int = 4
-    include_patterns: tuple[str, ...] = ()
-    exclude_patterns: tuple[str, ...] = ()
-    browser_hosts: tuple[str, ...] = ()
-    daily_token_budget: int | None = None
-    has_products: bool = True
-    default_currency: str | None = None
-    daily_price_points: bool = False
-
-
-class CrawlOptions(TypedDict, total=False):
-    """How a domain is crawled, as far as it is said; see ``NewDomain``."""
-
-    use_sitemap: bool
-    page_limit: int | None
-    render_mode: Rendering
-    delay_seconds: float
-    concurrency: int
-    include_patterns: tuple[str, ...]
-    exclude_patterns: tuple[str, ...]
-    browser_hosts: tuple[str, ...]
-    daily_token_budget: int | None
-    has_products: bool
-    default_currency: str | None
-    daily_price_points: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class Domain:
+class Domain(CrawlOptions):
     """A registered domain with its crawl configuration."""
 
     id: int
@@ -79,18 +35,6 @@ class Domain:
     host: str
     start_url: str
     status: str
-    use_sitemap: bool
-    page_limit: int | None
-    render_mode: Rendering
-    delay_seconds: float
-    concurrency: int
-    include_patterns: list[str]
-    exclude_patterns: list[str]
-    browser_hosts: list[str]
-    daily_token_budget: int | None
-    has_products: bool
-    default_currency: str | None
-    daily_price_points: bool
     moved_to: str | None
     last_success_at: datetime | None
 
@@ -153,18 +97,29 @@ def add(conn: Connection, domain: NewDomain) -> bool:
         raise SettingsError(
             f"{domain.host} was not registered: there is no organization {domain.organization!r}."
         )
-    parameters = {
-        **vars(domain),
-        "include_patterns": list(domain.include_patterns),
-        "exclude_patterns": list(domain.exclude_patterns),
-        "browser_hosts": list(domain.browser_hosts),
-    }
-    return bool(conn.execute(_SQL["add"], parameters).rowcount)
+    columns = {n: v for n, v in vars(domain).items() if n != "organization"}
+    insert = sql.SQL(
+        "INSERT INTO domains (organization_id, {columns})"
+        " SELECT id, {values} FROM organizations WHERE name = {organization}"
+        " ON CONFLICT (host) DO NOTHING"
+    ).format(
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        values=sql.SQL(", ").join(map(sql.Placeholder, columns)),
+        organization=sql.Placeholder("organization"),
+    )
+    return bool(conn.execute(insert, _parameters(vars(domain))).rowcount)
+
+
+def _parameters(values: Mapping[str, object]) -> dict[str, object]:
+    """As Postgres takes them: a tuple would be a row, a list is an array."""
+    return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
 
 
 def find(conn: Connection, host: str) -> Domain | None:
     """The domain of that host, or None."""
-    return fetch_one(conn, _SQL["find"], {"host": host}, Domain)
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_SQL["find"], {"host": host}).fetchone()
+    return None if row is None else Domain(**{f.name: row[f.name] for f in fields(Domain)})
 
 
 def get(conn: Connection, host: str) -> Domain:
@@ -207,17 +162,27 @@ def set_status(conn: Connection, host: str, status: str) -> None:
 
 
 def configure(
-    conn: Connection, host: str, options: CrawlOptions, *, start_url: str | None = None
+    conn: Connection, host: str, changes: CrawlChanges, *, start_url: str | None = None
 ) -> None:
     """Change those parts of a domain's configuration that are named; the next refresh goes by it.
 
     Raises:
         UnknownDomainError: It is not registered.
+        KeyError: A change names no crawl option.
     """
-    changes = {**options} | ({} if start_url is None else {"start_url": start_url})
-    if not conn.execute(_SQL["configure"], {"host": host, "changes": Jsonb(changes)}).rowcount:
+    changes_pages = [OPTIONS[name].changes_pages for name in changes]
+    # The host stays as it is: it makes a statement of no change at all, too.
+    columns = {**changes, "host": host} | ({} if start_url is None else {"start_url": start_url})
+    update = sql.SQL("UPDATE domains SET {assignments} WHERE host = {host}").format(
+        assignments=sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
+            for name in columns
+        ),
+        host=sql.Placeholder("host"),
+    )
+    if not conn.execute(update, _parameters(columns)).rowcount:
         raise UnknownDomainError(unknown(host))
-    if changes.keys() & {"include_patterns", "exclude_patterns", "page_limit", "render_mode"}:
+    if any(changes_pages):
         conn.execute(_SQL["forget_validators"], {"host": host})
 
 

@@ -1,22 +1,9 @@
--- name: add
--- Registers a domain; no row means that it is registered already.
-INSERT INTO domains (organization_id, host, start_url, use_sitemap, page_limit, render_mode, delay_seconds,
-    concurrency, include_patterns, exclude_patterns, browser_hosts, daily_token_budget, has_products,
-    default_currency, daily_price_points)
-SELECT id, %(host)s, %(start_url)s, %(use_sitemap)s, %(page_limit)s, %(render_mode)s, %(delay_seconds)s,
-    %(concurrency)s, %(include_patterns)s, %(exclude_patterns)s, %(browser_hosts)s, %(daily_token_budget)s,
-    %(has_products)s, %(default_currency)s, %(daily_price_points)s
-FROM organizations WHERE name = %(organization)s
-ON CONFLICT (host) DO NOTHING
-RETURNING id
-
 -- name: has_organization
 SELECT FROM organizations WHERE name = %(organization)s
 
 -- name: find
-SELECT d.id, d.organization_id, o.name AS organization, d.host, d.start_url, d.status, d.use_sitemap, d.page_limit,
-    d.render_mode, d.delay_seconds, d.concurrency, d.include_patterns, d.exclude_patterns, d.browser_hosts,
-    d.daily_token_budget, d.has_products, d.default_currency, d.daily_price_points, d.moved_to, d.last_success_at
+-- All columns: those of the crawl options are listed in the code alone.
+SELECT d.*, o.name AS organization
 FROM domains d JOIN organizations o ON o.id = d.organization_id WHERE d.host = %(host)s
 
 -- name: hosts
@@ -34,15 +21,6 @@ ORDER BY a.age DESC, d.host
 
 -- name: set_status
 UPDATE domains SET status = %(status)s WHERE host = %(host)s RETURNING id
-
--- name: configure
--- Takes the columns that the JSON names, null among their values, and leaves the others as they are.
-UPDATE domains d SET (start_url, use_sitemap, page_limit, render_mode, delay_seconds, concurrency, include_patterns,
-    exclude_patterns, browser_hosts, daily_token_budget, has_products, default_currency, daily_price_points) = (
-    SELECT c.start_url, c.use_sitemap, c.page_limit, c.render_mode, c.delay_seconds, c.concurrency, c.include_patterns,
-        c.exclude_patterns, c.browser_hosts, c.daily_token_budget, c.has_products, c.default_currency, c.daily_price_points
-    FROM jsonb_populate_record(d, %(changes)s) c)
-WHERE d.host = %(host)s
 
 -- name: forget_validators
 -- Pages are to be sent whole once more: what may be read of them is another now.

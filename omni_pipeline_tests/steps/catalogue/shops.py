@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from omni_pipeline.domain.crawl.options import CrawlChanges
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.catalogue.companies import CompaniesReport, join_profiles
@@ -23,7 +24,7 @@ from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.crawl.raw_pages import NewBody, RemovalEvidence
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
-from omni_pipeline.store.jobs.domains import CrawlOptions, NewDomain
+from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 
@@ -53,7 +54,7 @@ class Shop:
     def withdraw(self, name: str) -> None:
         del self.pages[f"/{name}.html"]
 
-    def configure(self, options: CrawlOptions) -> None:
+    def configure(self, options: CrawlChanges) -> None:
         with self.database.connect() as conn:
             domains.configure(conn, HOST, options)
 

@@ -80,7 +80,7 @@ def lose(crawler: ImaginedCrawler, pages: int) -> None:
 def configure(crawler: ImaginedCrawler, **changes: Any) -> None:
     start_url = changes.pop("start_url", None)
     with crawler.database.connect() as conn:
-        domains.configure(conn, crawler.host, changes, start_url=start_url)  # type: ignore[arg-type] # options by name
+        domains.configure(conn, crawler.host, changes, start_url=start_url)
 
 
 def open_failures(crawler: ImaginedCrawler) -> set[str]:

@@ -8,6 +8,7 @@ import pytest
 from psycopg import Connection, sql
 
 from omni_pipeline.domain.companies.profile import Company
+from omni_pipeline.domain.crawl.options import OPTIONS
 from omni_pipeline.errors import UnknownDomainError
 from omni_pipeline.store.catalogue import companies, llm_answers, price_snapshots
 from omni_pipeline.store.catalogue.llm_answers import Key
@@ -23,7 +24,7 @@ from omni_pipeline.store.crawl import (
 )
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.jobs import domains
-from omni_pipeline.store.jobs.domains import CrawlOptions, DomainOverview, NewDomain
+from omni_pipeline.store.jobs.domains import DomainOverview, NewDomain
 from omni_pipeline.store.text import cleaned_pages
 from omni_pipeline.store.usage import token_usage
 from omni_pipeline.store.usage.token_usage import Batch, Bill
@@ -298,7 +299,7 @@ def test_what_is_named_changes_and_everything_else_stays(conn: Connection) -> No
     register(conn)
     register(conn, "b.test")
     before, bystander = domains.get(conn, HOST), domains.get(conn, "b.test")
-    changes: CrawlOptions = {
+    changes = {
         "page_limit": None,
         "render_mode": "browser",
         "concurrency": 2,
@@ -326,6 +327,42 @@ def test_a_change_that_breaks_a_rule_changes_nothing(conn: Connection) -> None:
     assert domains.get(conn, HOST) == before
     with pytest.raises(UnknownDomainError, match="omni domains add"):
         domains.configure(conn, "nope.test", {"concurrency": 2})
+
+
+def test_a_change_of_something_that_is_no_option_is_an_error_and_changes_nothing(
+    conn: Connection,
+) -> None:
+    register(conn)
+    before = domains.get(conn, HOST)
+    for name in ("status", "fence", 'x" = 1 --'):
+        with pytest.raises(KeyError):
+            domains.configure(conn, HOST, {"concurrency": 2, name: 1})
+    assert domains.get(conn, HOST) == before
+    domains.configure(conn, HOST, {})
+    assert domains.get(conn, HOST) == before
+
+
+def test_an_options_default_is_that_of_its_column(conn: Connection) -> None:
+    register(conn)
+    conn.execute(
+        "INSERT INTO domains (organization_id, host, start_url)"
+        " SELECT organization_id, 'b.test', 'https://b.test/' FROM domains"
+    )
+    by_option, by_column = vars(domains.get(conn, HOST)), vars(domains.get(conn, "b.test"))
+    assert {name: by_option[name] for name in OPTIONS} == {
+        name: by_column[name] for name in OPTIONS
+    }
+
+
+@pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if option.bounds])
+def test_a_number_below_an_options_bound_is_refused_by_its_column_too(
+    conn: Connection, name: str
+) -> None:
+    register(conn)
+    least, _ = OPTIONS[name].bounds or (0, 0)
+    domains.configure(conn, HOST, {name: least})
+    with pytest.raises(psycopg.errors.CheckViolation):
+        domains.configure(conn, HOST, {name: least - 1})
 
 
 def test_the_overview_counts_the_lost_pages_that_wait_for_a_person(run: Run) -> None:
