@@ -8,7 +8,8 @@ import typer
 
 from omni_pipeline.commands.application import open_application
 from omni_pipeline.commands.console import ago, print_json, say, warn
-from omni_pipeline.domain.alert_messages import Message, title_of
+from omni_pipeline.domain.alert_kinds import title_of
+from omni_pipeline.domain.alert_messages import Message
 from omni_pipeline.gateways.notify.targets import find_unusable, open_targets
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.monitoring.alerting import send

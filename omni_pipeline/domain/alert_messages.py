@@ -7,6 +7,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
+from omni_pipeline.domain.alert_kinds import KINDS, title_of
+
 AlertEvent = Literal["opened", "reminder", "recovered"]
 
 # More alerts of one kind than this are counted, not listed: a bad night is one short message.
@@ -15,31 +17,6 @@ MAX_ALERTS_IN_DATA = 100
 MAX_LINE = 240
 # The narrowest chat that is common takes 2,000 characters.
 MAX_TEXT = 1_800
-
-TITLES = {
-    "failed_run": "Refresh failed",
-    "failed_check": "Check failed",
-    "stale_domain": "Domain is not up to date",
-    "many_failures": "Many pages failed",
-    "held_pages": "Pages wait for a person",
-    "breaker_open": "Embedding endpoint is left alone",
-    "budget_reached": "Token budget is used up",
-    "ids_running_out": "Numbers run out",
-    "database_away": "Database cannot be reached",
-    "test": "Test",
-}
-
-_WORDING = {
-    "stale_domain": "no refresh has succeeded for {hours} h, since {since} UTC. What became of "
-    "it: omni status {subject}",
-    "many_failures": "{failed} of {asked} pages failed in the newest refresh. Which and why: "
-    "omni failed {subject}",
-    "held_pages": "{pages} pages vanished or shrank at once; their old text is still answered "
-    "from. Look at the site; if it is right: omni domains confirm-removals {subject}",
-    "breaker_open": "nobody asks it since {since} UTC, after {failures} failures in a row "
-    "({error_kind}): {error} Once it is mended: omni doctor",
-    "budget_reached": "{error}",
-}
 
 _EVENTS: Mapping[AlertEvent, str] = {"opened": "new", "reminder": "still open", "recovered": "over"}
 
@@ -53,7 +30,7 @@ class Condition:
     """Something that is wrong now.
 
     Attributes:
-        kind: Such as ``held_pages``; with the subject, what an alert is known by.
+        kind: One of ``alert_kinds.KINDS``; with the subject, what an alert is known by.
         subject: A host, an endpoint, or a check and a host.
         host: The domain that it is about, if any.
         message: One line without secrets.
@@ -65,6 +42,11 @@ class Condition:
     host: str | None
     message: str
     details: Mapping[str, object]
+
+    def __post_init__(self) -> None:
+        """Refuse a kind that has no entry: nobody would know when it is over."""
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.kind!r} is no kind of alert: give it an entry in alert_kinds.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,16 +76,6 @@ class Message:
     title: str
     text: str
     alerts: tuple[DueNotification, ...] = ()
-
-
-def describe_condition(kind: str, subject: str, details: Mapping[str, object]) -> str:
-    """The line of a condition that was found in the database."""
-    return _WORDING[kind].format(subject=subject, **details)
-
-
-def title_of(kind: str) -> str:
-    """A kind in words."""
-    return TITLES.get(kind, kind.replace("_", " ").capitalize())
 
 
 def compose(due: Sequence[DueNotification]) -> Message:

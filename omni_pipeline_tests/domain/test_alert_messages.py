@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from omni_pipeline.domain.alert_kinds import KINDS, describe_condition
 from omni_pipeline.domain.alert_messages import (
     MAX_TEXT,
-    TITLES,
     AlertEvent,
+    Condition,
     DueNotification,
     compose,
-    describe_condition,
     disarmed,
 )
 
@@ -100,4 +100,15 @@ def test_braces_in_what_was_crawled_are_only_text() -> None:
 
 
 def test_every_kind_has_a_title_that_a_person_reads() -> None:
-    assert all(title[0].isupper() and "_" not in title for title in TITLES.values())
+    titles = [kind.title for kind in KINDS.values()]
+    assert all(title[0].isupper() and "_" not in title for title in titles)
+
+
+def test_a_kind_without_an_entry_is_refused_where_it_is_reported() -> None:
+    with pytest.raises(ValueError, match=r"'misspelt' is no kind of alert.*alert_kinds"):
+        Condition(kind="misspelt", subject="a.test", host=None, message="", details={})
+
+
+def test_whatever_is_found_in_tables_and_nothing_else_has_a_wording() -> None:
+    with_wording = {name for name, kind in KINDS.items() if kind.wording is not None}
+    assert with_wording == {name for name, kind in KINDS.items() if kind.found_in == "tables"}

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from psycopg import Connection
 
+from omni_pipeline.domain.alert_kinds import kinds_found_in
 from omni_pipeline.domain.alert_messages import Condition, Message, compose
 from omni_pipeline.domain.redaction import Redactor
 from omni_pipeline.errors import OmniError
@@ -21,18 +22,6 @@ from omni_pipeline.store.monitoring import alert_ledger
 from omni_pipeline.store.monitoring.alert_ledger import Limits, NotificationPolicy
 from omni_pipeline.store.postgres.session import Session
 
-# A breaker that is open for longer is somebody's business, whatever opened it.
-BREAKER_SECONDS = 300.0
-
-FOUND_IN_TABLES = (
-    "stale_domain",
-    "many_failures",
-    "budget_reached",
-    "held_pages",
-    "breaker_open",
-    "ids_running_out",
-)
-REPORTED = ("failed_run", "failed_check")
 FORGOTTEN_AFTER_DAYS = 7
 
 # A run that failed for these reasons is told of by the alert about the reason.
@@ -80,7 +69,6 @@ def limits_of(settings: Settings) -> Limits:
         stale_hours=settings.fresh_hours,
         min_failed=MIN_FAILED,
         max_failed_share=MAX_FAILED_SHARE,
-        breaker_seconds=BREAKER_SECONDS,
     )
 
 
@@ -92,9 +80,11 @@ def sync_with_tables(session: Session, redactor: Redactor, limits: Limits) -> Ch
             alert_ledger.lock(conn)
             found = _redacted(alert_ledger.find_conditions(conn, limits), redactor)
             opened = alert_ledger.raise_all(conn, found)
-            over = alert_ledger.recover_others(conn, found, of_kinds=FOUND_IN_TABLES)
+            over = alert_ledger.recover_others(
+                conn, found, of_kinds=kinds_found_in("tables", "server")
+            )
             over += alert_ledger.recover_outdated(
-                conn, of_kinds=REPORTED, days=FORGOTTEN_AFTER_DAYS
+                conn, of_kinds=kinds_found_in("reports"), days=FORGOTTEN_AFTER_DAYS
             )
         return Changes(opened=len(opened), recovered=len(over))
 

@@ -12,7 +12,8 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from omni_pipeline.domain.alert_messages import Condition, DueNotification, describe_condition
+from omni_pipeline.domain.alert_kinds import KINDS, describe_condition, own_limits
+from omni_pipeline.domain.alert_messages import Condition, DueNotification
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_all
 from omni_pipeline.store.postgres.server_checks import list_counter_headroom
@@ -28,12 +29,11 @@ Named = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """From when on something is worth telling a person."""
+    """From when on something is worth telling a person, as settings and checks say it."""
 
     stale_hours: float
     min_failed: int
     max_failed_share: float
-    breaker_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +88,9 @@ def find_conditions(conn: Connection, limits: Limits) -> list[Condition]:
 
 
 def _conditions_of_tables(conn: Connection, limits: Limits) -> list[Condition]:
+    parameters = {**own_limits(), **vars(limits)}
     with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_SQL["conditions"], vars(limits)).fetchall()
+        rows = cursor.execute(_SQL["conditions"], parameters).fetchall()
     return [
         Condition(**row, message=describe_condition(row["kind"], row["subject"], row["details"]))
         for row in rows
@@ -137,7 +138,12 @@ def recover_others(
 
 def recover_outdated(conn: Connection, *, of_kinds: Collection[str], days: int) -> list[Named]:
     """End alerts of runs whose recovery nobody will report; returns them."""
-    parameters = {"of_kinds": list(of_kinds), "days": days}
+    ends_with_refresh = [kind for kind in of_kinds if KINDS[kind].ends_with_refresh]
+    parameters = {
+        "of_kinds": list(of_kinds),
+        "ends_with_refresh": ends_with_refresh,
+        "days": days,
+    }
     return conn.execute(_SQL["recover_outdated"], parameters).fetchall()
 
 

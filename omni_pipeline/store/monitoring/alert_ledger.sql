@@ -4,7 +4,7 @@
 SELECT pg_advisory_xact_lock(hashtextextended('alerts', 0))
 
 -- name: conditions
--- What is wrong now, as far as the tables can tell. Only active domains: a pause was a person's decision.
+-- What is wrong now, as far as the tables can tell, a branch for each kind of alert_kinds. Only active domains: a pause was a person's decision.
 WITH active AS (
     SELECT d.id, d.host, coalesce(d.last_success_at, d.created_at) AS fresh_at, j.status AS job_status, j.finished_at,
         j.error_kind, j.error, j.pages_discovered - j.pages_skipped AS asked, j.pages_failed AS failed
@@ -74,7 +74,8 @@ UPDATE alerts a SET recovered_at = statement_timestamp()
 WHERE a.recovered_at IS NULL AND a.kind = ANY (%(of_kinds)s) AND (
     a.seen_at < now() - make_interval(days => %(days)s)
     OR a.host IS NOT NULL AND NOT EXISTS (SELECT FROM domains d WHERE d.host = a.host AND d.status = 'active')
-    OR a.kind = 'failed_run' AND EXISTS (SELECT FROM domains d WHERE d.host = a.subject AND d.last_success_at > a.seen_at))
+    OR a.kind = ANY (%(ends_with_refresh)s)
+        AND EXISTS (SELECT FROM domains d WHERE d.host = a.subject AND d.last_success_at > a.seen_at))
 RETURNING a.kind, a.subject
 
 -- name: error_of_run
