@@ -28,6 +28,7 @@ from benchmarks.bulk_write import Vectors, digest
 from omni_pipeline.domain.chunks.chunking import Chunk, make_chunker
 from omni_pipeline.domain.embedding.known_models import LEXICAL, MINILM
 from omni_pipeline.domain.search.metrics import ndcg, recall, reciprocal_rank
+from omni_pipeline.domain.search.scope import EVERYWHERE, Scope
 from omni_pipeline.domain.text.cleaning import CleanedPage, clean
 from omni_pipeline.gateways.embedding.local_model import load_minilm_tokenizer, open_local_model
 from omni_pipeline.settings import Settings
@@ -36,7 +37,7 @@ from omni_pipeline.store.crawl.raw_pages import NewBody
 from omni_pipeline.store.index import chunks, embeddings, hnsw_indexes
 from omni_pipeline.store.index.chunks import NewRevision
 from omni_pipeline.store.index.embedding_models import StoredModel, ensure
-from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope, SearchResult, search
+from omni_pipeline.store.index.retrieval import SearchResult, search
 from omni_pipeline.store.jobs import crawl_jobs, domains
 from omni_pipeline.store.jobs.crawl_jobs import Request
 from omni_pipeline.store.jobs.domains import NewDomain

@@ -1,27 +1,12 @@
 """The parameters of `omni domains add` and `set`, made of the table of crawl options."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from functools import wraps
 from typing import Annotated, Any
 
 import typer
 
+from omni_pipeline.commands.parameters import spread
 from omni_pipeline.domain.crawl.options import OPTIONS, typed_as
-
-
-def with_crawl_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command every crawl option; those that were said reach it as ``options``."""
-
-    @wraps(command)
-    def run(**given: Any) -> None:
-        said = {option.name: given.pop(option.name) for option in OPTIONS.values()}
-        command(**given, options=read_options(said))
-
-    own = [p for p in inspect.signature(command).parameters.values() if p.name != "options"]
-    signature = inspect.Signature([*own, *map(_parameter, OPTIONS)])
-    run.__signature__ = signature  # type: ignore[attr-defined] # what typer reads
-    return run
 
 
 def _parameter(column: str) -> inspect.Parameter:
@@ -39,7 +24,7 @@ def _parameter(column: str) -> inspect.Parameter:
     )
 
 
-def read_options(said: Mapping[str, Any]) -> dict[str, Any]:
+def read_options(**said: Any) -> dict[str, Any]:
     """Those that were given, by column. A list replaces the old one; one empty value empties it.
 
     Args:
@@ -53,3 +38,7 @@ def read_options(said: Mapping[str, Any]) -> dict[str, Any]:
         for column, option in OPTIONS.items()
         if said.get(option.name) is not None
     }
+
+
+with_crawl_options = spread("options", [_parameter(column) for column in OPTIONS], read_options)
+"""Gives a command every crawl option; those that were said reach it as ``options``, by column."""

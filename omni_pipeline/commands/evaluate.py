@@ -9,30 +9,20 @@ from rich.progress import Progress as Bars
 
 from omni_pipeline.commands.application import open_application
 from omni_pipeline.commands.console import err, print_json, print_table, warn
-from omni_pipeline.commands.search import (
-    DomainOption,
-    Language,
-    Organization,
-    SeenWithin,
-    UrlPrefix,
-    read_scope,
-)
+from omni_pipeline.commands.search import FindScope, with_scope
 from omni_pipeline.domain.search.questions import ExpectedAnswer, read_questions
 from omni_pipeline.errors import SettingsError
 
 MAX_FILE_BYTES = 100_000_000
 
 
+@with_scope
 def evaluate(
     file: Annotated[
         Path,
         typer.Argument(help='JSON lines {"question": …, "urls": […]}, or CSV question,url.'),
     ],
-    organization: Organization = None,
-    domain: DomainOption = None,
-    url_prefix: UrlPrefix = None,
-    language: Language = None,
-    seen_within: SeenWithin = None,
+    find_scope: FindScope,
     limit: Annotated[int, typer.Option("-k", min=1, max=1000, help="Pages for recall.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -47,7 +37,7 @@ def evaluate(
 
     questions = read_file(file)
     with open_application() as app, ExitStack() as resources:
-        scope = read_scope(app, organization, domain, url_prefix, language, seen_within)
+        scope = find_scope(app)
         models = Models(app.settings, app.session, resources)
         if announcement := models.of_index().model.announcement:
             warn(announcement)

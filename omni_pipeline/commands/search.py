@@ -1,19 +1,24 @@
 """`omni search`: what the index answers."""
 
+import inspect
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import ago, print_json, say, warn
+from omni_pipeline.commands.parameters import spread
 from omni_pipeline.commands.products import read_age
+from omni_pipeline.domain.search.scope import EVERYWHERE, Scope
 from omni_pipeline.errors import SettingsError
-from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope, SearchResult
+from omni_pipeline.store.index.retrieval import SearchResult
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*")
 
@@ -26,64 +31,29 @@ class SearchMode(StrEnum):
     TEXT = "text"
 
 
-Organization = Annotated[
-    str | None, typer.Option(help="Only domains of this organization.", show_default=False)
-]
-DomainOption = Annotated[
-    str | None, typer.Option(help="Only this domain's pages.", show_default=False)
-]
-UrlPrefix = Annotated[
-    str | None,
-    typer.Option("--url", metavar="PREFIX", help="Only pages whose address begins so."),
-]
-Language = Annotated[
-    str | None, typer.Option(metavar="TAG", help="Only pages in it: de, pt-BR.", show_default=False)
-]
-SeenWithin = Annotated[
-    str | None,
-    typer.Option(metavar="AGE", help="Only pages that a refresh saw within 24h, 7d, 4w."),
-]
-
-
-def search(  # noqa: PLR0913 - an option is a parameter
-    question: Annotated[str, typer.Argument(help="A question, in quotes.")],
-    organization: Organization = None,
-    domain: DomainOption = None,
-    url_prefix: UrlPrefix = None,
-    language: Language = None,
-    seen_within: SeenWithin = None,
-    limit: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many answers.")] = 5,
-    per_page: Annotated[
-        int, typer.Option("--per-page", min=1, max=1000, help="Most answers from one page.")
-    ] = 2,
-    mode: Annotated[SearchMode, typer.Option(help="By meaning, words, or both.")] = (
-        SearchMode.HYBRID
-    ),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
-) -> None:
-    """Ask the index a question; prints the chunks that answer best with their sources."""
-    with open_application() as app:
-        scope = read_scope(app, organization, domain, url_prefix, language, seen_within)
-        answers = ask(app, question, scope=scope, limit=limit, per_page=per_page, mode=mode)
-    if as_json:
-        print_json([as_document(found, question) for found in answers])
-    elif answers:
-        print_answers(answers, question)
-    elif scope == Scope(host=scope.host):
-        warn(f"{scope.host or 'The index'} has no published pages that fit: run `omni refresh`.")
-    else:
-        warn("No published page fits: ask with fewer options, or look at `omni status`.")
-
-
 def read_scope(
     app: Application,
-    organization: str | None,
-    domain: str | None,
-    url_prefix: str | None,
-    language: str | None,
-    seen_within: str | None,
+    *,
+    organization: Annotated[
+        str | None, typer.Option(help="Only domains of this organization.", show_default=False)
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="Only this domain's pages.", show_default=False)
+    ] = None,
+    url_prefix: Annotated[
+        str | None,
+        typer.Option("--url", metavar="PREFIX", help="Only pages whose address begins so."),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(metavar="TAG", help="Only pages in it: de, pt-BR.", show_default=False),
+    ] = None,
+    seen_within: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="Only pages that a refresh saw within 24h, 7d, 4w."),
+    ] = None,
 ) -> Scope:
-    """Where to search, as a person typed it.
+    """Where to search, as a person typed it; its parameters are the options of every command.
 
     Raises:
         UnknownDomainError: The domain is not registered.
@@ -104,6 +74,41 @@ def read_scope(
         language=language and language.replace("_", "-"),
         seen_within=None if seconds is None else timedelta(seconds=seconds),
     )
+
+
+FindScope = Callable[[Application], Scope]
+
+_, *_SCOPE_OPTIONS = inspect.signature(read_scope).parameters.values()
+
+with_scope = spread("find_scope", _SCOPE_OPTIONS, partial(partial, read_scope))
+"""Gives a command the options of ``read_scope``; it takes them as ``find_scope``."""
+
+
+@with_scope
+def search(
+    question: Annotated[str, typer.Argument(help="A question, in quotes.")],
+    find_scope: FindScope,
+    limit: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many answers.")] = 5,
+    per_page: Annotated[
+        int, typer.Option("--per-page", min=1, max=1000, help="Most answers from one page.")
+    ] = 2,
+    mode: Annotated[SearchMode, typer.Option(help="By meaning, words, or both.")] = (
+        SearchMode.HYBRID
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
+) -> None:
+    """Ask the index a question; prints the chunks that answer best with their sources."""
+    with open_application() as app:
+        scope = find_scope(app)
+        answers = ask(app, question, scope=scope, limit=limit, per_page=per_page, mode=mode)
+    if as_json:
+        print_json([as_document(found, question) for found in answers])
+    elif answers:
+        print_answers(answers, question)
+    elif scope == Scope(host=scope.host):
+        warn(f"{scope.host or 'The index'} has no published pages that fit: run `omni refresh`.")
+    else:
+        warn("No published page fits: ask with fewer options, or look at `omni status`.")
 
 
 def ask(

@@ -10,7 +10,7 @@ from omni_pipeline.errors import SettingsError
 
 def read(**given: Any) -> dict[str, Any]:
     """Of options by the names of their flags."""
-    return read_options(given)
+    return read_options(**given)
 
 
 def test_only_what_was_said_is_an_option() -> None:

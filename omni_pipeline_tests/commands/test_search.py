@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from omni_pipeline.domain.search.scope import Scope
 from omni_pipeline.sample_site.site_server import SampleServer, read_questions
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.search.answering import open_search
-from omni_pipeline.store.index.retrieval import Scope
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.commands.test_bad_input import refused

@@ -7,12 +7,13 @@ from functools import partial
 from typing import Literal
 
 from omni_pipeline.domain.characters import storable
+from omni_pipeline.domain.search.scope import EVERYWHERE, Scope
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.services.model_services import Models, ModelServices
 from omni_pipeline.store.index import embedding_models, retrieval
 from omni_pipeline.store.index.embedding_models import StoredModel
-from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope, SearchResult
+from omni_pipeline.store.index.retrieval import SearchResult
 from omni_pipeline.store.postgres.session import Session, open_session
 
 Mode = Literal["hybrid", "vector", "text"]

@@ -6,9 +6,9 @@ from typing import get_args
 
 from omni_pipeline.domain.search.metrics import ndcg, recall, reciprocal_rank
 from omni_pipeline.domain.search.questions import ExpectedAnswer
+from omni_pipeline.domain.search.scope import EVERYWHERE, Scope
 from omni_pipeline.steps.search.answering import Mode, answer
 from omni_pipeline.steps.services.model_services import Models
-from omni_pipeline.store.index.retrieval import EVERYWHERE, Scope
 from omni_pipeline.store.postgres.session import Session
 
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -5,40 +5,19 @@ finds what this package finds.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import Connection
 
+from omni_pipeline.domain.search.scope import EVERYWHERE, Scope
 from omni_pipeline.domain.search.snippets import SNIPPET_CHARACTERS, link_to, snippet
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_all
 
 _SQL = load_queries(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scope:
-    """Where to search; None does not restrict.
-
-    Attributes:
-        organization: Only domains of the organization of this name.
-        host: Only this domain's pages.
-        url_prefix: Only pages whose address begins so.
-        language: Only pages in it; ``de`` includes ``de-AT``.
-        seen_within: Only pages that the site showed to a refresh within this time.
-    """
-
-    organization: str | None = None
-    host: str | None = None
-    url_prefix: str | None = None
-    language: str | None = None
-    seen_within: timedelta | None = None
-
-
-EVERYWHERE = Scope()
 
 
 @dataclass(frozen=True, kw_only=True)

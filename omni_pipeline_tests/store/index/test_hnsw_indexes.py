@@ -7,10 +7,11 @@ from pgvector import HalfVector
 from psycopg import Connection
 
 from omni_pipeline.domain.hashing import text_hash
+from omni_pipeline.domain.search.scope import Scope
 from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.store.index import chunks, embeddings, hnsw_indexes
 from omni_pipeline.store.index.embedding_models import StoredModel, activate, ensure
-from omni_pipeline.store.index.retrieval import Scope, search
+from omni_pipeline.store.index.retrieval import search
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import (

@@ -9,10 +9,11 @@ import pytest
 from pgvector import HalfVector
 from psycopg import Connection
 
+from omni_pipeline.domain.search.scope import Scope
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.index import chunks
 from omni_pipeline.store.index.embedding_models import activate, ensure
-from omni_pipeline.store.index.retrieval import Scope, SearchResult, search
+from omni_pipeline.store.index.retrieval import SearchResult, search
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
