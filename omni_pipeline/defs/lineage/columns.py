@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from omni_pipeline.store.catalogue.products import FACTS
+
 TIME = "timestamptz"
 
 
@@ -146,12 +148,7 @@ PRODUCTS = Table(
         Column("page_id", "bigint", "The page that tells most of it.", ("raw_pages.id",)),
         Column("position", "integer", "Its place on that page, from 0."),
         Column("url", "text", "Where it is sold.", HTML),
-        Column("name", "text?", "As the page spells it.", HTML),
-        Column("brand", "text?", "As the page spells it.", HTML),
-        Column("sku", "text?", "The shop's own number.", HTML),
-        Column("gtin", "text?", "The number of its bar code.", HTML),
-        Column("mpn", "text?", "The maker's number.", HTML),
-        Column("image_url", "text?", "Its first picture.", HTML),
+        *(Column(name, "text?", fact.meaning, HTML) for name, fact in FACTS.items()),
         Column("offers", "jsonb", "Its variants and sellers with their prices.", HTML),
         Column("evidence", "jsonb", "By field: where it was found, how far it is believed.", HTML),
         Column("current_price_kind", "text?", "Of its newest snapshot."),

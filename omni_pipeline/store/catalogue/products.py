@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from omni_pipeline.domain.products.matching import Known
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
-from omni_pipeline.store.postgres.rows import fetch_all, fetch_one
+from omni_pipeline.store.postgres.rows import fetch_all, fetch_one, pick
 
 _SQL = load_queries(__name__)
 
@@ -56,9 +56,19 @@ class ProductNumbers:
     without_currency: int
 
 
+@dataclass(frozen=True)
+class Fact:
+    """What a page says of a product, in words for a person."""
+
+    meaning: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredProduct:
     """A product with its newest price.
+
+    What a page says of it is a column of the table `products` under the same name; ``Fact`` tells
+    what it means, to whoever looks at the table.
 
     Attributes:
         price_changed_at: When its price or its availability last changed.
@@ -69,13 +79,13 @@ class StoredProduct:
     product_id: int
     status: str
     identity: str
-    name: str | None
-    brand: str | None
-    sku: str | None
-    gtin: str | None
-    mpn: str | None
+    name: Annotated[str | None, Fact("As the page spells it.")]
+    brand: Annotated[str | None, Fact("As the page spells it.")]
+    sku: Annotated[str | None, Fact("The shop's own number.")]
+    gtin: Annotated[str | None, Fact("The number of its bar code.")]
+    mpn: Annotated[str | None, Fact("The maker's number.")]
     url: str
-    image_url: str | None
+    image_url: Annotated[str | None, Fact("Its first picture.")]
     current_price_kind: str | None
     current_price_amount: Decimal | None
     current_price_currency: str | None
@@ -89,6 +99,14 @@ class StoredProduct:
     vanished_at: datetime | None
     held_price_amount: Decimal | None
     held_price_currency: str | None
+
+
+FACTS: Mapping[str, Fact] = {
+    name: hint.__metadata__[0]
+    for name, hint in get_type_hints(StoredProduct, include_extras=True).items()
+    if hasattr(hint, "__metadata__")
+}
+"""By column; all of them are texts that a page may leave out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +238,7 @@ def list_products(
         limit: None means all.
     """
     parameters = {"domain_id": domain_id, "seconds": changed_within_seconds, "limit": limit}
-    return fetch_all(conn, _SQL["of_domain"], parameters, StoredProduct)
+    return fetch_all(conn, pick(_SQL["of_domain"], StoredProduct), parameters, StoredProduct)
 
 
 def find(

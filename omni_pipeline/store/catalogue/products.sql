@@ -89,10 +89,8 @@ UPDATE products SET vanishing_confirmed_at = now()
 WHERE domain_id = %(domain_id)s AND vanished_at IS NOT NULL AND vanishing_confirmed_at IS NULL
 
 -- name: of_domain
-SELECT p.id AS product_id, p.status, p.identity, p.name, p.brand, p.sku, p.gtin, p.mpn, p.url, p.image_url,
-    p.current_price_kind, p.current_price_amount, p.current_price_currency, p.current_availability,
-    s.price_text, s.regular_price_amount, c.changed_at AS price_changed_at, p.first_seen_at, p.last_seen_at,
-    p.delisted_at, p.vanished_at, h.price_amount AS held_price_amount, h.price_currency AS held_price_currency
+SELECT p.*, p.id AS product_id, s.price_text, s.regular_price_amount, c.changed_at AS price_changed_at,
+    h.price_amount AS held_price_amount, h.price_currency AS held_price_currency
 FROM products p
 LEFT JOIN LATERAL (
     SELECT price_text, regular_price_amount FROM price_snapshots WHERE product_id = p.id ORDER BY job_id DESC LIMIT 1

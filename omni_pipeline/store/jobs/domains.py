@@ -1,17 +1,16 @@
 """The registered web sites: one row is one Dagster partition."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg import Connection, sql
-from psycopg.rows import dict_row
 
 from omni_pipeline.domain.crawl.options import OPTIONS, CrawlChanges, CrawlOptions
 from omni_pipeline.errors import SettingsError, UnknownDomainError
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.postgres.queries import load_queries
-from omni_pipeline.store.postgres.rows import fetch_all
+from omni_pipeline.store.postgres.rows import fetch_all, fetch_one, pick
 
 _SQL = load_queries(__name__)
 
@@ -117,9 +116,7 @@ def _parameters(values: Mapping[str, object]) -> dict[str, object]:
 
 def find(conn: Connection, host: str) -> Domain | None:
     """The domain of that host, or None."""
-    with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_SQL["find"], {"host": host}).fetchone()
-    return None if row is None else Domain(**{f.name: row[f.name] for f in fields(Domain)})
+    return fetch_one(conn, pick(_SQL["find"], Domain), {"host": host}, Domain)
 
 
 def get(conn: Connection, host: str) -> Domain:
