@@ -15,7 +15,7 @@ from omni_pipeline.commands.products import show_products
 from omni_pipeline.commands.refresh import run
 from omni_pipeline.commands.search import ask, print_answers
 from omni_pipeline.domain.crawl.selection import name_part
-from omni_pipeline.domain.search.scope import Scope
+from omni_pipeline.domain.search.request import Scope, SearchQuestion
 from omni_pipeline.sample_site.site_server import SampleServer, read_questions
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.migrations import migrate
@@ -90,7 +90,8 @@ def _show(app: Application, url: str, questions: list[str], *, max_pages: int | 
     _step("3. Ask the index")
     for question in questions:
         say(f"\n? {question}")
-        print_answers(ask(app, question, scope=Scope(host=found.key), limit=2), question)
+        asked = SearchQuestion(text=question, scope=Scope(host=found.key), limit=2)
+        print_answers(ask(app, asked), question)
     _step("4. Refresh again, every page: nothing changed, so nothing is paid for")
     run(app, found.key, force_rescrape=True, max_pages=max_pages)
     return found.key

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import timedelta
-from enum import StrEnum
 from functools import partial
 from typing import Annotated
 
@@ -16,19 +15,11 @@ from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import ago, print_json, say, warn
 from omni_pipeline.commands.parameters import spread
 from omni_pipeline.commands.products import read_age
-from omni_pipeline.domain.search.scope import EVERYWHERE, Scope
+from omni_pipeline.domain.search.request import Mode, Scope, SearchQuestion
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.store.index.retrieval import SearchResult
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*")
-
-
-class SearchMode(StrEnum):
-    """By meaning, by words, or by both."""
-
-    HYBRID = "hybrid"
-    VECTOR = "vector"
-    TEXT = "text"
 
 
 def read_scope(
@@ -92,15 +83,16 @@ def search(
     per_page: Annotated[
         int, typer.Option("--per-page", min=1, max=1000, help="Most answers from one page.")
     ] = 2,
-    mode: Annotated[SearchMode, typer.Option(help="By meaning, words, or both.")] = (
-        SearchMode.HYBRID
-    ),
+    mode: Annotated[Mode, typer.Option(help="By meaning, words, or both.")] = "hybrid",
     as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
 ) -> None:
     """Ask the index a question; prints the chunks that answer best with their sources."""
     with open_application() as app:
         scope = find_scope(app)
-        answers = ask(app, question, scope=scope, limit=limit, per_page=per_page, mode=mode)
+        asked = SearchQuestion(
+            text=question, scope=scope, limit=limit, per_page=per_page, mode=mode
+        )
+        answers = ask(app, asked)
     if as_json:
         print_json([as_document(found, question) for found in answers])
     elif answers:
@@ -111,15 +103,7 @@ def search(
         warn("No published page fits: ask with fewer options, or look at `omni status`.")
 
 
-def ask(
-    app: Application,
-    question: str,
-    *,
-    limit: int,
-    scope: Scope = EVERYWHERE,
-    per_page: int | None = None,
-    mode: SearchMode = SearchMode.HYBRID,
-) -> list[SearchResult]:
+def ask(app: Application, question: SearchQuestion) -> list[SearchResult]:
     """The answers of the index to one question."""
     from omni_pipeline.steps.search.answering import answer
     from omni_pipeline.steps.services.model_services import Models
@@ -128,15 +112,7 @@ def ask(
         models = Models(app.settings, app.session, resources)
         if announcement := models.of_index().model.announcement:
             warn(announcement)
-        return answer(
-            app.session,
-            models,
-            question,
-            limit=limit,
-            scope=scope,
-            mode=mode.value,
-            per_page=per_page,
-        )
+        return answer(app.session, models, question)
 
 
 def as_document(found: SearchResult, question: str) -> dict[str, object]:

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from omni_pipeline.domain.characters import storable
-from omni_pipeline.domain.search.scope import EVERYWHERE, Scope
+from omni_pipeline.domain.search.request import EVERYWHERE, Mode, Scope, SearchQuestion
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.services.model_services import Models, ModelServices
@@ -15,8 +14,6 @@ from omni_pipeline.store.index import embedding_models, retrieval
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.index.retrieval import SearchResult
 from omni_pipeline.store.postgres.session import Session, open_session
-
-Mode = Literal["hybrid", "vector", "text"]
 
 # How often another model may become active between a question's embedding and its search.
 FLIPS = 3
@@ -34,7 +31,7 @@ class SearchIndex:
 
     def ask(
         self,
-        question: str,
+        text: str,
         *,
         limit: int = 10,
         scope: Scope = EVERYWHERE,
@@ -42,15 +39,8 @@ class SearchIndex:
         per_page: int | None = ANSWERS_PER_PAGE,
     ) -> list[SearchResult]:
         """The best answers, best first; see ``answer``."""
-        return answer(
-            self.session,
-            self.models,
-            question,
-            limit=limit,
-            scope=scope,
-            mode=mode,
-            per_page=per_page,
-        )
+        question = SearchQuestion(text=text, limit=limit, scope=scope, mode=mode, per_page=per_page)
+        return answer(self.session, self.models, question)
 
 
 @contextmanager
@@ -72,16 +62,7 @@ def open_search(settings: Settings | None = None) -> Iterator[SearchIndex]:
         yield SearchIndex(session=session, models=Models(settings, session, resources))
 
 
-def answer(
-    session: Session,
-    models: Models,
-    question: str,
-    *,
-    limit: int,
-    scope: Scope = EVERYWHERE,
-    mode: Mode = "hybrid",
-    per_page: int | None = None,
-) -> list[SearchResult]:
+def answer(session: Session, models: Models, question: SearchQuestion) -> list[SearchResult]:
     """The chunks that answer best, best first, all of one model's index.
 
     The question is embedded by whichever model is active. If another one becomes active before its
@@ -90,34 +71,30 @@ def answer(
     Args:
         session: Where the index is.
         models: What leads to the embedding client of the active model.
-        question: In plain words.
-        limit: How many answers.
-        scope: Where to search.
-        mode: By meaning (``vector``), by words (``text``), or by both.
-        per_page: Most answers from one page, and no text twice; None leaves all in.
+        question: What is asked.
 
     Raises:
         PermanentError: Nothing is indexed yet, or the question is empty.
         SettingsError: The settings do not lead to the active model.
     """
-    if not question.strip():
+    if not question.text.strip():
         raise PermanentError(
             "The question is empty: ask something, in quotes.", kind="permanent.question"
         )
     # What Postgres could not store is in none of its texts.
-    words = None if mode == "vector" else storable(question)
+    words = None if question.mode == "vector" else storable(question.text)
     for _ in range(FLIPS):
         active = _find_active(session)
         vector = None
-        if mode != "text":
-            vector = _of_active(models, active).embedding.embed([question]).vectors[0]
+        if question.mode != "text":
+            vector = _of_active(models, active).embedding.embed([question.text]).vectors[0]
         look = partial(
             retrieval.search,
             vector=vector,
             question=words,
-            limit=limit,
-            scope=scope,
-            per_page=per_page,
+            limit=question.limit,
+            scope=question.scope,
+            per_page=question.per_page,
             model_id=active.id,
         )
         answers = session.run(look)

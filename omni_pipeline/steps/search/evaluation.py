@@ -6,8 +6,8 @@ from typing import get_args
 
 from omni_pipeline.domain.search.metrics import ndcg, recall, reciprocal_rank
 from omni_pipeline.domain.search.questions import ExpectedAnswer
-from omni_pipeline.domain.search.scope import EVERYWHERE, Scope
-from omni_pipeline.steps.search.answering import Mode, answer
+from omni_pipeline.domain.search.request import EVERYWHERE, Mode, Scope, SearchQuestion
+from omni_pipeline.steps.search.answering import answer
 from omni_pipeline.steps.services.model_services import Models
 from omni_pipeline.store.postgres.session import Session
 
@@ -52,15 +52,14 @@ def evaluate(
     for mode in MODES:
         ranked = []
         for one in questions:
-            found = answer(
-                session,
-                models,
-                one.question,
+            question = SearchQuestion(
+                text=one.question,
                 limit=max(limit, NDCG_AT),
                 scope=scope,
                 mode=mode,
                 per_page=1,
             )
+            found = answer(session, models, question)
             ranked.append([hit.url for hit in found])
             note()
         qualities.append(_judge(mode, questions, ranked, limit))

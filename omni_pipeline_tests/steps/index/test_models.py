@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
+from omni_pipeline.domain.search.request import SearchQuestion
 from omni_pipeline.errors import PermanentError, SettingsError
 from omni_pipeline.settings import EmbeddingSettings, Settings
 from omni_pipeline.steps.crawl.raw_pages import crawl
@@ -116,7 +117,7 @@ class Project:
 
     def ask(self, question: str = QUESTION, *, limit: int = 1000) -> list[SearchResult]:
         with self.models() as (session, services):
-            return answer(session, services, question, limit=limit)
+            return answer(session, services, SearchQuestion(text=question, limit=limit))
 
     def paid(self) -> Counter[str]:
         """How many texts each model was asked for since the last look."""
@@ -442,7 +443,8 @@ class Hammer:
     def swing(self) -> None:
         with self.project.models() as (session, services):
             while not self.is_over.is_set():
-                self.answers.append(answer(session, services, QUESTION, limit=1000))
+                asked = SearchQuestion(text=QUESTION, limit=1000)
+                self.answers.append(answer(session, services, asked))
 
     def wait_for(self, more: int) -> None:
         wanted = len(self.answers) + more

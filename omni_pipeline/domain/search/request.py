@@ -1,7 +1,11 @@
-"""Which chunks may answer a question: what a person, a program and the query say of it."""
+"""A question to the index: what is asked, where, and how many answers."""
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
+
+Mode = Literal["hybrid", "vector", "text"]
+"""By both, by meaning, or by words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +28,22 @@ class Scope:
 
 
 EVERYWHERE = Scope()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchQuestion:
+    """One question, as it is handed from whoever asks to the search.
+
+    Attributes:
+        text: In plain words.
+        limit: How many answers.
+        scope: Where to search.
+        mode: By meaning (``vector``), by words (``text``), or by both.
+        per_page: Most answers from one page, and no text twice; None leaves all in.
+    """
+
+    text: str
+    limit: int
+    scope: Scope = EVERYWHERE
+    mode: Mode = "hybrid"
+    per_page: int | None = None
