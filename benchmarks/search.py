@@ -28,7 +28,7 @@ from benchmarks.bulk_write import Vectors, digest
 from omni_pipeline.domain.chunks.chunking import Chunk, make_chunker
 from omni_pipeline.domain.embedding.known_models import LEXICAL, MINILM
 from omni_pipeline.domain.search.metrics import ndcg, recall, reciprocal_rank
-from omni_pipeline.domain.search.request import EVERYWHERE, Scope
+from omni_pipeline.domain.search.query import EVERYWHERE, Scope
 from omni_pipeline.domain.text.cleaning import CleanedPage, clean
 from omni_pipeline.gateways.embedding.local_model import load_minilm_tokenizer, open_local_model
 from omni_pipeline.settings import Settings

@@ -15,7 +15,7 @@ from omni_pipeline.commands.products import show_products
 from omni_pipeline.commands.refresh import run
 from omni_pipeline.commands.search import ask, print_answers
 from omni_pipeline.domain.crawl.selection import name_part
-from omni_pipeline.domain.search.request import Scope, SearchQuestion
+from omni_pipeline.domain.search.query import Scope, SearchQuestion
 from omni_pipeline.sample_site.site_server import SampleServer, read_questions
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.migrations import migrate

@@ -15,7 +15,7 @@ from omni_pipeline.commands.application import Application, open_application
 from omni_pipeline.commands.console import ago, print_json, say, warn
 from omni_pipeline.commands.parameters import spread
 from omni_pipeline.commands.products import read_age
-from omni_pipeline.domain.search.request import Mode, Scope, SearchQuestion
+from omni_pipeline.domain.search.query import Mode, Scope, SearchQuestion
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.store.index.retrieval import SearchResult
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from omni_pipeline.domain.search.request import Scope
+from omni_pipeline.domain.search.query import Scope
 from omni_pipeline.sample_site.site_server import SampleServer, read_questions
 from omni_pipeline.settings import read_settings
 from omni_pipeline.steps.search.answering import open_search

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from omni_pipeline.domain.characters import storable
-from omni_pipeline.domain.search.request import EVERYWHERE, Mode, Scope, SearchQuestion
+from omni_pipeline.domain.search.query import EVERYWHERE, Mode, Scope, SearchQuestion
 from omni_pipeline.errors import PermanentError, SettingsError, TemporaryError
 from omni_pipeline.settings import Settings, read_settings
 from omni_pipeline.steps.services.model_services import Models, ModelServices

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import get_args
 
 from omni_pipeline.domain.search.metrics import ndcg, recall, reciprocal_rank
+from omni_pipeline.domain.search.query import EVERYWHERE, Mode, Scope, SearchQuestion
 from omni_pipeline.domain.search.questions import ExpectedAnswer
-from omni_pipeline.domain.search.request import EVERYWHERE, Mode, Scope, SearchQuestion
 from omni_pipeline.steps.search.answering import answer
 from omni_pipeline.steps.services.model_services import Models
 from omni_pipeline.store.postgres.session import Session

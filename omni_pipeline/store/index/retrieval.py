@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import Connection
 
-from omni_pipeline.domain.search.request import EVERYWHERE, Scope
+from omni_pipeline.domain.search.query import EVERYWHERE, Scope
 from omni_pipeline.domain.search.snippets import SNIPPET_CHARACTERS, link_to, snippet
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline.store.postgres.rows import fetch_all

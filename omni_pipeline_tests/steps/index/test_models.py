@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from omni_pipeline.domain.search.request import SearchQuestion
+from omni_pipeline.domain.search.query import SearchQuestion
 from omni_pipeline.errors import PermanentError, SettingsError
 from omni_pipeline.settings import EmbeddingSettings, Settings
 from omni_pipeline.steps.crawl.raw_pages import crawl

@@ -7,7 +7,7 @@ from pgvector import HalfVector
 from psycopg import Connection
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.domain.search.request import Scope
+from omni_pipeline.domain.search.query import Scope
 from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.store.index import chunks, embeddings, hnsw_indexes
 from omni_pipeline.store.index.embedding_models import StoredModel, activate, ensure

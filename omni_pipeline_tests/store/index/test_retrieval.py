@@ -9,7 +9,7 @@ import pytest
 from pgvector import HalfVector
 from psycopg import Connection
 
-from omni_pipeline.domain.search.request import Scope
+from omni_pipeline.domain.search.query import Scope
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.index import chunks
 from omni_pipeline.store.index.embedding_models import activate, ensure
