@@ -14,11 +14,9 @@ from selectolax.lexbor import LexborNode
 
 from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.companies import identifiers as numbers
-from omni_pipeline.domain.html.json_ld import read_blocks
-from omni_pipeline.domain.html.microdata import read_microdata
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
+from omni_pipeline.domain.products.declared.schema_items import text_of, types_of
 from omni_pipeline.domain.products.model import TRUST, Evidence, Source
-from omni_pipeline.domain.products.schema_org import text_of, types_of
 from omni_pipeline.domain.web.urls import canonical_url, url_parts
 
 MAX_SOCIAL_LINKS = 20
@@ -105,7 +103,12 @@ def extract_company(html: str, url: str) -> Company:
     Raises:
         PermanentError: ``permanent.too_deep`` or ``permanent.too_complex``, as for links.
     """
-    return _Profile(ParsedPage(html, url=url, language=None)).company()
+    return company_on(ParsedPage(html, url=url, language=None))
+
+
+def company_on(page: ParsedPage) -> Company:
+    """What a page that is parsed already tells about the company."""
+    return _Profile(page).company()
 
 
 def merge_companies(companies: Iterable[Company]) -> Company:
@@ -149,9 +152,8 @@ class _Profile:
             )
 
     def _organizations(self) -> Iterator[tuple[dict[str, Any], Source]]:
-        blocks = read_blocks(text for kind, text in self._page.scripts if "ld+json" in kind)
-        items, _ = read_microdata(self._page.tree)
-        found = [(item, Source.JSON_LD) for block in blocks for item in _outer(block)]
+        items, _ = self._page.microdata
+        found = [(item, Source.JSON_LD) for block in self._page.json_ld for item in _outer(block)]
         found += [(item, Source.MICRODATA) for outer in items for item in _outer(outer)]
         organizations = [one for one in found if _is_organization(one[0])]
         yield from sorted(organizations, key=lambda one: -len(one[0]))

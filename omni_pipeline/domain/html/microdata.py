@@ -1,15 +1,18 @@
-"""Reads microdata of a parsed page into the shape of JSON-LD.
+"""Reads microdata and RDFa Lite of a parsed page into the shape of JSON-LD.
 
 One walk over the elements that carry it costs 0.4 ms on a shop page; extruct parses the page again
 for it and takes 9 ms.
 """
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 MAX_ELEMENTS = 10_000
 MAX_TEXT_LENGTH = 2_000
+MAX_REFERENCES = 50
 
 _BY_ATTRIBUTE = {
     "a": "href", "area": "href", "audio": "src", "data": "value", "embed": "src", "img": "src",
@@ -20,7 +23,28 @@ _BY_ATTRIBUTE = {
 # Long, and nobody's value here.
 _UNWANTED = frozenset({"description", "reviewBody", "articleBody", "text", "review"})
 
+_ID = re.compile(r"[\w.:-]{1,100}")
+
 Item = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Syntax:
+    """How a vocabulary of attributes marks an item, its type and its properties."""
+
+    selector: str
+    scope: str
+    type: str
+    name: str
+
+
+_MICRODATA = _Syntax(
+    selector="[itemscope],[itemprop]", scope="itemscope", type="itemtype", name="itemprop"
+)
+# https://www.w3.org/TR/rdfa-lite/; Open Graph uses "property", too, but in no item.
+_RDFA = _Syntax(
+    selector="[typeof],[typeof] [property]", scope="typeof", type="typeof", name="property"
+)
 
 
 def read_microdata(tree: LexborHTMLParser) -> tuple[list[Item], Item]:
@@ -29,18 +53,29 @@ def read_microdata(tree: LexborHTMLParser) -> tuple[list[Item], Item]:
     Properties of the second kind are the mark of templates that forgot the ``itemscope``; they
     come as one item without a type.
     """
-    reader = _MicrodataReader()
-    for element in tree.css("[itemscope],[itemprop]")[:MAX_ELEMENTS]:
+    reader = _MicrodataReader(_MICRODATA)
+    for element in tree.css(_MICRODATA.selector)[:MAX_ELEMENTS]:
         reader.add(element)
+    reader.follow_references(tree)
     return reader.outermost, reader.orphans
 
 
+def read_rdfa(tree: LexborHTMLParser) -> list[Item]:
+    """Read the outermost items of RDFa Lite, with prefixes left in their names' types only."""
+    reader = _MicrodataReader(_RDFA)
+    for element in tree.css(_RDFA.selector)[:MAX_ELEMENTS]:
+        reader.add(element)
+    return reader.outermost
+
+
 class _MicrodataReader:
-    def __init__(self) -> None:
+    def __init__(self, syntax: _Syntax) -> None:
+        self._syntax = syntax
         self.outermost: list[Item] = []
         self.orphans: Item = {}
         self._items: dict[int, Item] = {}
         self._seen: set[int] = set()
+        self._references: list[tuple[Item, str]] = []
 
     def add(self, element: LexborNode) -> None:
         if element.mem_id in self._seen:  # it matched both selectors
@@ -48,13 +83,15 @@ class _MicrodataReader:
         self._seen.add(element.mem_id)
         attributes = element.attributes
         owner = self._owner(element)
-        names = (attributes.get("itemprop") or "").split()
+        names = [name.rpartition(":")[2] for name in self._words(attributes, self._syntax.name)]
         value: Item | str
-        if "itemscope" in attributes:
-            value = {"@type": (attributes.get("itemtype") or "").split()}
+        if self._syntax.scope in attributes:
+            value = {"@type": self._words(attributes, self._syntax.type)}
             self._items[element.mem_id] = value
             if owner is None:
                 self.outermost.append(value)
+            if reference := attributes.get("itemref"):
+                self._references.append((value, reference))
         elif _UNWANTED.issuperset(names):
             return
         else:
@@ -62,6 +99,29 @@ class _MicrodataReader:
         properties = self.orphans if owner is None and names else owner
         for name in names:
             _append(properties, name, value)
+
+    def follow_references(self, tree: LexborHTMLParser) -> None:
+        """Give items what stands elsewhere in the page and is theirs by ``itemref``."""
+        for item, reference in self._references[:MAX_REFERENCES]:
+            for name in reference.split()[:MAX_REFERENCES]:
+                if _ID.fullmatch(name) and (node := tree.css_first(f'[id="{name}"]')) is not None:
+                    self._adopt(item, node)
+
+    def _adopt(self, item: Item, root: LexborNode) -> None:
+        nodes = {node.mem_id: node for node in (root, *root.css("[itemprop]")[:MAX_REFERENCES])}
+        for node in nodes.values():
+            attributes = node.attributes
+            if self._owner(node) is not None:
+                continue
+            value = self._items.get(node.mem_id) or _value(node, attributes)
+            for name in self._words(attributes, self._syntax.name):
+                if item is not value:
+                    _append(item, name, value)
+                    self.orphans.pop(name, None)
+
+    @staticmethod
+    def _words(attributes: dict[str, str | None], name: str) -> list[str]:
+        return (attributes.get(name) or "").split()
 
     def _owner(self, element: LexborNode) -> Item | None:
         node = element.parent
@@ -80,7 +140,7 @@ def _append(item: Item | None, name: str, value: Item | str) -> None:
 def _value(element: LexborNode, attributes: dict[str, str | None]) -> str:
     """``content`` wins wherever it stands: templates put it on any element."""
     name = _BY_ATTRIBUTE.get(element.tag or "", "")
-    found = attributes.get("content") or attributes.get(name)
+    found = attributes.get("content") or attributes.get(name) or attributes.get("resource")
     if not found:
         found = " ".join((element.text(separator=" ") or "").split())
     return found.strip()[:MAX_TEXT_LENGTH]

@@ -2,10 +2,14 @@
 
 import re
 from functools import cached_property
+from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from omni_pipeline.domain.html.json_ld import read_blocks
+from omni_pipeline.domain.html.microdata import read_microdata, read_rdfa
 from omni_pipeline.domain.html.parsing import parse_html
+from omni_pipeline.domain.products.declared.schema_items import Item, link_references
 from omni_pipeline.domain.web.urls import canonical_url
 
 _NOT_TEXT = "script,style,template,noscript,svg,iframe,textarea"
@@ -24,6 +28,9 @@ _MIN_TITLE = 6
 _MAX_TITLE = 200
 
 _WORD = re.compile(r"\w+")
+# Letters of icon fonts, and signs of money.
+_NOISE = re.compile(r"[\ue000-\uf8ff]|[€$£¥₹₽]\s?\d|\d\s?[€$£¥₹₽]")
+_APART = re.compile(r"\s[·•|\u2013\u2014-]\s|[\ue000-\uf8ff]")
 
 
 class ParsedPage:
@@ -35,7 +42,7 @@ class ParsedPage:
     """
 
     def __init__(self, html: str, *, url: str, language: str | None) -> None:
-        self._html = html
+        self.html = html
         self.tree = parse_html(html)
         # Read here, then taken out: no rule on text may see a script or a template.
         self.scripts = [
@@ -46,6 +53,19 @@ class ParsedPage:
             node.decompose()
         self.url = url
         self.language = _own_language(self.tree) or language
+
+    @cached_property
+    def json_ld(self) -> list[Any]:
+        """The decoded blocks, references to what is sold put in place."""
+        blocks = list(read_blocks(text for kind, text in self.scripts if "ld+json" in kind))
+        link_references(blocks)
+        return blocks
+
+    @cached_property
+    def microdata(self) -> tuple[list[Item], Item]:
+        """The outermost items of microdata and RDFa, and the properties in no item."""
+        items, orphans = read_microdata(self.tree)
+        return [*items, *read_rdfa(self.tree)], orphans
 
     @cached_property
     def base(self) -> str:
@@ -119,6 +139,17 @@ class ParsedPage:
     def heading_text(self) -> str:
         return text_of_node(self.heading) if self.heading else ""
 
+    @cached_property
+    def product_heading(self) -> str:
+        """The heading without icons, prices and links that stand in it, as the title has it."""
+        text = self.heading_text
+        if self.heading is None or not (_NOISE.search(text) or self.heading.css_first("a,button")):
+            return text
+        title = " ".join(self.title_texts).casefold()
+        pieces = [" ".join(piece.split()) for piece in _APART.split(text)]
+        titled = [one for one in pieces if len(one) >= _MIN_TITLE and one.casefold() in title]
+        return max(titled, key=len, default=text)
+
     def number_of_url(self) -> str | None:
         """The number by which the page's URL names the product, where the page repeats it.
 
@@ -130,7 +161,7 @@ class ParsedPage:
             digits or code for digits, code in _NUMBER_IN_PATH.findall(path.partition("//")[2])
         ]
         for token in [*named, *reversed(in_path)]:
-            if self._html.count(token) >= _MIN_REPEATS:
+            if self.html.count(token) >= _MIN_REPEATS:
                 return str(token)
         return None
 

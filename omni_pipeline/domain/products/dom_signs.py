@@ -98,6 +98,11 @@ def is_hidden(node: LexborNode) -> bool:
     return "hidden" in attributes or "display:none" in style or "visibility:hidden" in style
 
 
+def is_disabled(node: LexborNode) -> bool:
+    attributes = node.attributes
+    return "disabled" in attributes or attributes.get("aria-disabled") == "true"
+
+
 def is_elsewhere(node: LexborNode) -> bool:
     current: LexborNode | None = node
     for _ in range(LEVELS_ABOVE):

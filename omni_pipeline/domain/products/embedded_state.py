@@ -1,140 +1,176 @@
-"""Reads the product that a page's own scripts carry: metas, JSON for the client, data layers.
+"""Reads the product that a page's own data carries: state of its framework, data of its shop.
 
-Only one shape is believed: an object with a price and a name that is the page's, as Shopify,
-Magento, WooCommerce and Next pages embed it. Loose ``"price": value`` pairs of data layers merely
-confirm what is read elsewhere.
+An object is believed to be the page's product when it has a price and a name that is the page's.
+One without a name is, where no other object of its build is on the page: the form of variants, the
+configuration of the price. Loose ``"price": value`` pairs of data layers merely confirm what is
+read elsewhere.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from omni_pipeline.domain.html.json_ld import read_block, read_value, walk
+from omni_pipeline.domain.html.json_ld import walk
 from omni_pipeline.domain.html.page import ParsedPage, likeness, words_of
 from omni_pipeline.domain.products.claims import Claim, OfferClaim
+from omni_pipeline.domain.products.declared.schema_items import Item, text_of
+from omni_pipeline.domain.products.declared.state_scripts import MAX_CHARACTERS, state_values
+from omni_pipeline.domain.products.declared.state_values import (
+    PRICE_KEYS,
+    Money,
+    currency_of_item,
+    is_in_cents,
+    money_of,
+    regular_of,
+    stock_of,
+    variants_of,
+)
 from omni_pipeline.domain.products.model import Source
-from omni_pipeline.domain.products.schema_org import text_of
 
-MAX_CHARACTERS = 1024 * 1024
-# Tried in one script: each failure costs a read up to where it stops being JSON.
-MAX_OBJECTS = 20
 MAX_PAIRS = 50
-MAX_VARIANTS = 200
+MAX_CLAIMS = 50
+MAX_OBJECTS = 20_000
+MAX_PRICED = 2_000
 _MIN_LIKENESS = 0.8
 
-_JSON_TYPES = ("application/json", "text/x-magento-init", "application/hal+json")
-# What Shopify's products have, and no others: theirs are counted in cents.
-_IS_IN_CENTS = frozenset({"vendor", "variants"})
-_ASSIGNED = re.compile(r"(?:=|\bpush\(|\()\s{0,8}(?=\{\s{0,40}\")")
 _NAME_KEYS = ("name", "title", "productName", "product_name", "item_name", "displayName")
-_PRICE_KEYS = (
-    *("salePrice", "sale_price", "finalPrice", "final_price", "currentPrice", "current_price"),
-    *("specialPrice", "price", "productPrice", "product_price", "sellingPrice", "display_price"),
+_SKU_KEYS = (
+    *("sku", "SKU", "productNumber", "articleNumber", "reference", "partNumber", "productId"),
+    *("item_id", "product_id"),
 )
-_PRICES = frozenset(_PRICE_KEYS)
-_REGULAR_KEYS = (
-    "compare_at_price",
-    "regularPrice",
-    "regular_price",
-    "listPrice",
-    "oldPrice",
-    "originalPrice",
-    "display_regular_price",
+_GTIN_KEYS = (
+    "gtin",
+    "gtin13",
+    "gtin14",
+    "gtin12",
+    "gtin8",
+    "ean",
+    "ean13",
+    "barcode",
+    "upc",
+    "isbn",
 )
-_AVAILABILITY_KEYS = ("availability", "stockStatus", "stock_status", "availabilityStatus")
+_MPN_KEYS = ("mpn", "manufacturerNumber", "manufacturer_number", "manufacturerPartNumber")
+_BRAND_KEYS = ("brand", "vendor", "manufacturer", "brandName", "manufacturer_name")
+# Without a name, these beside a price make a product of an object.
+_TELLING = frozenset(
+    {
+        *("sku", "optionPrices", "variation_id", "product_id", "productId", "reference"),
+        *("is_in_stock", "instock", "purchasable"),
+    }
+)
+_HOLDERS = frozenset({*PRICE_KEYS, "variants", "masterVariant", "optionPrices", "variations"})
 _PAIR = re.compile(
     r"""(?:[pP]rice|ecomm_totalvalue)["']?\s{0,4}[:=]\s{0,4}["']?(?P<price>\d{1,9}(?:[.,]\d{1,3}){0,3})"""
 )
 
 
 def state_claims(page: ParsedPage) -> list[Claim]:
-    """Products of the page's own data whose name is the heading or the title."""
+    """Products of the page's own data that are the page's product."""
     names = page.title_words | words_of(page.heading_text)
     if not names:
         return []
-    return [
-        claim
-        for item in _objects(_scripts(page))
-        if (claim := _claim(item)) and likeness(claim.name or "", names) >= _MIN_LIKENESS
-    ][:50]
+    named: list[Claim] = []
+    nameless: dict[frozenset[str], list[Claim]] = {}
+    for item in islice(_objects(page), MAX_PRICED):
+        claim = _claim(item)
+        if claim is None:
+            continue
+        if claim.name is None:
+            nameless.setdefault(frozenset(item), []).append(claim)
+        elif likeness(claim.name, names) >= _MIN_LIKENESS:
+            named.append(claim)
+    lone = [found[0] for found in nameless.values() if len(set(found)) == 1]
+    return named[:MAX_CLAIMS] or lone[:1]
 
 
 def state_prices(page: ParsedPage) -> set[str]:
     """The prices that data layers of the page name, as text; other products' are among them."""
-    return {
-        pair["price"]
-        for _, text in _scripts(page)
-        if "rice" in text or "value" in text
-        for pair in islice(_PAIR.finditer(text), MAX_PAIRS)
-    }
-
-
-def _scripts(page: ParsedPage) -> list[tuple[bool, str]]:
-    """The scripts of the page without JSON-LD, and whether each is nothing but JSON."""
-    scripts: list[tuple[bool, str]] = []
     left = MAX_CHARACTERS
+    prices: set[str] = set()
     for kind, text in page.scripts:
         if "ld+json" in kind or len(text) > left:
             continue
         left -= len(text)
-        scripts.append((kind in _JSON_TYPES, text))
-    return scripts
+        if "rice" in text or "value" in text:
+            prices |= {pair["price"] for pair in islice(_PAIR.finditer(text), MAX_PAIRS)}
+    return prices
 
 
-def _objects(scripts: Iterable[tuple[bool, str]]) -> Iterator[dict[str, Any]]:
-    for is_json, text in scripts:
-        if is_json:
-            for value in read_block(text):
-                yield from walk(value)
-        elif "rice" in text:
-            for start in _starts(text):
-                yield from walk(read_value(text, start))
+def _objects(page: ParsedPage) -> Iterator[Item]:
+    """Objects that may be products; variants of one are not objects of their own."""
+    seen: set[int] = set()
+    for value in state_values(page.scripts, page.html):
+        if form := _form_of_variants(value):
+            yield form
+            continue
+        for item in islice(walk(value), MAX_OBJECTS):
+            if _HOLDERS.isdisjoint(item) or id(item) in seen:
+                continue
+            seen.update(id(variant) for variant in variants_of(item))
+            yield item
 
 
-def _starts(text: str) -> Iterator[int]:
-    for match in islice(_ASSIGNED.finditer(text), MAX_OBJECTS):
-        yield match.end()
-
-
-def _claim(item: dict[str, Any]) -> Claim | None:
-    if _PRICES.isdisjoint(item):  # nearly all objects of a page's state
+def _form_of_variants(value: Any) -> Item | None:
+    """A bare list of variants, as the forms of shops carry it, is a product of those."""
+    if not isinstance(value, list) or not value:
         return None
-    name, price = text_of(item, *_NAME_KEYS), text_of(item, *_PRICE_KEYS)
-    if not name or not price or not any(character.isdigit() for character in price):
+    items = [one for one in value if isinstance(one, dict)]
+    if len(items) != len(value) or any(_TELLING.isdisjoint(one) for one in items):
         return None
-    in_cents = _IS_IN_CENTS.issubset(item)
-    variants = [one for one in item.get("variants") or () if isinstance(one, dict)]
+    if any(text_of(one, *_NAME_KEYS) for one in items):
+        return None
+    return {"variants": items} if list(variants_of({"variants": items})) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Product:
+    item: Item
+    in_cents: bool
+    currency: str | None
+
+
+def _claim(item: Item) -> Claim | None:
+    in_cents = is_in_cents(item)
+    price = money_of(item, *PRICE_KEYS, in_cents=in_cents)
+    variants = list(variants_of(item))
+    if price is None and not variants:
+        return None
+    name = text_of(item, *_NAME_KEYS)
+    if name is None and in_cents and variants:
+        name = text_of(variants[0], *_NAME_KEYS)
+    if name is None and _TELLING.isdisjoint(item) and set(item) != {"variants"}:
+        return None
+    product = _Product(
+        item=item, in_cents=in_cents, currency=price.currency if price else currency_of_item(item)
+    )
     return Claim(
         source=Source.EMBEDDED_STATE,
         name=name,
-        sku=text_of(item, "sku", "SKU", "productId", "item_id", "product_id"),
-        gtin=text_of(item, "gtin", "gtin13", "ean", "barcode"),
-        brand=text_of(item, "brand", "vendor", "manufacturer"),
-        offers=tuple(
-            _offer(one, item, in_cents=in_cents) for one in variants[:MAX_VARIANTS] or [item]
-        ),
+        sku=text_of(item, *_SKU_KEYS),
+        gtin=text_of(item, *_GTIN_KEYS),
+        mpn=text_of(item, *_MPN_KEYS),
+        brand=text_of(item, *_BRAND_KEYS),
+        offers=tuple(_offer(one, product) for one in variants or [item]),
     )
 
 
-def _offer(item: dict[str, Any], product: dict[str, Any], *, in_cents: bool) -> OfferClaim:
-    currency = ("currency", "currencyCode", "priceCurrency", "currency_code")
-    stock = text_of(item, *_AVAILABILITY_KEYS)
-    if stock is None and isinstance(item.get("available"), bool):
-        stock = "InStock" if item["available"] else "OutOfStock"
+def _offer(item: Item, product: _Product) -> OfferClaim:
+    price = money_of(item, *PRICE_KEYS, in_cents=product.in_cents)
+    regular = regular_of(item, in_cents=product.in_cents)
+    is_variant = item is not product.item
     return OfferClaim(
-        price=_units(text_of(item, *_PRICE_KEYS), in_cents=in_cents),
-        currency=text_of(item, *currency) or text_of(product, *currency),
-        regular_price=_units(text_of(item, *_REGULAR_KEYS), in_cents=in_cents),
-        availability=stock,
-        name=text_of(item, *_NAME_KEYS) if item is not product else None,
-        sku=text_of(item, "sku", "SKU"),
-        gtin=text_of(item, "gtin", "gtin13", "ean", "barcode"),
+        price=price.amount if price else None,
+        currency=(price.currency if price else None) or product.currency,
+        regular_price=_amount(regular),
+        availability=stock_of(item),
+        name=text_of(item, *_NAME_KEYS) if is_variant else None,
+        sku=text_of(item, "sku", "SKU", "reference", "productNumber"),
+        gtin=text_of(item, *_GTIN_KEYS),
     )
 
 
-def _units(price: str | None, *, in_cents: bool) -> str | None:
-    """Shopify writes 12990 for 129.90."""
-    if price is None or not in_cents or not price.isdigit():
-        return price
-    return f"{price[:-2] or '0'}.{price[-2:].zfill(2)}"
+def _amount(money: Money | None) -> str | None:
+    return money.amount if money else None

@@ -1,30 +1,49 @@
 """Global Trade Item Numbers: EAN, UPC, ISBN; a number counts only when its check digit is right."""
 
 import re
+import unicodedata
 
-_SEPARATORS = re.compile(r"[\s\-–]")  # noqa: RUF001 - pages write both dashes
-_SHORT = 8
-_LENGTHS = (_SHORT, 12, 13, 14)
+MAX_TEXT = 60
+# What is written around a number: "GTIN: ...", "urn:ean:...", ".../01/...", "(01)...".
+_AROUND = re.compile(
+    r"(?:(?:[a-z:./\d\-]*\W)?(?:gtin|ean|upc|jan|isbn)(?:[- ]?(?:8|1[0234]))?\W{0,3}"
+    r"|https?://[^\s]{0,40}/01/|\(01\)\s?)",
+    re.IGNORECASE,
+)
+_SEPARATORS = re.compile(r"[\s\-\u2010-\u2015\u00ad\u200b-\u200f\ufeff]|\.0\Z")
+_SHORT, _USUAL, _LONG = 8, 13, 14
+# A spreadsheet takes leading zeros; of a number that lost more than four nothing is left to check.
+_LEAST = 9
 _ISBN_10 = re.compile(r"\d{9}[\dXx]")
 
 
 def normalize_gtin(text: str | None) -> str | None:
     """Return the number as 13 digits (14 or 8 where it is one), or None where it is none.
 
-    UPCs gain their leading zero and ISBN-10 becomes ISBN-13, so one product has one number.
-    Prefixes for use within one shop (2, 02, 04) identify nothing outside of it and are refused.
+    One product has one number: UPCs gain their leading zero, ISBN-10 becomes ISBN-13, zeros that
+    were padded before a GTIN-8 go, and zeros that a number lost come back, as the check digit does
+    not depend on them. Prefixes for use within one shop (2, 02, 04) identify nothing outside of it
+    and are refused.
     """
-    digits = _SEPARATORS.sub("", text or "")
-    if _ISBN_10.fullmatch(digits):
-        return _from_isbn_10(digits)
-    if not (digits.isascii() and digits.isdigit() and len(digits) in _LENGTHS):
+    plain = unicodedata.normalize("NFKC", (text or "").strip()[:MAX_TEXT])
+    digits = _SEPARATORS.sub(
+        "", plain[around.end() :] if (around := _AROUND.match(plain)) else plain
+    )
+    if _ISBN_10.fullmatch(digits) and (isbn := _from_isbn_10(digits)):
+        return isbn
+    if not (digits.isascii() and digits.isdigit() and has_check_digit(digits)):
         return None
-    if not has_check_digit(digits) or not digits.strip("0"):
+    if len(digits) != _SHORT and not _LEAST <= len(digits) <= _LONG:
         return None
-    if len(digits) == _SHORT:
-        return digits
-    short = digits.lstrip("0").zfill(13)
-    return None if short[0] == "2" or short[:2] in ("02", "04") else short
+    return _shortest(digits.lstrip("0"))
+
+
+def _shortest(significant: str) -> str | None:
+    """The number in its shortest form; None for one that only a single shop knows."""
+    if len(significant) <= _SHORT:  # what a GTIN-8 begins with 0 or 2 for is told by the shop
+        return significant if len(significant) == _SHORT and significant[0] != "2" else None
+    full = significant.zfill(_USUAL)
+    return None if full[0] == "2" or full[:2] in ("02", "04") else full
 
 
 def has_check_digit(digits: str) -> bool:

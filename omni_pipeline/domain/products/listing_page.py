@@ -4,7 +4,7 @@ A listed product is kept only with a number or a URL of its own: without one, no
 from its neighbours in the next refresh.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 
 from selectolax.lexbor import LexborNode
@@ -21,11 +21,18 @@ from omni_pipeline.domain.products.model import (
     Product,
     Source,
 )
-from omni_pipeline.domain.products.offers import claimed_price, merge_offers, read_offer
-from omni_pipeline.domain.products.visible_page import PricedElement, ShownProduct
+from omni_pipeline.domain.products.offers import (
+    claimed_price,
+    in_one_currency,
+    merge_offers,
+    nearest_offers,
+    read_offer,
+)
+from omni_pipeline.domain.products.shown.cards import cards_of
+from omni_pipeline.domain.products.shown.priced_elements import PricedElement
+from omni_pipeline.domain.products.visible_page import ShownProduct
 
 MIN_CARDS = 3
-_LEVELS_OF_A_CARD = 8
 _MIN_NAME = 3
 _MAX_NAME = 300
 _NAMES = "h2,h3,h4,h5,[itemprop=name],[class*=name i],[class*=title i]"
@@ -57,12 +64,14 @@ def shown_list(page: ParsedPage, *, default_currency: str | None) -> tuple[Produ
 
 
 def _from_claim(page: ParsedPage, claim: Claim, default: str | None) -> Product | None:
-    offers = merge_offers([read_offer(one, claim, page, default=default) for one in claim.offers])
+    read = [read_offer(one, claim, page, default=default) for one in claim.offers]
+    nearest = nearest_offers(in_one_currency(read, (default,)))
+    offers, quote = merge_offers(nearest), claimed_price(nearest)
     url = page.absolute(claim.url) or next((offer.url for offer in offers if offer.url), None)
     gtin = normalize_gtin(claim.gtin)
     if not claim.name or not (url or claim.sku or gtin):
         return None
-    price = claimed_price(offers)
+    price = quote.price if quote else None
     product = Product(
         url=url or page.own_url,
         page_kind=PageKind.LIST,
@@ -126,22 +135,9 @@ def _cards(
     group = max(groups.values(), key=len, default=[])
     if len(group) < MIN_CARDS:
         return []
-    within = Counter(box.mem_id for element in group for box in _boxes(element.node))
-    cards: list[tuple[PricedElement, LexborNode]] = []
-    for element in group:
-        alone = [box for box in _boxes(element.node) if within[box.mem_id] == 1]
-        if alone:
-            cards.append((element, alone[-1]))
-    return cards
-
-
-def _boxes(node: LexborNode) -> list[LexborNode]:
-    boxes: list[LexborNode] = []
-    current: LexborNode | None = node
-    while current is not None and current.tag != "body" and len(boxes) < _LEVELS_OF_A_CARD:
-        boxes.append(current)
-        current = current.parent
-    return boxes
+    by_node = {element.node.mem_id: element for element in group}
+    cards = cards_of(element.node for element in group)
+    return [(by_node[node.mem_id], card) for node, card in cards]
 
 
 def _with_evidence(product: Product, source: Source, share: float) -> Product:

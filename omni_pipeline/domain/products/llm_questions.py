@@ -121,13 +121,22 @@ def question_about(
     """
     if found and not _lacks_something(found):
         return None
-    page = ParsedPage(html, url=url, language=language)
+    return question_on(ParsedPage(html, url=url, language=language), found)
+
+
+def question_on(page: ParsedPage, found: Sequence[Product]) -> Question | None:
+    """What to ask about a page that is parsed already, see `question_about`.
+
+    Prunes the tree: nobody else should read the page after it.
+    """
+    if found and not _lacks_something(found):
+        return None
     if not found and not _looks_like_product(page):
         return None
     text = _visible_text(page)
     if not text:
         return None
-    return Question(url=url, own_url=page.own_url, text=text, language=page.language)
+    return Question(url=page.url, own_url=page.own_url, text=text, language=page.language)
 
 
 def _lacks_something(found: Sequence[Product]) -> bool:

@@ -13,12 +13,13 @@ from uuid import uuid4
 
 from psycopg import Connection
 
+from omni_pipeline.domain.html.page import ParsedPage
 from omni_pipeline.domain.products.llm_questions import (
     MAX_ANSWER_TOKENS,
     QUESTION_VERSION,
     Question,
     complete,
-    question_about,
+    question_on,
 )
 from omni_pipeline.domain.products.model import Product
 from omni_pipeline.errors import LeaseLostError, OmniError, TemporaryError
@@ -64,13 +65,13 @@ class ModelReader:
     stopped_by: OmniError | None = None
     _refusals_in_a_row: int = field(default=0, init=False)
 
-    def read(self, html: str, url: str, found: Sequence[Product]) -> tuple[Product, ...]:
-        """The page's products, completed where the rules found too little.
+    def read(self, page: ParsedPage, found: Sequence[Product]) -> tuple[Product, ...]:
+        """The page's products, completed where the rules found too little; prunes the page.
 
         Raises:
             OmniError: Too little was found, and nobody could be asked.
         """
-        question = question_about(html, url, found)
+        question = question_on(page, found)
         if question is None:
             return tuple(found)
         key = Key(

@@ -5,14 +5,16 @@ Runs beside the content lineage, on the same bodies. Prices are the next step's:
 """
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from psycopg import Connection
 
 from omni_pipeline.domain.characters import storable
-from omni_pipeline.domain.companies.profile import extract_company
-from omni_pipeline.domain.products.extraction import EXTRACTOR_VERSION, extract_products
+from omni_pipeline.domain.companies.profile import company_on
+from omni_pipeline.domain.html.page import ParsedPage
+from omni_pipeline.domain.products.extraction import EXTRACTOR_VERSION, products_on
 from omni_pipeline.domain.products.identity import identities_of
 from omni_pipeline.domain.products.llm_questions import QUESTION_VERSION
 from omni_pipeline.domain.products.matching import Matcher
@@ -67,7 +69,9 @@ class _Read:
     unanswered: Failure | None = None
 
 
-def extract(refresh: Refresh, client: LlmExtractor | None = None) -> ProductsReport:
+def extract(
+    refresh: Refresh, client: LlmExtractor | None = None, *, today: date | None = None
+) -> ProductsReport:
     """Read every live page whose body, or whose extractor, changed; then settle the list.
 
     A page that cannot be read keeps what it showed; the failure is on the ledger.
@@ -75,14 +79,16 @@ def extract(refresh: Refresh, client: LlmExtractor | None = None) -> ProductsRep
     Args:
         refresh: The claimed domain.
         client: To the chat model, where one is configured.
+        today: Against which the dates of offers are read; by the clock where it is not given.
     """
+    day, currency = today or datetime.now(UTC).date(), refresh.domain.default_currency
     model = _open_reader(refresh, client)
     extractor = extractor_of(refresh.domain, model.settings.model if model else None)
     done = failed = seen = unanswered = after_id = 0
     with refresh.stage("products"):
         known = _count_due(refresh, extractor)
         while done < known and (due := _due(refresh, extractor, after_id)):
-            read, failures = _read_batch(due, currency=refresh.domain.default_currency, model=model)
+            read, failures = _read_batch(due, currency=currency, today=day, model=model)
             refresh.write(_save, read, failures, extractor=extractor)
             done, failed = done + len(due), failed + len(failures)
             seen += sum(len(one.products) for one in read)
@@ -130,13 +136,13 @@ def _due(refresh: Refresh, extractor: str, after_id: int) -> list[DueBody]:
 
 
 def _read_batch(
-    due: list[DueBody], *, currency: str | None, model: ModelReader | None
+    due: list[DueBody], *, currency: str | None, today: date, model: ModelReader | None
 ) -> tuple[list[_Read], list[Failure]]:
     read: list[_Read] = []
     failures: list[Failure] = []
     for page in due:
         try:
-            read.append(_read(page, currency=currency, model=model))
+            read.append(_read(page, currency=currency, today=today, model=model))
         except LeaseLostError:
             raise
         except PermanentError as error:
@@ -147,10 +153,11 @@ def _read_batch(
     return read, failures
 
 
-def _read(page: DueBody, *, currency: str | None, model: ModelReader | None) -> _Read:
-    found = extract_products(page.html, url=page.url, default_currency=currency)
-    found, unanswered = _ask_about(page, found, model)
-    company = extract_company(page.html, page.url)
+def _read(page: DueBody, *, currency: str | None, today: date, model: ModelReader | None) -> _Read:
+    parsed = ParsedPage(page.html, url=page.url, language=None)
+    found = products_on(parsed, default_currency=currency, today=today)
+    company = company_on(parsed)
+    found, unanswered = _ask_about(parsed, found, model)  # last, as it prunes the page
     return _Read(
         page=page,
         products=tuple(one for one in found if len(one.url.encode()) <= MAX_URL_BYTES),
@@ -160,13 +167,13 @@ def _read(page: DueBody, *, currency: str | None, model: ModelReader | None) -> 
 
 
 def _ask_about(
-    page: DueBody, found: tuple[Product, ...], model: ModelReader | None
+    page: ParsedPage, found: tuple[Product, ...], model: ModelReader | None
 ) -> tuple[tuple[Product, ...], Failure | None]:
     """What a chat model adds; whatever goes wrong with that, what was found stays."""
     if model is None:
         return found, None
     try:
-        return model.read(page.html, page.url, found), None
+        return model.read(page, found), None
     except LeaseLostError:
         raise
     except OmniError as error:

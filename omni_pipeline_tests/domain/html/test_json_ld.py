@@ -27,6 +27,20 @@ VARIANTS = {
     "semicolon": '{"name": "a"};',
     "byte order mark": '\ufeff{"name": "a"}',
     "escaped quotes": "{&quot;name&quot;: &quot;a&quot;}",
+    "comment before it": '<!-- made by the shop --> {"name": "a"}',
+    "comment in the middle": '{"name": "a" <!-- x -->, "b": 1}',
+    "comma before a comment": '{"name": "a", // price\n//"x": ""\n}',
+    "comma before a block comment": '{"name": "a", /* x */ }',
+    "commas": '{"name": "a",, "b": [1,,2],,}',
+    "no comma at the end of a line": '{"name": "a"\n "b": "c"}',
+    "empty value": '{"sku": , "name": "a", "x": }',
+    "undefined": '{"sku": undefined, "name": "a"}',
+    "leading zero": '{"gtin": 0123, "name": "a"}',
+    "single quotes around a value": """{"sku": 'x', "name": "a"}""",
+    "assigned": 'window.data = {"name": "a"};',
+    "cut short": '{"name": "a", "offers": {"price": "1"',
+    "cut short behind a comma": '{"name": "a", "offers": [{"price": "1"},',
+    "a bracket too many": '{"name": "a"}}',
     "two objects": '{"name": "a"}{"name": "b"}',
     "two objects and a comma": '{"name": "a"},\n{"name": "b"}',
 }
@@ -51,6 +65,35 @@ def test_a_broken_block_is_read(text: str) -> None:
 )
 def test_text_inside_survives_the_repair(text: str, name: str) -> None:
     assert read_block(text)[0]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        ('{"price": 1,299.00, "x": 1}', "1,299.00"),
+        ('{"price": 19,90}', "19,90"),
+        ('{"price": 19.90 EUR}', "19.90 EUR"),
+        ('{"price": 019.90, }', "019.90"),
+        ('{"price": -1.5e3, "x": true, }', "-1.5e3"),
+    ],
+)
+def test_a_number_written_for_people_stays_whole(text: str, price: str) -> None:
+    assert read_block(text)[0]["price"] == price
+
+
+def test_repair_keeps_what_is_right() -> None:
+    text = '{"a": [1, 2.5, true, null, "x: 5, y"], "b": {"c": "// no \\" comment, }"},}'
+
+    assert read_block(text) == [
+        {"a": ["1", "2.5", True, None, "x: 5, y"], "b": {"c": '// no " comment, }'}}
+    ]
+
+
+def test_a_circle_of_objects_is_walked_once() -> None:
+    one: dict[str, object] = {"name": "a"}
+    one["back"] = {"to": [one, one]}
+
+    assert len(list(walk([one, one]))) == 2
 
 
 def test_numbers_stay_as_they_are_written() -> None:
@@ -100,6 +143,12 @@ def test_deep_nesting_neither_raises_nor_is_followed_below_64_s52(depth: int) ->
         "&quot;" * 160_000,
         '"," ' * 250_000,
         "{" * 1_000_000,
+        '{"a": b' * 150_000,
+        '"a"\n"b":' * 110_000,
+        "<!-- -->" * 120_000,
+        ": " * 500_000,
+        '{"a":[' * 160_000,
+        ",/*" * 330_000,
     ],
     ids=lambda text: text[:8],
 )

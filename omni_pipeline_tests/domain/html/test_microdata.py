@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from omni_pipeline.domain.html.microdata import MAX_ELEMENTS, read_microdata
+from omni_pipeline.domain.html.microdata import MAX_ELEMENTS, read_microdata, read_rdfa
 
 
 def read(html: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -52,3 +53,43 @@ def test_a_page_of_items_is_read_up_to_a_limit_s52() -> None:
     items, _ = read("<i itemscope></i>" * (MAX_ELEMENTS + 10))
 
     assert len(items) == MAX_ELEMENTS
+
+
+def test_an_item_has_what_it_refers_to() -> None:
+    items, orphans = read(
+        """<div itemscope itemtype="https://schema.org/Product" itemref="a b missing"></div>
+        <p id="a" itemprop="sku">K2</p>
+        <div id="b"><span itemprop="name">Kettle</span>
+        <div itemprop="offers" itemscope><meta itemprop="price" content="5"></div></div>"""
+    )
+
+    assert (items[0]["sku"], items[0]["name"]) == (["K2"], ["Kettle"])
+    assert items[0]["offers"][0]["price"] == ["5"]
+    assert orphans == {}
+
+
+@pytest.mark.parametrize("reference", ["a", 'a"] *', "a " * 10_000])
+def test_references_of_any_kind_end(reference: str) -> None:
+    html = f"<div id=a itemscope itemprop=x itemref='{reference}'><b itemprop=y>1</b></div>"
+
+    assert read(html)[0][0]["y"] == ["1"]
+
+
+@pytest.mark.parametrize("prefix", ["", "schema:"])
+def test_rdfa_has_the_same_shape(prefix: str) -> None:
+    tree = LexborHTMLParser(
+        f"""<meta property="og:title" content="x"><div vocab="https://schema.org/"
+        typeof="{prefix}Product"><h1 property="{prefix}name">Kettle</h1>
+        <div property="{prefix}offers" typeof="{prefix}Offer">
+        <span property="{prefix}price" content="42.50">now 42,50</span>
+        <link property="{prefix}availability" href="https://schema.org/OutOfStock"></div></div>"""
+    )
+    offer = {
+        "@type": [f"{prefix}Offer"],
+        "price": ["42.50"],
+        "availability": ["https://schema.org/OutOfStock"],
+    }
+
+    assert read_rdfa(tree) == [
+        {"@type": [f"{prefix}Product"], "name": ["Kettle"], "offers": [offer]}
+    ]

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from omni_pipeline.domain.companies.profile import company_on, extract_company
+from omni_pipeline.domain.html.page import ParsedPage
 from omni_pipeline.domain.prices.availability import Availability
 from omni_pipeline.domain.prices.money import PriceKind
-from omni_pipeline.domain.products.extraction import extract_products
+from omni_pipeline.domain.products.extraction import extract_products, products_on
+from omni_pipeline.domain.products.llm_questions import question_about, question_on
 from omni_pipeline.domain.products.model import MAX_PRODUCTS, PageKind, Product, Source
 from omni_pipeline.errors import PermanentError
 
@@ -330,3 +333,19 @@ def test_a_hostile_page_costs_at_most_seconds_s49_s52(html: str) -> None:
     extract_products(html, url=URL)
 
     assert time.process_time() - begun < 3
+
+
+def test_one_parsed_page_serves_products_company_and_question_alike() -> None:
+    body = """<h1>Hammer drill X</h1><p>SKU: HD-4711</p><button>Add to cart</button>
+        <footer>Example Ltd, phone: +44 20 7946 0958</footer>"""
+    html = page(body, ld({"@type": "Organization", "name": "Example Ltd"}))
+    parsed = ParsedPage(html, url=URL, language=None)
+
+    products = products_on(parsed)
+    company = company_on(parsed)
+    question = question_on(parsed, products)
+
+    assert products == extract_products(html, url=URL)
+    assert company == extract_company(html, URL)
+    assert question == question_about(html, URL, products)
+    assert question is not None
