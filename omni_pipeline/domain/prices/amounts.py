@@ -2,41 +2,63 @@
 # ruff: noqa: RUF001 - dashes, quotes and letters of many alphabets look alike
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-from omni_pipeline.domain.prices.currencies import WITH_THOUSANDTHS, WITHOUT_CENTS
+from omni_pipeline.domain.prices.currencies import (
+    WITH_THOUSANDTHS,
+    WITHOUT_CENTS,
+    currency_of_language,
+    words,
+)
+from omni_pipeline.domain.prices.currency_names import decimal_mark
 
 # Above it, a number in a shop is an identifier. Rupiah and dong need ten digits.
 MAX_AMOUNT = Decimal(10) ** 12
 
-# Digits with single separators inside; a space separates only groups of three.
-NUMBER_PATTERN = r"\d++(?:(?:[.,'’`´]|[ \u00a0\u2009\u202f](?=\d{3}(?!\d)))\d++)*+"
+SPACES = " \u00a0\u2009\u202f"
+# A space separates only groups of three, and only before a decimal mark: what follows "4,99" is
+# another number. A mark without digits before it is a decimal mark, but behind a letter the dot of
+# an abbreviation ("Rs.499").
+NUMBER_PATTERN = (
+    rf"\d{{1,3}}(?:[{SPACES}]\d{{3}}(?!\d|[.,]\d{{3}}[.,]\d))++(?:[.,]\d++)?"
+    r"|\d++(?:[.,'’`´]\d++)*+"
+    r"|(?<![\w.,/])[.,]\d++"
+)
 
-_SPACES_AND_QUOTES = re.compile(r"[ '’`´\u00a0\u2009\u202f]")
+_SPACES_AND_QUOTES = re.compile(rf"['’`´{SPACES}]")
 _GROUPED = re.compile(r"\d{1,3}(?:(?P<mark>[.,])\d{3})(?:(?P=mark)\d{3})*")
 _GROUPED_INDIAN = re.compile(r"\d{1,2}(?:,\d{2})+,\d{3}")
 _GROUP = 3
+_CENTS = 2
 _MACHINE = re.compile(r"\d{1,12}(?:\.\d{1,8})?")
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_COMMA_DECIMAL = _words(
+_MAX_DIGITS = 24
+# At home they are written with a decimal comma.
+_COMMA_CURRENCIES = words(
     """
-    be bg cs da de el es et fi fr hr hu id is it kk lt lv nb nl nn no pl pt ro ru sk sl sr
-    sv tr uk vi
+    ALL AMD AOA ARS BAM BGN BIF BND BOB BRL BYN CDF CLP COP CRC CVE CZK DKK DZD EUR GEL GNF
+    HRK HTG HUF IDR ISK KGS KZT LAK LYD MAD MDL MKD MZN NOK PLN RON RSD RUB SEK SRD STN TJS
+    TMT TND TRY UAH UYU UZS VES VND XAF XOF XPF
     """
 )
+# One of them is worth so little that nothing is priced in thousandths.
+_COARSE = WITHOUT_CENTS | words(
+    """
+    AFN ALL AMD AOA ARS BIF CDF CVE DJF DZD GNF HTG IRR KES KGS KHR KMF KPW KZT LAK LBP LKR
+    MGA MKD MMK MNT MWK NGN NPR PHP PKR RSD RUB RWF SDG SLE SOS SRD SSP STN SYP TWD TZS UYU
+    UZS VES VUV YER ZWG
+    """
+)
+_SEPARATORS = str.maketrans(
+    {"٫": ".", "٬": ",", "，": ",", "．": ".", "､": ",", "،": ",", "⹁": ","}
+)
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
 
 
 def ascii_digits(text: str) -> str:
     """Write digits of any script, and Arabic separators, in ASCII; same length."""
     if text.isascii():
         return text
-    text = text.replace("٫", ".").replace("٬", ",").replace("，", ",").replace("．", ".")
-    return re.sub(r"[^\D0-9]", lambda digit: str(int(digit[0])), text)
+    return _OTHER_DIGIT.sub(lambda digit: str(int(digit[0])), text.translate(_SEPARATORS))
 
 
 def read_machine_amount(text: str, *, currency: str | None = None) -> Decimal | None:
@@ -59,45 +81,52 @@ def read_amount(
     """Read what ``NUMBER_PATTERN`` found.
 
     Two kinds of separators tell themselves which is which. One separator before three digits is
-    taken for thousands ("1.299", "1,299"), except where that cannot be: "0.125", "1234.567", or
-    a dinar of 1,000 fils written with its decimal mark.
+    taken for thousands ("1.299", "1,299"), except where that cannot be ("0.125", "1234.567"), or
+    where the language and the currency both have it for their decimal mark: "£1.234" in English,
+    "12,345 €" in German.
     """
     digits = _SPACES_AND_QUOTES.sub("", text)
     last = max(digits.rfind("."), digits.rfind(","))
     if last < 0:
         return _plain(digits)
+    mark = digits[last]
+    whole, decimals = digits[:last], digits[last + 1 :]
     if _GROUPED_INDIAN.fullmatch(digits):
         return _plain(digits.replace(",", ""))
-    mark, other = digits[last], "," if digits[last] == "." else "."
-    if _GROUPED.fullmatch(digits) and not _is_decimal(digits, mark, currency, language):
+    if _GROUPED.fullmatch(digits) and not _is_decimal(text, mark, currency, language):
         return _plain(digits.replace(mark, ""))
-    whole, decimals = digits[:last], digits[last + 1 :]
+    other = "," if mark == "." else "."
     if mark in whole or not _is_grouped(whole, other):
         return None
-    return _plain(f"{whole.replace(other, '')}.{decimals}")
+    return _plain(f"{whole.replace(other, '') or '0'}.{decimals}")
 
 
 def _is_grouped(whole: str, mark: str) -> bool:
     return mark not in whole or bool(_GROUPED.fullmatch(whole) or _GROUPED_INDIAN.fullmatch(whole))
 
 
-def _is_decimal(digits: str, mark: str, currency: str | None, language: str | None) -> bool:
-    """Whether a mark before three digits can only be the decimal mark."""
-    if digits.count(mark) > 1:
+def _is_decimal(text: str, mark: str, currency: str | None, language: str | None) -> bool:
+    """Whether a mark before three digits is the decimal mark."""
+    if text.count(mark) > 1:
         return False
-    if digits.startswith("0"):
+    if text.startswith("0") or _SPACES_AND_QUOTES.search(text):
         return True
-    comma_language = (language or "")[:2].lower() in _COMMA_DECIMAL
-    return currency in WITH_THOUSANDTHS and mark == ("," if comma_language else ".")
+    if currency in WITH_THOUSANDTHS:
+        return mark == ((decimal_mark(language) if language else None) or ".")
+    if currency is None or currency in _COARSE or not language:
+        return False
+    of_currency = "," if currency in _COMMA_CURRENCIES else "."
+    if of_currency != mark and currency_of_language(language) != currency:
+        return False
+    return decimal_mark(language) == mark
 
 
 def _plain(digits: str) -> Decimal | None:
     """Exact; trailing zeros beyond the cents dropped ("12.9900" is what databases print)."""
-    try:
-        amount = Decimal(digits)
-    except InvalidOperation:
+    if len(digits) > _MAX_DIGITS:
         return None
-    if amount >= MAX_AMOUNT:
-        return None
-    cents = amount.quantize(Decimal("0.01"))
-    return cents if cents == amount and "." in digits else amount
+    whole, point, decimals = digits.partition(".")
+    if point and len(decimals) != _CENTS:
+        digits = f"{whole}.{decimals.rstrip('0').ljust(_CENTS, '0')}"
+    amount = Decimal(digits)
+    return amount if amount < MAX_AMOUNT else None

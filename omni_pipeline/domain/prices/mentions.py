@@ -1,231 +1,224 @@
 """Finds the amounts of money that a line of text mentions, with the words around each."""
 # ruff: noqa: RUF001 - dashes, quotes and letters of many alphabets look alike
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 
 from omni_pipeline.domain.prices import vocabulary as words
-from omni_pipeline.domain.prices.amounts import NUMBER_PATTERN, ascii_digits, read_amount
-from omni_pipeline.domain.prices.currencies import CENTS_PATTERN, CURRENCY_PATTERN, currency_of
+from omni_pipeline.domain.prices.amounts import read_amount
+from omni_pipeline.domain.prices.currencies import Origin
+from omni_pipeline.domain.prices.line_tokens import NUMBER, WORD, Token
+from omni_pipeline.domain.prices.signs import (
+    Signs,
+    begins_name,
+    join_cents,
+    pair_signs,
+    part_groups,
+)
+from omni_pipeline.domain.prices.units import PriceUnit, unit_of
 
-MAX_PRICE_LENGTH = 300
+_SIDE_LENGTH = 40
+_DASHES = frozenset("-–—~ー")
+_TIMES = frozenset("xX×")
+_NOT_MONEY_BEHIND = _TIMES | frozenset('%×″"°′折')
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Mention:
-    """A number in the text that may be money, with the words around it."""
+    """A number in the text that may be money, with the tokens around it.
 
-    start: int
-    end: int
+    ``first`` and ``last`` are the places of its tokens, with those of its signs.
+    """
+
+    first: int
+    last: int
     amount: Decimal
     currency: str | None
     is_marked: bool = True
+    is_prefixed: bool = False
     is_signed: bool = False
-    before: str = ""
-    after: str = ""
-    unit: str | None = None
-    aside_after: re.Pattern[str] = words.ASIDE
+    unit: PriceUnit | None = None
+    before: list[Token] = field(default_factory=list)
+    after: list[Token] = field(default_factory=list)
+    has_next: bool = False
+    includes_tax: bool | None = None
 
     @property
     def is_old(self) -> bool:
-        """The marker that ends last counts; of two that end together the longer."""
-        old, now = (_last(pattern, self.before) for pattern in (words.OLD, words.NOW))
-        return old is not None and (now is None or old >= now)
+        """The marker that stands last counts, and of one that is both, the old price."""
+        for token in reversed(self.before):
+            if token.roles & (words.OLD | words.NOW):
+                return bool(token.roles & words.OLD)
+        return False
 
     @property
     def is_aside(self) -> bool:
-        """Savings, postage, deposits, and amounts with a sign before them."""
-        return self.is_signed or bool(
-            words.ASIDE.search(self.before) or self.aside_after.match(self.after.lstrip())
-        )
+        """Savings, postage, deposits, and amounts with a sign before them.
 
+        In "Save 20% $80" the word before has a number of its own.
+        """
+        if self.is_signed:
+            return True
+        for token in reversed(self.before):
+            if token.kind is NUMBER:
+                break
+            if token.roles & words.ASIDE:
+                return True
+        roles = words.OFF if self.has_next else words.ASIDE
+        return bool(self.after) and bool(self.after[0].roles & roles)
 
-def _last(pattern: re.Pattern[str], text: str) -> tuple[int, int] | None:
-    """Where the last match ends, and how long it is."""
-    return max(
-        ((match.end(), match.end() - match.start()) for match in pattern.finditer(text)),
-        default=None,
-    )
-
-
-_TOKEN = re.compile(
-    rf"(?P<currency>{CURRENCY_PATTERN})"
-    rf"|(?P<number>{NUMBER_PATTERN})(?P<round>\s?[.,]\s?[-–—]{{1,2}}|\s?:-)?+"
-    rf"|(?P<cents>{CENTS_PATTERN})"
-)
-# Cents that a page sets small and high arrive as "19 99 €", "€ 19 99" or "12€50".
-_WHOLE = r"(?P<whole>\d{1,3}(?:[ .,'’]\d{3})+|\d++)"
-_CENTS_APART = re.compile(
-    rf"(?P<lead>\D*?(?P<before>{CURRENCY_PATTERN})?\s?){_WHOLE}\s(?P<cents>\d\d)"
-    rf"(?P<rest>\s?(?P<after>{CURRENCY_PATTERN})?[^\w$]*)"
-)
-_CENTS_BEHIND = re.compile(
-    rf"(?P<lead>[^\d€$£]*){_WHOLE}\s?(?P<rest>{CURRENCY_PATTERN})\s?(?P<cents>\d\d)"
-)
-_NOT_MONEY_AFTER = re.compile(r"\s?(?:%|折|x\s|×|″|\"|°)|[^\W\d_]{2}|/\d")
-_NOT_MONEY_BEFORE = re.compile(r"[^\W\d_]$|[#/]$|\d[.:]$|\bx\s?$", re.IGNORECASE)
-_RANGE = re.compile(
-    r"\s*(?:[-–—−~〜～]|\b(?:to|bis|à|a|do|до|til|tot|hasta|até|e)\b|ー)\s*", re.IGNORECASE
-)
-_SIGN = re.compile(r"(?:^|[\s(])[-−–]$|\+\s?$")
-# Set in pieces: "229 .99", "229. 99"; and the Swedish "12:50 kr".
-_APART = re.compile(r"(?<=\d)\s?([.,])\s?(?=\d{2}(?!\d))")
-_COLON = re.compile(r"(?<=\d):(?=\d\d\s?(?:kr|SEK|:-))")
-_SIDE_LENGTH = 40
-_MAX_GAP = 3
+    @property
+    def is_instalment(self) -> bool:
+        """Whether it is paid several times: "12x de R$ 5,00"."""
+        said = [token for token in self.before if not token.roles & words.LABEL]
+        return len(said) > 1 and said[-1].text in _TIMES and said[-2].kind is NUMBER
 
 
 def find_mentions(
-    line: str, *, hint: str | None, language: str | None, default: str | None
+    line: str, tokens: list[Token], origin: Origin, *, language: str | None
 ) -> list[Mention]:
     """The numbers of a line that have a currency; where none has one, those that may be money."""
-    return _Reader(line, hint, language, default).mentions()
+    join_cents(line, tokens)
+    part_groups(tokens, language)
+    signs = pair_signs(tokens)
+    found = [
+        mention
+        for index, token in enumerate(tokens)
+        if token.kind is NUMBER
+        and (mention := _mention(tokens, index, signs.get(index), origin, language)) is not None
+    ]
+    if signs and len(found) > 1:
+        _mark_ranges(tokens, found)
+        found = [mention for mention in found if mention.is_marked] or found
+    _give_context(line, tokens, found)
+    return found
 
 
-def price_line(text: str) -> str:
-    """The text on one line of at most 300 characters, in ASCII digits, pieces of amounts joined."""
-    line = ascii_digits(" ".join(text[: 2 * MAX_PRICE_LENGTH].split())[:MAX_PRICE_LENGTH])
-    return _with_cents(_COLON.sub(".", _APART.sub(r"\1", line)))
+def is_range(tokens: Sequence[Token], first: Mention, second: Mention) -> bool:
+    between = tokens[first.last + 1 : second.first]
+    return (
+        len(between) == 1
+        and (bool(between[0].roles & words.UNTIL) or between[0].text in _DASHES)
+        and first.amount <= second.amount
+    )
 
 
-def _with_cents(line: str) -> str:
-    """The line with cents that stood apart put behind their point."""
-    apart = _CENTS_APART.fullmatch(line)
-    if apart and not (apart["before"] or apart["after"]):
-        return line
-    found = apart or _CENTS_BEHIND.fullmatch(line)
-    amount = read_amount(found["whole"]) if found else None
-    if found is None or amount is None:
-        return line
-    return f"{found['lead']}{amount:f}.{found['cents']} {found['rest'].lstrip()}".rstrip()
+def _mention(
+    tokens: list[Token], index: int, signs: Signs | None, origin: Origin, language: str | None
+) -> Mention | None:
+    token = tokens[index]
+    if signs is None and _is_not_money(tokens, index):
+        return None
+    currency = origin.stated if signs is None else _currency(token, signs, origin)
+    amount = read_amount(token.text, currency=currency, language=language)
+    if amount is not None and signs is not None and signs.sign.is_cents:
+        amount = amount / 100 if amount == int(amount) else None
+    if amount is None:
+        return None
+    return Mention(
+        first=index if signs is None else min(index, signs.first),
+        last=index if signs is None else max(index, signs.last),
+        amount=amount * token.times if token.times > 1 else amount,
+        currency=currency,
+        is_marked=signs is not None,
+        is_prefixed=signs is not None and signs.first < index,
+    )
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    start: int
-    end: int
-    text: str
+def _currency(token: Token, signs: Signs, origin: Origin) -> str | None:
+    currency = origin.name(signs.sign)
+    if currency == "JPY" and "CNY" in signs.sign.codes and "JPY" not in origin.homes:
+        return "CNY" if token.text[-3:-2] in (".", ",") else currency  # yen have no cents
+    return currency
 
 
-class _Reader:
-    def __init__(
-        self, line: str, hint: str | None, language: str | None, default: str | None
-    ) -> None:
-        self._line = line
-        self._hint, self._language, self._default = hint, language, default
-        self._tokens = list(_tokens(line))
-
-    def mentions(self) -> list[Mention]:
-        """Numbers with a currency; where none has one, numbers that may be money."""
-        marks = self._marks()
-        found = [m for index in range(len(self._tokens)) if (m := self._mention(index, marks))]
-        if any(mention.is_marked for mention in found):
-            found = self._marked(found)
-        _give_context(self._line, found)
-        return found
-
-    def _marked(self, found: list[Mention]) -> list[Mention]:
-        """Those with a currency, and the first number of a range that has it at its end only."""
-        for first, second in pairwise(found):
-            if first.is_marked != second.is_marked and is_range(self._line, first, second):
-                first.is_marked = second.is_marked = True
-                first.currency = second.currency = first.currency or second.currency
-        return [mention for mention in found if mention.is_marked]
-
-    def _marks(self) -> dict[int, _Token | None]:
-        """For each number the currency that it shares a side with: "€ 5 € 9" or "5 € 9 €"."""
-        tokens = self._tokens
-        kinds = [token.kind for token in tokens]
-        sides = [-1, 1]
-        if "currency" in kinds and "number" in kinds[: kinds.index("currency")]:
-            sides = [1, -1]
-        taken: set[int] = set()
-        marks: dict[int, _Token | None] = {
-            i: None for i, kind in enumerate(kinds) if kind == "number"
-        }
-        for side in sides:
-            for index, mark in marks.items():
-                beside = index + side
-                if (
-                    mark is None
-                    and 0 <= beside < len(tokens)
-                    and beside not in taken
-                    and kinds[beside] in ("currency", "cents")
-                    and self._touches(tokens[index], tokens[beside])
-                    and (side == 1 or kinds[beside] == "currency")
-                ):
-                    marks[index] = tokens[beside]
-                    taken.add(beside)
-        return marks
-
-    def _touches(self, one: _Token, other: _Token) -> bool:
-        first, second = sorted((one, other), key=lambda token: token.start)
-        gap = self._line[first.end : second.start]
-        return not gap.strip(" .:*") and len(gap) <= _MAX_GAP and (";" not in gap)
-
-    def _mention(self, index: int, marks: dict[int, _Token | None]) -> Mention | None:
-        token = self._tokens[index]
-        if token.kind != "number":
-            return None
-        mark = marks[index]
-        if mark is None and self._is_not_money(token):
-            return None
-        currency = self._name(mark)
-        amount = read_amount(token.text, currency=currency, language=self._language)
-        if amount is None:
-            return None
-        if mark and mark.kind == "cents":
-            if amount != int(amount):
-                return None
-            amount /= 100
-        start = min(token.start, mark.start) if mark else token.start
-        end = max(token.end, mark.end) if mark else token.end
-        return Mention(
-            start=start, end=end, amount=amount, currency=currency, is_marked=mark is not None
-        )
-
-    def _name(self, mark: _Token | None) -> str | None:
-        if mark is None:
-            return self._hint or self._default
-        named = currency_of(
-            mark.text, hint=self._hint, language=self._language, default=self._default
-        )
-        return named or self._hint or self._default
-
-    def _is_not_money(self, token: _Token) -> bool:
-        return bool(
-            _NOT_MONEY_AFTER.match(self._line, token.end)
-            or _NOT_MONEY_BEFORE.search(self._line, max(0, token.start - 4), token.start)
-        )
+def _is_not_money(tokens: list[Token], index: int) -> bool:
+    """Whether a number without a currency is a count, a measure, or a part of a name."""
+    return begins_name(tokens, index) or _is_counted(tokens, index) or _ends_name(tokens, index)
 
 
-def _tokens(line: str) -> Iterator[_Token]:
-    for match in _TOKEN.finditer(line):
-        kind = str(match.lastgroup if match.lastgroup != "round" else "number")
-        yield _Token(kind, match.start(), match.end(), match[kind])
+def _is_counted(tokens: list[Token], index: int) -> bool:
+    after = tokens[index + 1] if index + 1 < len(tokens) else None
+    if after is None:
+        return False
+    if after.roles & (words.UNIT | words.PIECE) and not after.roles & (words.PER | words.LABEL):
+        return bool(after.roles & words.UNIT) or tokens[index].text.isdigit()
+    is_fraction = after.text == "/" and _is_number(tokens, index + 2)
+    # A number behind a number: pieces of a longer one, as of a telephone.
+    return is_fraction or after.kind is NUMBER or after.text in _NOT_MONEY_BEHIND
 
 
-def _give_context(line: str, mentions: list[Mention]) -> None:
+def _is_number(tokens: list[Token], index: int) -> bool:
+    return index < len(tokens) and tokens[index].kind is NUMBER
+
+
+def _ends_name(tokens: list[Token], index: int) -> bool:
+    if not index:
+        return False
+    before = tokens[index - 1]
+    is_attached = before.end == tokens[index].start
+    return (
+        before.kind is NUMBER
+        or before.text in _TIMES
+        or (is_attached and (before.kind is WORD or before.text in "#/_"))
+        or (is_attached and before.text in ".:" and index > 1 and tokens[index - 2].kind is NUMBER)
+    )
+
+
+def _mark_ranges(tokens: list[Token], found: list[Mention]) -> None:
+    """Give both ends of a range the currency that stands at one: "10-20 €", "€ 10-20".
+
+    In "iPhone 15 - €799" the sign belongs to the second alone.
+    """
+    for first, second in pairwise(found):
+        if first.is_marked == second.is_marked or not is_range(tokens, first, second):
+            continue
+        marked = first if first.is_marked else second
+        named = first.first > 0 and _is_name(tokens[first.first - 1])
+        if marked.is_prefixed == first.is_marked and not (named and not first.is_marked):
+            first.is_marked = second.is_marked = True
+            first.currency = second.currency = marked.currency
+
+
+def _is_name(token: Token) -> bool:
+    return token.kind is WORD and not token.roles
+
+
+def _give_context(line: str, tokens: list[Token], mentions: list[Mention]) -> None:
     for index, mention in enumerate(mentions):
-        earlier = mentions[index - 1].end if index else 0
-        later = mentions[index + 1].start if index + 1 < len(mentions) else len(line)
-        unit = words.UNIT_AFTER.match(line, mention.end)
-        mention.unit = unit["unit"].strip() if unit else None
-        sign = line[max(0, mention.start - 2) : mention.start]
-        mention.is_signed = bool(_SIGN.search(sign)) and not (
-            index and is_range(line, mentions[index - 1], mention)
+        earlier = mentions[index - 1].last + 1 if index else 0
+        mention.has_next = index + 1 < len(mentions)
+        later = mentions[index + 1].first if mention.has_next else len(tokens)
+        minimum = tokens[mention.first].start - _SIDE_LENGTH
+        limit = tokens[mention.last].end + _SIDE_LENGTH
+        begin = mention.first
+        while begin > earlier and tokens[begin - 1].start >= minimum:
+            begin -= 1
+        finish = mention.last + 1
+        while finish < later and tokens[finish].end <= limit:
+            finish += 1
+        mention.before = tokens[begin : mention.first]
+        after = tokens[mention.last + 1 : finish]
+        if not (after and after[-1].text == ":"):  # a label of the next one
+            mention.after = after
+        mention.is_signed = _is_signed(tokens, mention) and not (
+            index and is_range(tokens, mentions[index - 1], mention)
         )
-        mention.before = line[max(earlier, mention.start - _SIDE_LENGTH) : mention.start].rstrip()
-        after = line[mention.end : min(later, mention.end + _SIDE_LENGTH)]
-        if later < len(line):  # other words behind it may speak of the next amount
-            mention.aside_after = words.OFF
-        mention.after = "" if after.rstrip().endswith(":") else after  # a label of the next one
+        mention.unit = unit_of(
+            line, tokens, first=mention.first, last=mention.last, is_first=not index
+        )
 
 
-def is_range(line: str, first: Mention, second: Mention) -> bool:
-    between = _RANGE.fullmatch(line, first.end, second.start)
-    return between is not None and first.amount <= second.amount
+def _is_signed(tokens: list[Token], mention: Mention) -> bool:
+    if not mention.first:
+        return False
+    before, start = tokens[mention.first - 1], tokens[mention.first].start
+    if before.roles & words.PLUS:
+        return True
+    if before.text not in ("-", "–") or before.end != start:
+        return False
+    return mention.first == 1 or (
+        tokens[mention.first - 2].end < before.start or tokens[mention.first - 2].text == "("
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from omni_pipeline.domain.html.json_ld import walk
 from omni_pipeline.domain.products.claims import Claim, OfferClaim
-from omni_pipeline.domain.products.declared.schema_items import Thing, objects_of, text_of, types_of
+from omni_pipeline.domain.products.declared.schema_items import Item, objects_of, text_of, types_of
 from omni_pipeline.domain.products.declared.schema_offers import read_offer_item
 from omni_pipeline.domain.products.model import MAX_PRODUCTS, Source
 
@@ -69,7 +69,7 @@ def product_claims(items: Iterable[Any], source: Source, *, today: date) -> list
     return claims
 
 
-def _sold(node: Thing) -> Iterator[tuple[Thing, Thing | None]]:
+def _sold(node: Item) -> Iterator[tuple[Item, Item | None]]:
     """The product that a node is, or the products that it offers."""
     if _is_product(node):
         yield node, None
@@ -79,7 +79,7 @@ def _sold(node: Thing) -> Iterator[tuple[Thing, Thing | None]]:
                 yield offered, node
 
 
-def _variants(node: Thing) -> Iterator[Thing]:
+def _variants(node: Item) -> Iterator[Item]:
     """What belongs to a product and is no product of the page beside it."""
     if _is_product(node):
         yield from objects_of(node, "hasVariant", "model")
@@ -89,7 +89,7 @@ def _variants(node: Thing) -> Iterator[Thing]:
                 yield from objects_of(nested, "itemOffered")
 
 
-def _is_product(item: Thing) -> bool:
+def _is_product(item: Item) -> bool:
     types = types_of(item)
     if types & _ONLY_WITH_OFFERS:
         return "offers" in item
@@ -108,9 +108,7 @@ def _listed(root: Any) -> set[int]:
     return found
 
 
-def _claim(
-    item: Thing, source: Source, today: date, *, listed: bool, sold_by: Thing | None
-) -> Claim:
+def _claim(item: Item, source: Source, today: date, *, listed: bool, sold_by: Item | None) -> Claim:
     group = next(objects_of(item, "isVariantOf"), {})
     return Claim(
         source=source,
@@ -126,7 +124,7 @@ def _claim(
     )
 
 
-def _gtin(item: Thing) -> str | None:
+def _gtin(item: Item) -> str | None:
     found = text_of(item, *_GTIN_KEYS)
     if found is None and (product_id := text_of(item, "productID")):
         scheme, _, number = product_id.rpartition(":")
@@ -134,7 +132,7 @@ def _gtin(item: Thing) -> str | None:
     return found
 
 
-def _offers(item: Thing, today: date, sold_by: Thing | None) -> Iterator[OfferClaim]:
+def _offers(item: Item, today: date, sold_by: Item | None) -> Iterator[OfferClaim]:
     for offer in [sold_by] if sold_by else objects_of(item, "offers"):
         nested = [_offer(one, today) for one in objects_of(offer, "offers")]
         yield from [claim for claim in nested if claim.price] or [_offer(offer, today)]
@@ -145,7 +143,7 @@ def _offers(item: Thing, today: date, sold_by: Thing | None) -> Iterator[OfferCl
             yield _offer(offer, today, variant)
 
 
-def _offer(offer: Thing, today: date, variant: Thing | None = None) -> OfferClaim:
+def _offer(offer: Item, today: date, variant: Item | None = None) -> OfferClaim:
     offered = variant or next(objects_of(offer, "itemOffered"), offer)
     is_other = offered is not offer
     return replace(

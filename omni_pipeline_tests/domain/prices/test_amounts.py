@@ -1,4 +1,4 @@
-"""Digits and separators, without words (B7)."""
+"""Digits and separators, without words."""
 
 from decimal import Decimal
 
@@ -43,9 +43,23 @@ def test_markup_is_read_as_a_number_only_where_it_is_one(
         ("1.2.3", None, None, None),
         ("12.34.567", None, None, None),
         ("1.234,567.89", None, None, None),
+        ("1.234", "GBP", "en-GB", "1.234"),
+        ("1.234", "EUR", "en", "1234"),
+        ("1.234", "EUR", "en-IE", "1.234"),
+        ("1.234", "EUR", "de", "1234"),
+        ("12,345", "EUR", "de", "12.345"),
+        ("12,345", "USD", "de", "12345"),
+        ("12,345", "HUF", "hu", "12345"),
+        ("12,345", "KZT", "kk", "12345"),
+        ("12,345", "EUR", None, "12345"),
+        ("12,345", None, "de", "12345"),
+        ("12,345,678", "EUR", "de", "12345678"),
+        (".99", None, None, "0.99"),
+        (",5", None, None, "0.50"),
+        ("1.87500", "USD", "en", "1.875"),
     ],
 )
-def test_one_mark_before_three_digits_depends_on_the_currency(
+def test_one_mark_before_three_digits_depends_on_the_currency_and_the_language(
     text: str, currency: str | None, language: str | None, expected: str | None
 ) -> None:
     amount = read_amount(text, currency=currency, language=language)
