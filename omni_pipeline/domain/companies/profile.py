@@ -15,7 +15,7 @@ from selectolax.lexbor import LexborNode
 from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.companies import identifiers as numbers
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
-from omni_pipeline.domain.products.declared.schema_items import text_of, types_of
+from omni_pipeline.domain.html.schema_items import text_of, types_of
 from omni_pipeline.domain.products.model import TRUST, Evidence, Source
 from omni_pipeline.domain.web.urls import canonical_url, url_parts
 

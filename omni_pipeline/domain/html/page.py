@@ -3,13 +3,14 @@
 import re
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from omni_pipeline.domain.html.json_ld import read_blocks
 from omni_pipeline.domain.html.microdata import read_microdata, read_rdfa
 from omni_pipeline.domain.html.parsing import parse_html
-from omni_pipeline.domain.products.declared.schema_items import Item, link_references
+from omni_pipeline.domain.html.schema_items import Item, link_references
 from omni_pipeline.domain.web.urls import canonical_url
 
 _NOT_TEXT = "script,style,template,noscript,svg,iframe,textarea"
@@ -53,6 +54,11 @@ class ParsedPage:
             node.decompose()
         self.url = url
         self.language = _own_language(self.tree) or language
+
+    @property
+    def host(self) -> str:
+        """The host of its URL."""
+        return urlsplit(self.url).hostname or ""
 
     @cached_property
     def json_ld(self) -> list[Any]:

@@ -253,6 +253,11 @@ def currency_of_language(language: str | None) -> str | None:
     return _BY_LANGUAGE.get(primary.lower())
 
 
+def currency_of_country(country: str | None) -> str | None:
+    """What people of a country pay with; ``country`` is ISO 3166."""
+    return _BY_REGION.get(country) if country else None
+
+
 def country_of_host(host: str) -> str | None:
     """The country that a host's domain belongs to, ISO 3166, or None where anybody may have it."""
     ending = host.rstrip(".").rpartition(".")[2].upper()

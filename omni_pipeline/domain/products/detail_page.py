@@ -10,6 +10,7 @@ from omni_pipeline.domain.html.page import ParsedPage
 from omni_pipeline.domain.prices.money import PriceKind
 from omni_pipeline.domain.products.candidates import Choice, choose
 from omni_pipeline.domain.products.claims import Claim
+from omni_pipeline.domain.products.declared.opengraph import is_product_page
 from omni_pipeline.domain.products.model import Evidence, PageKind, Product
 from omni_pipeline.domain.products.nominations import (
     nominate_names,
@@ -17,14 +18,13 @@ from omni_pipeline.domain.products.nominations import (
     nominate_stock,
 )
 from omni_pipeline.domain.products.offers import merge_offers
-from omni_pipeline.domain.products.opengraph import is_product_page
 from omni_pipeline.domain.products.price_nominations import (
     nominate_currency,
     nominate_price,
     nominate_regular,
 )
+from omni_pipeline.domain.products.shown.visible_page import SURE_POINTS
 from omni_pipeline.domain.products.sources import ProductSources
-from omni_pipeline.domain.products.visible_page import SURE_POINTS
 
 _MIN_SIGNS = 2
 _MAX_RIVALS = 2

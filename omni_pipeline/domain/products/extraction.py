@@ -5,10 +5,10 @@ from datetime import date
 from omni_pipeline.domain.html.page import ParsedPage, likeness, words_of
 from omni_pipeline.domain.products.candidates import explain
 from omni_pipeline.domain.products.claims import Claim
+from omni_pipeline.domain.products.declared.schema_org import product_claims
 from omni_pipeline.domain.products.detail_page import choose_fields, detail_product
 from omni_pipeline.domain.products.listing_page import listed_products, shown_list
 from omni_pipeline.domain.products.model import Product, Source
-from omni_pipeline.domain.products.schema_org import product_claims
 from omni_pipeline.domain.products.sources import ProductSources
 
 # Stored with what is extracted. Raise it with every change of the rules: pages are read again.

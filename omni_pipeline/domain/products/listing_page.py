@@ -30,7 +30,7 @@ from omni_pipeline.domain.products.offers import (
 )
 from omni_pipeline.domain.products.shown.cards import cards_of
 from omni_pipeline.domain.products.shown.priced_elements import PricedElement
-from omni_pipeline.domain.products.visible_page import ShownProduct
+from omni_pipeline.domain.products.shown.visible_page import ShownProduct
 
 MIN_CARDS = 3
 _MIN_NAME = 3

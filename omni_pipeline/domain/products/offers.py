@@ -9,7 +9,7 @@ from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.html.page import ParsedPage
 from omni_pipeline.domain.prices.amounts import read_machine_amount
 from omni_pipeline.domain.prices.availability import read_availability
-from omni_pipeline.domain.prices.currencies import iso_code
+from omni_pipeline.domain.prices.currencies import country_of_host, iso_code
 from omni_pipeline.domain.prices.money import Price, PriceKind, parse_price
 from omni_pipeline.domain.products.claims import Claim, Condition, OfferClaim
 from omni_pipeline.domain.products.gtins import normalize_gtin
@@ -65,6 +65,7 @@ def read_claimed_price(claim: OfferClaim, page: ParsedPage, *, default: str | No
             currency_hint=code,
             language=page.language,
             default_currency=default,
+            country=country_of_host(page.host),
         )
         if read is None:
             return None

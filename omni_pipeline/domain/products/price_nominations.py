@@ -7,13 +7,12 @@ has next to no vote where the page strikes its price out.
 from collections.abc import Iterator
 from decimal import Decimal
 
-from omni_pipeline.domain.prices.currencies import currency_of_language
 from omni_pipeline.domain.prices.money import Price, PriceKind
 from omni_pipeline.domain.products.candidates import Candidate, Choice
 from omni_pipeline.domain.products.model import Source
 from omni_pipeline.domain.products.offers import Quote
+from omni_pipeline.domain.products.shown.visible_page import ShownPrice
 from omni_pipeline.domain.products.sources import ProductSources
-from omni_pipeline.domain.products.visible_page import ShownPrice
 
 _VOTES = {Source.JSON_LD: 3.0, Source.MICRODATA: 2.8, Source.META: 2.0, Source.EMBEDDED_STATE: 1.5}
 _POINTS_OF_A_VOTE = 3.0
@@ -43,10 +42,9 @@ def nominate_currency(sources: ProductSources, price: Choice) -> Iterator[Candid
     """Currencies of the chosen price, the one said beside it before what is said elsewhere."""
     agreed = [one for one in price.candidates if one.stands_for == price.winner.stands_for]
     said = [(one.value.currency, one.source, "beside the price") for one in agreed]
-    of_page = currency_of_language(sources.page.language)
     said += [
         (sources.currency, price.winner.source, "beside another price"),
-        (of_page, Source.LANGUAGE, "by the page's language"),
+        (sources.home_currency, Source.LANGUAGE, "by the page's country or language"),
         (sources.default, Source.CONFIGURATION, "configured"),
     ]
     if price.winner.value.amount is None:

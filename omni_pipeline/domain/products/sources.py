@@ -7,9 +7,15 @@ from functools import cached_property
 
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
 from omni_pipeline.domain.prices.amounts import read_amount
-from omni_pipeline.domain.prices.currencies import currency_of_language, iso_code
+from omni_pipeline.domain.prices.currencies import (
+    country_of_host,
+    currency_of_country,
+    currency_of_language,
+    iso_code,
+)
 from omni_pipeline.domain.products.claims import Claim
-from omni_pipeline.domain.products.embedded_state import state_claims, state_prices
+from omni_pipeline.domain.products.declared.embedded_state import state_claims, state_prices
+from omni_pipeline.domain.products.declared.opengraph import meta_claim
 from omni_pipeline.domain.products.labels import Labels, folded, read_labels
 from omni_pipeline.domain.products.model import Source
 from omni_pipeline.domain.products.offers import (
@@ -20,8 +26,7 @@ from omni_pipeline.domain.products.offers import (
     nearest_offers,
     read_offer,
 )
-from omni_pipeline.domain.products.opengraph import meta_claim
-from omni_pipeline.domain.products.visible_page import SURE_POINTS, ShownPrice, ShownProduct
+from omni_pipeline.domain.products.shown.visible_page import SURE_POINTS, ShownPrice, ShownProduct
 
 _CODE_REACH = 200
 # Five digits at least, in pieces or not: fewer are a year, a size, a price.
@@ -51,7 +56,7 @@ class ProductSources:
     @cached_property
     def offers_of(self) -> dict[Source, list[ReadOffer]]:
         """The nearest offers of each source, in one currency."""
-        preferred = (self.default, self.currency, currency_of_language(self.page.language))
+        preferred = (self.default, self.currency, self.home_currency)
         return {
             source: in_one_currency(nearest_offers(self._read(claims)), preferred)
             for source, claims in self.claims_of.items()
@@ -69,10 +74,16 @@ class ProductSources:
         return {source: quote for source, quote in quotes.items() if quote is not None}
 
     @cached_property
+    def home_currency(self) -> str | None:
+        """What people pay with where the page is at home: by the host's country or the language."""
+        country = country_of_host(self.page.host)
+        return currency_of_country(country) or currency_of_language(self.page.language)
+
+    @cached_property
     def currency(self) -> str | None:
         """The first that a claim names: it is configured, or one of several is the shop's own."""
         codes = list(self._claimed_currencies())
-        preferred = (self.default, currency_of_language(self.page.language))
+        preferred = (self.default, self.home_currency)
         return next((code for code in preferred if code in codes), next(iter(codes), None))
 
     @cached_property

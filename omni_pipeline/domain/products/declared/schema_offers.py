@@ -9,14 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
+from omni_pipeline.domain.html.schema_items import Item, kind_of, objects_of, terms_of, text_of
 from omni_pipeline.domain.products.claims import Condition, OfferClaim
-from omni_pipeline.domain.products.declared.schema_items import (
-    Item,
-    kind_of,
-    objects_of,
-    terms_of,
-    text_of,
-)
 
 _OLD_PRICE_TYPES = frozenset(
     {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from omni_pipeline.domain.products.declared.schema_items import Item, text_of
+from omni_pipeline.domain.html.schema_items import Item, text_of
 
 _MAX_DEPTH = 4
 MAX_VARIANTS = 200

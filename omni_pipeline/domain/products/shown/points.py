@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborNode
 
 from omni_pipeline.domain.html.page import text_of_node
 from omni_pipeline.domain.prices.money import PriceKind
-from omni_pipeline.domain.products.dom_signs import (
+from omni_pipeline.domain.products.shown.dom_signs import (
     CURRENT,
     ELSEWHERE,
     LEVELS_ABOVE,

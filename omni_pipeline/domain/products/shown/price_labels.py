@@ -10,7 +10,7 @@ from selectolax.lexbor import LexborNode
 from omni_pipeline.domain.html.page import text_of_node
 from omni_pipeline.domain.prices.money import PriceKind, parse_price
 from omni_pipeline.domain.products.claims import Condition
-from omni_pipeline.domain.products.dom_signs import MONEY_TEXT
+from omni_pipeline.domain.products.shown.dom_signs import MONEY_TEXT
 
 _LEVELS = 3
 _MAX_LABEL = 60

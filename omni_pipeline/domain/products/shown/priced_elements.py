@@ -7,9 +7,10 @@ from decimal import Decimal
 from selectolax.lexbor import LexborNode
 
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
+from omni_pipeline.domain.prices.currencies import country_of_host
 from omni_pipeline.domain.prices.money import Price, PriceKind, parse_price
 from omni_pipeline.domain.products.claims import Condition
-from omni_pipeline.domain.products.dom_signs import DIGIT, MONEY_TEXT, PRICED, name_of
+from omni_pipeline.domain.products.shown.dom_signs import DIGIT, MONEY_TEXT, PRICED, name_of
 from omni_pipeline.domain.products.shown.price_labels import (
     Label,
     conditions_in,
@@ -97,6 +98,7 @@ class PriceReader:
                 currency_hint=self._currency,
                 language=self._page.language,
                 default_currency=self._default,
+                country=country_of_host(self._page.host),
             )
         return self._texts[text]
 

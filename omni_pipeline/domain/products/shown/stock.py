@@ -12,7 +12,7 @@ from omni_pipeline.domain.prices.availability import (
     availability_in_text,
     availability_of_note,
 )
-from omni_pipeline.domain.products.dom_signs import STOCKED, is_elsewhere
+from omni_pipeline.domain.products.shown.dom_signs import STOCKED, is_elsewhere
 
 MAX_ELEMENTS = 400
 MAX_NOTES = 400

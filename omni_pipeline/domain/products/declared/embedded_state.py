@@ -14,8 +14,8 @@ from typing import Any
 
 from omni_pipeline.domain.html.json_ld import walk
 from omni_pipeline.domain.html.page import ParsedPage, likeness, words_of
+from omni_pipeline.domain.html.schema_items import Item, text_of
 from omni_pipeline.domain.products.claims import Claim, OfferClaim
-from omni_pipeline.domain.products.declared.schema_items import Item, text_of
 from omni_pipeline.domain.products.declared.state_scripts import MAX_CHARACTERS, state_values
 from omni_pipeline.domain.products.declared.state_values import (
     PRICE_KEYS,

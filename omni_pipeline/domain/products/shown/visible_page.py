@@ -15,14 +15,14 @@ from omni_pipeline.domain.html.page import ParsedPage, text_of_node
 from omni_pipeline.domain.prices.currencies import currency_of_language
 from omni_pipeline.domain.prices.money import Price, PriceKind
 from omni_pipeline.domain.products.claims import Condition
-from omni_pipeline.domain.products.dom_signs import (
+from omni_pipeline.domain.products.shown.cards import stands_in_card
+from omni_pipeline.domain.products.shown.dom_signs import (
     BUTTONS,
     MONEY_TEXT,
     is_buy_button,
     is_disabled,
     is_elsewhere,
 )
-from omni_pipeline.domain.products.shown.cards import stands_in_card
 from omni_pipeline.domain.products.shown.points import Places, points_of
 from omni_pipeline.domain.products.shown.priced_elements import (
     MAX_CANDIDATES,

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 from omni_pipeline.domain.html.json_ld import walk
+from omni_pipeline.domain.html.schema_items import Item, objects_of, text_of, types_of
 from omni_pipeline.domain.products.claims import Claim, OfferClaim
-from omni_pipeline.domain.products.declared.schema_items import Item, objects_of, text_of, types_of
 from omni_pipeline.domain.products.declared.schema_offers import read_offer_item
 from omni_pipeline.domain.products.model import MAX_PRODUCTS, Source
 
