@@ -6,21 +6,25 @@ Nothing here decides whether a link is followed: that is scope, robots.txt and t
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from omni_pipeline.domain.html.parsing import parse_html
-from omni_pipeline.domain.web.urls import UrlParts, canonical_url, same_server, url_parts
+from omni_pipeline.domain.crawl.robots_directives import Wishes, wishes_in
+from omni_pipeline.domain.html.parsing import content_text, parse_html
+from omni_pipeline.domain.html.refreshes import refresh_of
+from omni_pipeline.domain.web.references import referenced_url
+from omni_pipeline.domain.web.urls import UrlParts, same_server, url_parts
 
-MAX_LINKS = 2_000
+# More than any crawl takes by default, and what a page can hold whose markup is not refused.
+MAX_LINKS = 50_000
 
 # What this crawler calls itself in robots.txt, in robots metadata and in its User-Agent.
 PRODUCT_TOKEN = "omni_pipeline"  # noqa: S105 - no secret
 
-_REFRESH_URL = re.compile(r"^[\d.\s]*[;,]\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
-_CONCERNED = re.compile(
-    r"\s*(?!max-(?:snippet|image-preview|video-preview)\b|unavailable_after\b)"
-    r"(\*|[a-z][\w-]*)\s*:"
+_REFRESH = 'meta[http-equiv="refresh" i][content]'
+_LINKED = (
+    'link[hreflang][href][rel~="alternate" i],link[rel~="next" i][href],link[rel~="prev" i][href]'
 )
 _INDEX_FILE = re.compile(r"/(?:index|default)\.(?:html?|php|aspx?|jsp)$")
 _NAMES_CONTENT = re.compile(
@@ -30,64 +34,67 @@ _NAMES_CONTENT = re.compile(
 )
 
 
+# A page that sends its readers on at once, or soon and with little to read meanwhile.
+_AT_ONCE_SECONDS = 1.0
+_SOON_SECONDS = 15.0
+_STUB_CHARACTERS = 300
+
+
 @dataclass(frozen=True, kw_only=True)
 class PageLinks:
     """The URLs of one page.
 
     Attributes:
-        links: Canonical, each once, in the order of the page, at most 2,000. The same page in
-            other languages counts as a link.
+        links: Canonical, each once, in the order of the page, at most 50,000. The same page in
+            other languages counts as a link, and so does a frame.
+        left_out: How many references were beyond that.
         canonical: What the page calls its own URL, in canonical form; any host.
+        moves_to: Where it sends its readers instead of showing them anything.
         nofollow: The page asks not to follow its links; ``links`` is then empty.
         noindex: The page asks not to be indexed.
+        expires_at: From when on it asks not to be indexed.
     """
 
     links: tuple[str, ...] = ()
+    left_out: int = 0
     canonical: str | None = None
+    moves_to: str | None = None
     nofollow: bool = False
     noindex: bool = False
+    expires_at: datetime | None = None
 
 
-def page_links(html: str, url: str) -> PageLinks:
+def page_links(html: str, url: str, *, charset: str = "utf-8") -> PageLinks:
     """Read the links of a page that was found at the canonical ``url``.
+
+    Args:
+        html: The page.
+        url: Canonical.
+        charset: The Python codec that the page was read with.
 
     Raises:
         PermanentError: ``permanent.too_deep`` or ``permanent.too_complex``: no parser should be
             given this page.
     """
     tree = parse_html(html)
-    base = _base(tree, url)
+    lowered = html.lower()  # every selector is a walk through the page, and few pages have these
+    has_refresh = "refresh" in lowered
+    base = _base(tree, url, charset)
     directives = _robots_directives(tree)
-    nofollow = not directives.isdisjoint({"nofollow", "none"})
-    return PageLinks(
-        links=() if nofollow else _canonical_links(_references(tree), base),
-        canonical=_own_url(tree, base),
-        nofollow=nofollow,
-        noindex=not directives.isdisjoint({"noindex", "none"}),
+    references = _references(
+        tree, has_refresh=has_refresh, has_frames="<frame" in lowered or "<iframe" in lowered
     )
-
-
-def robots_tag_directives(header: str | None, agent: str) -> frozenset[str]:
-    """What X-Robots-Tag asks of this crawler: ``noindex``, ``nofollow``, ``none`` and the like.
-
-    A name with a colon says whom the wishes after it concern, up to the end of the line.
-
-    Args:
-        header: Several headers may be joined by line ends; joined by commas, wishes for everyone
-            that stand behind those for another crawler are taken for that crawler's.
-        agent: This crawler's product token.
-    """
-    directives: set[str] = set()
-    for line in (header or "").lower().splitlines():
-        is_ours = True
-        for part in line.split(","):
-            concerned = _CONCERNED.match(part)
-            if concerned:
-                is_ours = concerned[1] in (agent.lower(), "*")
-            directive = part[concerned.end() if concerned else 0 :].strip()
-            if is_ours and directive and ":" not in directive:  # else a value, or a time
-                directives.add(directive)
-    return frozenset(directives)
+    links, left_out = ((), 0) if directives.nofollow else _links_of(references, base, charset)
+    return PageLinks(
+        links=links,
+        left_out=left_out,
+        canonical=_own_url(tree, base, charset),
+        nofollow=directives.nofollow,
+        noindex=directives.noindex,
+        expires_at=directives.expires_at,
+        # last: it prunes the tree
+        moves_to=_new_place(tree, url, base, charset) if has_refresh else None,
+    )
 
 
 def own_address(page: PageLinks, url: str, start_url: str) -> str | None:
@@ -121,47 +128,71 @@ def _content_named(parts: UrlParts) -> tuple[str, frozenset[str]]:
     return spelled, frozenset(pair for pair in pairs if _NAMES_CONTENT.match(pair))
 
 
-def _base(tree: LexborHTMLParser, url: str) -> str:
+def _base(tree: LexborHTMLParser, url: str, charset: str) -> str:
     node = tree.css_first("base[href]")
-    return (canonical_url(_attribute(node, "href"), url) if node else None) or url
+    return (referenced_url(_attribute(node, "href"), url, charset=charset) if node else None) or url
 
 
-def _robots_directives(tree: LexborHTMLParser) -> set[str]:
+def _robots_directives(tree: LexborHTMLParser) -> Wishes:
     names = f'meta[name="robots" i],meta[name="{PRODUCT_TOKEN}" i]'
-    contents = (_attribute(node, "content") for node in tree.css(names))
-    return {word for content in contents for word in re.split(r"[\s,]+", content.lower())}
+    return wishes_in(_attribute(node, "content") for node in tree.css(names))
 
 
-def _own_url(tree: LexborHTMLParser, base: str) -> str | None:
+def _own_url(tree: LexborHTMLParser, base: str, charset: str) -> str | None:
     node = tree.css_first('link[rel~="canonical" i][href]')
-    return canonical_url(_attribute(node, "href"), base) if node else None
+    return referenced_url(_attribute(node, "href"), base, charset=charset) if node else None
 
 
-def _references(tree: LexborHTMLParser) -> Iterator[str]:
-    for node in tree.css('meta[http-equiv="refresh" i][content]'):
-        if match := _REFRESH_URL.match(_attribute(node, "content")):
-            yield match[1]
-    for node in tree.css('link[hreflang][href][rel~="alternate" i]'):
+def _new_place(tree: LexborHTMLParser, url: str, base: str, charset: str) -> str | None:
+    """Where a meta refresh leads that leaves no time to read; browsers obey the first one."""
+    node = next((node for node in tree.css(_REFRESH) if not _is_without_scripts(node)), None)
+    found = refresh_of(_attribute(node, "content")) if node else None
+    if found is None or found.seconds > _SOON_SECONDS:
+        return None
+    target = referenced_url(found.reference, base, charset=charset)
+    if target is None or target == url:
+        return None
+    is_stub = found.seconds <= _AT_ONCE_SECONDS or len(content_text(tree)) < _STUB_CHARACTERS
+    return target if is_stub else None
+
+
+def _is_without_scripts(node: LexborNode) -> bool:
+    parent = node.parent
+    while parent is not None:
+        if parent.tag == "noscript":
+            return True
+        parent = parent.parent
+    return False
+
+
+def _references(tree: LexborHTMLParser, *, has_refresh: bool, has_frames: bool) -> Iterator[str]:
+    for node in tree.css(_REFRESH) if has_refresh else ():
+        if found := refresh_of(_attribute(node, "content")):
+            yield found.reference
+    for node in tree.css(_LINKED):
         yield _attribute(node, "href")
+    for node in tree.css("frame[src], iframe[src]") if has_frames else ():
+        yield _attribute(node, "src")
     for node in tree.css("a[href], area[href]"):
         attributes = node.attributes  # read once: every access reads all of them anew
         if "nofollow" not in (attributes.get("rel") or "").lower().split():
             yield attributes.get("href") or ""
 
 
-def _canonical_links(references: Iterator[str], base: str) -> tuple[str, ...]:
+def _links_of(references: Iterator[str], base: str, charset: str) -> tuple[tuple[str, ...], int]:
     links: dict[str, None] = {}
     seen: set[str] = set()
+    left_out = 0
     for reference in references:
         bare = reference.partition("#")[0].strip()
         if not bare or bare in seen:
             continue
         seen.add(bare)
-        if link := canonical_url(bare, base):
-            links[link] = None
         if len(links) == MAX_LINKS:
-            break
-    return tuple(links)
+            left_out += 1
+        elif link := referenced_url(bare, base, charset=charset):
+            links[link] = None
+    return tuple(links), left_out
 
 
 def _attribute(node: LexborNode, name: str) -> str:

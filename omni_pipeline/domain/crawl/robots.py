@@ -75,7 +75,10 @@ def rules_from(outcome: Outcome, user_agent: str) -> RobotsRules:
     """
     match outcome:
         case Fetched():
-            return rules_from_copy(robots_text(outcome), user_agent)
+            try:
+                return rules_from_copy(robots_text(outcome), user_agent)
+            except Exception as error:  # noqa: BLE001 - a stranger's file is that file's failure
+                return RobotsRules(unreachable=f"reading it failed with {type(error).__name__}")
         case Gone() | Blocked(status=401 | 403) | Unusable(kind="permanent.redirect_loop"):
             return RobotsRules()
         case Unusable(status=int(status)) if 400 <= status < 500:  # noqa: PLR2004 - 4xx

@@ -1,42 +1,48 @@
-"""Reading one sitemap file: XML (urlset or index), gzip of it, or plain text with a URL a line.
+"""Reading one sitemap file: a urlset, an index, an RSS or Atom feed, or plain text with URLs.
 
-The file is hostile until proven otherwise: any DOCTYPE is refused before the parser sees it, and
-what was read before a limit or an error is kept (FAULTS D24-D26, S47).
+sitemaps.org allows all of them. The file is hostile until proven otherwise, and what was read
+before a limit or an error is kept (FAULTS D24-D26, S47).
 """
 
-import itertools
 import re
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from xml.parsers import expat
 
-from omni_pipeline.domain.web.inflate import (
-    GZIP_MAGIC,
-    PIECE_BYTES,
-    InflateError,
-    Inflater,
-    TooMuchError,
+from omni_pipeline.domain.crawl.sitemap_text import (
+    MAX_TOKEN_CHARACTERS,
+    NoSitemapError,
+    StopError,
+    from_the_root,
+    sitemap_texts,
 )
 
-# The limits of sitemaps.org for one file.
+# The limit of sitemaps.org for one file.
 MAX_URLS = 50_000
-MAX_SITEMAP_BYTES = 50 * 1024 * 1024
 
 _MAX_URL_CHARACTERS = 2048
-_MAX_TOKEN_BYTES = 256 * 1024
 _MAX_TAGS = 1_000_000  # 2 s of CPU
 _MAX_DEPTH = 32
-_ENTRY_DEPTH = 2  # <urlset><url>: other vocabularies' <image:loc> stand one deeper than <loc>
-_DOCTYPE = b"<!doctype"
+# Which elements list something, and which of their children says what: by root element.
+_URLSET = {"url": ("loc", "lastmod"), "sitemap": ("loc", "lastmod")}
+_ENTRIES = {
+    "urlset": _URLSET,
+    "sitemapindex": _URLSET,
+    "rss": {"item": ("link", "")},  # its dates have many forms, and are those of the first version
+    "rdf": {"item": ("link", "")},
+    "feed": {"entry": ("link", "updated")},
+}
 # https://www.w3.org/TR/NOTE-datetime, and what sites make of it: a blank for T, no zone, no colon.
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
     r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
-_BEFORE_TAG = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
+_LINE_END = re.compile(r"[\r\n]")
+_IS_URL = re.compile(r"https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,30 +58,37 @@ class Sitemap:
     """What one file lists.
 
     Attributes:
-        pages: Of a urlset or a text file.
+        pages: Of a urlset, a feed or a text file.
         children: Other sitemaps, of an index. Neither canonical nor known to be in scope.
         problem: Why reading stopped before the end, or None. "Listed nothing" and "could not be
             read" are different things.
+        is_sitemap: False for a file that is something else, such as a page.
     """
 
     pages: tuple[SitemapPage, ...] = ()
     children: tuple[str, ...] = ()
     problem: str | None = None
-
-
-class _StopError(Exception):
-    """The message is the problem that ends the reading."""
+    is_sitemap: bool = True
 
 
 def parse_sitemap(body: bytes) -> Sitemap:
-    """Read a sitemap as far as it is valid; never raises."""
+    """Read a sitemap as far as it can be read; never raises."""
     listed = _Listed()
     problem = None
+    is_sitemap = True
     try:
-        _read(_pieces(body), listed)
-    except _StopError as stop:
+        _read(sitemap_texts(body), listed)
+    except StopError as stop:
         problem = str(stop)
-    return Sitemap(pages=tuple(listed.pages), children=tuple(listed.children), problem=problem)
+        is_sitemap = not isinstance(stop, NoSitemapError)
+    except Exception as error:  # noqa: BLE001 - a stranger's file is that file's failure
+        problem = f"reading it failed with {type(error).__name__}"
+    return Sitemap(
+        pages=tuple(listed.pages),
+        children=tuple(listed.children),
+        problem=problem,
+        is_sitemap=is_sitemap,
+    )
 
 
 def lastmod_time(text: str) -> datetime | None:
@@ -119,118 +132,107 @@ class _Listed:
 
     def _takes(self, url: str) -> bool:
         if len(self.pages) + len(self.children) >= MAX_URLS:
-            raise _StopError(f"more than {MAX_URLS} URLs")
+            raise StopError(f"more than {MAX_URLS} URLs")
         return 0 < len(url) <= _MAX_URL_CHARACTERS
 
 
-def _pieces(body: bytes) -> Iterator[bytes]:
-    """Cut the body into pieces, inflated where it is gzip, up to the limit of a sitemap."""
-    coding = "gzip" if body.startswith(GZIP_MAGIC) else "identity"
-    inflater = Inflater(coding, max_bytes=MAX_SITEMAP_BYTES)
-    try:
-        for start in range(0, len(body), PIECE_BYTES):
-            yield from inflater.feed(body[start : start + PIECE_BYTES])
-        yield from inflater.finish()
-    except InflateError as error:
-        raise _StopError(str(error)) from error
-    except TooMuchError as error:
-        raise _StopError(f"larger than {MAX_SITEMAP_BYTES} bytes") from error
-
-
-def _read(pieces: Iterator[bytes], listed: _Listed) -> None:
-    first = next(pieces, b"")
-    every = itertools.chain([first], pieces)
-    if first.lstrip(_BEFORE_TAG).startswith(b"<"):
-        _read_xml(every, listed)
-    else:
+def _read(texts: Iterator[str], listed: _Listed) -> None:
+    first = ""
+    while not first.strip() and (text := next(texts, None)) is not None:
+        first = text
+    every = chain([first], texts)
+    if _IS_URL.match(first.lstrip()):
         _read_lines(every, listed)
+        return
+    _read_xml(from_the_root(every), listed)
 
 
-def _read_lines(pieces: Iterator[bytes], listed: _Listed) -> None:
-    rest = b""
-    for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        rest = rest[:PIECE_BYTES]
+def _read_lines(texts: Iterator[str], listed: _Listed) -> None:
+    rest = ""
+    for text in texts:
+        *lines, rest = _LINE_END.split(rest + text)
+        rest = rest[: 2 * _MAX_URL_CHARACTERS]
         _list_lines(lines, listed)
     _list_lines([rest], listed)
-    if not listed.pages:
-        raise _StopError("neither XML nor a list of URLs")
 
 
-def _list_lines(lines: list[bytes], listed: _Listed) -> None:
+def _list_lines(lines: list[str], listed: _Listed) -> None:
     for line in lines:
-        url = line.decode("utf-8-sig", errors="replace").strip()
-        if url.startswith(("http://", "https://")):
+        if _IS_URL.match(url := line.strip()):
             listed.add_page(url)
 
 
-def _read_xml(pieces: Iterator[bytes], listed: _Listed) -> None:
+def _read_xml(texts: Iterator[str], listed: _Listed) -> None:
     reader = _XmlReader(listed)
     fed = 0
-    before = b""
     try:
-        for piece in pieces:
-            if reader.depth == 0:
-                _refuse_doctype(before + piece)
-                before = piece[-2 * len(_DOCTYPE) :]
+        for text in texts:
+            piece = text.encode()
             reader.parser.Parse(piece)
             fed += len(piece)
-            if fed - reader.parser.CurrentByteIndex > _MAX_TOKEN_BYTES:
+            if fed - reader.parser.CurrentByteIndex > MAX_TOKEN_CHARACTERS:
                 # expat rescans an unfinished tag with every piece: quadratic (CVE-2023-52425).
-                raise _StopError(f"one tag or comment is longer than {_MAX_TOKEN_BYTES} bytes")
+                raise StopError(f"one tag or comment is longer than {MAX_TOKEN_CHARACTERS} bytes")
         reader.parser.Parse(b"", True)  # noqa: FBT003 - expat takes no keywords
     except expat.ExpatError as error:
-        raise _StopError(f"not valid XML in line {error.lineno}") from error
-
-
-def _refuse_doctype(data: bytes) -> None:
-    """Look for a DOCTYPE in UTF-16 and all encodings that hold ASCII: expat takes no others."""
-    if _DOCTYPE in data.replace(b"\0", b"").lower():
-        raise _StopError("it has a DOCTYPE, which no sitemap needs")
+        if not reader.has_ended:  # whatever a plugin prints behind the root
+            raise StopError(f"not valid XML in line {error.lineno} of its list") from error
 
 
 class _XmlReader:
-    """Finds ``loc`` and ``lastmod`` of each ``url`` and ``sitemap``, whatever their namespace."""
+    """Finds what each entry links to and when that changed, whatever their namespace."""
 
     def __init__(self, listed: _Listed) -> None:
-        self.depth = 0
+        self.has_ended = False
+        self._depth = 0
         self._tags = 0
         self._listed = listed
+        self._entries: dict[str, tuple[str, str]] = {}
+        self._entry: str | None = None
+        self._entry_depth = 0
         self._fields: dict[str, str] = {}
         self._field: str | None = None
-        self.parser = expat.ParserCreate(intern=None)  # interned names would grow with the file
+        self.parser = expat.ParserCreate("utf-8", intern=None)  # interned, names would grow
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
 
-    def _start(self, name: str, _attributes: object) -> None:
-        self.depth += 1
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
         self._tags += 1
-        if self.depth > _MAX_DEPTH or self._tags > _MAX_TAGS:
-            raise _StopError(f"more than {_MAX_TAGS} tags, or {_MAX_DEPTH} inside each other")
-        if self.depth == _ENTRY_DEPTH:
-            self._fields = {}
-        self._field = _local(name) if self.depth == _ENTRY_DEPTH + 1 else None
+        if self._depth > _MAX_DEPTH or self._tags > _MAX_TAGS:
+            raise StopError(f"more than {_MAX_TAGS} tags, or {_MAX_DEPTH} inside each other")
+        local = _local(name)
+        if self._depth == 1:
+            self._entries = _ENTRIES.get(local, {})
+        elif self._entry is None and local in self._entries:
+            self._entry, self._entry_depth, self._fields = local, self._depth, {}
+        is_field = self._entry is not None and self._depth == self._entry_depth + 1
+        self._field = local if is_field else None
+        if self._field == "link" and attributes.get("rel", "alternate") == "alternate":
+            self._text(attributes.get("href", ""))
 
     def _text(self, text: str) -> None:
-        if self._field in ("loc", "lastmod"):
+        if self._field and self._entry and self._field in self._entries[self._entry]:
             so_far = self._fields.get(self._field, "")
-            self._fields[self._field] = (so_far + text)[: _MAX_URL_CHARACTERS + 1]
+            self._fields[self._field] = (so_far + text).lstrip()[: _MAX_URL_CHARACTERS + 1]
 
-    def _end(self, name: str) -> None:
+    def _end(self, _name: str) -> None:
         self._field = None
-        if self.depth == _ENTRY_DEPTH:
-            self._add(_local(name))
-        self.depth -= 1
+        if self._entry and self._depth == self._entry_depth:
+            self._add(self._entry)
+            self._entry = None
+        self._depth -= 1
+        self.has_ended = self._depth == 0
 
     def _add(self, entry: str) -> None:
-        url = self._fields.get("loc", "").strip()
-        lastmod = self._fields.get("lastmod", "").strip() or None
-        if entry == "url":
-            self._listed.add_page(url, lastmod)
-        elif entry == "sitemap":
+        place, time = self._entries[entry]
+        url = self._fields.get(place, "").strip()
+        if entry == "sitemap":
             self._listed.add_child(url)
+        else:
+            self._listed.add_page(url, self._fields.get(time, "").strip() or None)
 
 
 def _local(name: str) -> str:

@@ -25,7 +25,36 @@ _TIME_WORD = re.compile(
     r"|\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     r"|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b"
 )
+_FEW_CHARACTERS = 600
+_NOT_FOUND = re.compile(
+    r"\b(?:404|410)\b|\bnot (?:be )?found\b|\bno longer (?:available|exists?|here)\b"
+    r"|\b(?:does|do)(?:n['\u2019]t| not) exist\b"
+    r"|\b(?:page|content) (?:is )?(?:missing|unavailable)\b"
+    r"|\bnicht (?:gefunden|vorhanden|mehr verf\u00fcgbar)\b|\bexistiert nicht\b|\bintrouvable\b"
+    r"|\bn['\u2019]existe (?:pas|plus)\b|\bno (?:se (?:ha )?)?encontrad[ao]|\bno existe\b"
+    r"|\bnon (?:\u00e8 stat[ao] )?trovat[ao]|\bnon esiste\b|\bniet gevonden\b|\bbestaat niet\b"
+    r"|\bn\u00e3o (?:foi )?encontrad[ao]|\bn\u00e3o existe\b|\bnie (?:została )?znaleziono?\b"
+    r"|не найден|не существует|\bbulunamad\u0131|\bhittades inte\b|\bikke fundet\b|\bikke funnet\b"
+    r"|見つかりません|存在しません|找不到|不存在|未找到|찾을 수 없|غير موجود",
+    re.IGNORECASE,
+)
 _NO_LETTER = re.compile(r"[\W_]+")
+
+
+def says_not_found(html: str) -> bool:
+    """Whether a page says that what was asked for is not there.
+
+    In its title, in its first heading, or as one of the few things that it says at all. Alone that
+    proves nothing: there are articles about the error 404.
+    """
+    try:
+        tree = parse_html(html)
+    except PermanentError:
+        return False
+    heads = [one_line(node) for node in (tree.css_first("title"), tree.css_first("h1,h2")) if node]
+    text = content_text(tree)
+    said = [*heads, text] if len(text) <= _FEW_CHARACTERS else heads
+    return any(_NOT_FOUND.search(words[:_FEW_CHARACTERS]) for words in said)
 
 
 def probe_url(start_url: str, token: str) -> str:

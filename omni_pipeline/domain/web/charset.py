@@ -1,11 +1,13 @@
 """Bytes of a page to text, in the order browsers use: byte order mark, header, meta, a guess."""
 
 import codecs
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from charset_normalizer import from_bytes
+
+from omni_pipeline.domain.web.charset_prescan import label_in_page
+from omni_pipeline.domain.web.encoding_labels import codec_of
 
 # Above this share of unreadable characters a declared charset is not believed (FAULTS D28).
 MAX_REPLACED_SHARE = 0.01
@@ -16,45 +18,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_META_BYTES = 4096
 _GUESSED_BYTES = 64 * 1024
-_META = re.compile(
-    rb"<meta[^>]{0,512}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})"
-    rb"|<\?xml[^>]{0,512}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{1,40})[\"']",
-    re.IGNORECASE,
-)
-_LABEL = re.compile(r"[A-Za-z0-9_.:-]{1,40}", re.ASCII)
-
-# Python has text codecs that execute in quadratic time (punycode) or read escapes
-# (unicode_escape), so a page may name only what the WHATWG encoding standard knows; and what
-# browsers read with a larger charset than its name says is read so here.
-_READ_AS = {
-    "ascii": "cp1252",
-    "iso8859-1": "cp1252",
-    "iso8859-9": "cp1254",
-    "iso8859-11": "cp874",
-    "tis-620": "cp874",
-    "shift_jis": "cp932",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "euc_kr": "cp949",
-    "big5": "big5hkscs",
-    "utf-16": "utf-16-le",
-    # labels of the standard that Python does not know
-    "iso-8859-8-i": "iso8859-8",
-    "windows-31j": "cp932",
-    "windows-874": "cp874",
-    "windows-949": "cp949",
-    "x-euc-jp": "euc_jp",
-    "x-gbk": "gb18030",
-    "x-sjis": "cp932",
-}
-_KNOWN = frozenset(
-    [f"iso8859-{number}" for number in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)]
-    + [f"cp{number}" for number in (866, 874, 932, 949, *range(1250, 1259))]
-    + ["utf-8", "utf-16-le", "utf-16-be", "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic"]
-    + ["gb18030", "big5hkscs", "euc_jp", "iso2022_jp"]
-)
 # Left to all its charsets the detector reads short French as Baltic; the web has few unlabelled
 # pages outside of these.
 _GUESSED = [
@@ -94,43 +58,31 @@ def decode(body: bytes, header_charset: str | None) -> Decoded:
     return best or _read(body, "utf-8")
 
 
+def declared_codec(body: bytes) -> str | None:
+    """The Python codec that the byte order mark of a file names, if it has one."""
+    return next((charset for mark, charset in _BOMS if body.startswith(mark)), None)
+
+
 def _candidates(body: bytes, header_charset: str | None) -> Iterator[str]:
-    declared = list(_declared(body, header_charset))
-    yield from declared
+    is_declared = False
+    for codec in _declared(body, header_charset):
+        is_declared = True
+        yield codec
     yield "utf-8"
     if guess := from_bytes(body[:_GUESSED_BYTES], cp_isolation=_GUESSED).best():
-        yield _codec(guess.encoding) or "utf-8"
-    if not declared:
+        yield codecs.lookup(guess.encoding).name
+    if not is_declared:
         # Browsers' last resort. It reads anything, so it must not win over a declared charset.
         yield "cp1252"
 
 
 def _declared(body: bytes, header_charset: str | None) -> Iterator[str]:
-    for mark, charset in _BOMS:
-        if body.startswith(mark):
-            yield charset
-    if from_header := _codec(header_charset):
-        yield from_header
-    if from_meta := _codec(_meta_label(body)):
-        # The label was readable as ASCII, so it cannot be true of UTF-16.
-        yield "utf-8" if from_meta.startswith("utf-16") else from_meta
-
-
-def _meta_label(body: bytes) -> str | None:
-    match = _META.search(body[:_META_BYTES])
-    return (match[1] or match[2]).decode("ascii") if match else None
-
-
-def _codec(label: str | None) -> str | None:
-    if label is None or not _LABEL.fullmatch(label):
-        return None
-    label = _READ_AS.get(label.lower(), label)
-    try:
-        name = codecs.lookup(label).name
-    except LookupError:
-        return None
-    name = _READ_AS.get(name, name)
-    return name if name in _KNOWN else None
+    if codec := declared_codec(body):
+        yield codec
+    if codec := codec_of(header_charset):
+        yield codec
+    if codec := label_in_page(body):  # last: it costs the most
+        yield codec
 
 
 def _read(body: bytes, charset: str) -> Decoded:

@@ -2,7 +2,11 @@
 
 import re
 
-_HTML_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
+# A type that says nothing is judged by the bytes, as by browsers (WHATWG MIME sniffing, 7).
+_NO_TYPES = frozenset({"", "unknown/unknown", "application/unknown"})
+_HTML_TYPES = _NO_TYPES | {"text/html", "application/xhtml+xml"}
+_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")
+_CHARSET = re.compile(r"\bcharset\s*=\s*[\"']?([^\s\"';,]+)", re.IGNORECASE)
 _BINARY_SIGNATURES = (
     b"%PDF-",
     b"%!PS-",
@@ -25,6 +29,19 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # Control characters that text never has; NUL is judged apart, since some HTML pages hold a few.
 _BINARY_CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 _SNIFFED_BYTES = 1024
+
+
+def media_type_of(content_type: str) -> tuple[str, str | None]:
+    """The media type in lower case, and the charset it claims.
+
+    Args:
+        content_type: All Content-Type headers of an answer, joined by commas. The last type that
+            is one counts (WHATWG Fetch, "extract a MIME type"); "" means that there is none.
+    """
+    words = (part.partition(";")[0].split() for part in content_type.lower().split(","))
+    types = [word[0] for word in words if word and _TYPE.fullmatch(word[0]) and word[0] != "*/*"]
+    charsets = _CHARSET.findall(content_type)
+    return types[-1] if types else "", charsets[-1] if charsets else None
 
 
 def is_html_type(content_type: str) -> bool:

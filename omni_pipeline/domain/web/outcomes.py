@@ -30,6 +30,7 @@ class Fetched:
         body: Inflated.
         content_type: Lower case, without parameters; empty when the site named none.
         charset: What the header claims.
+        canonical: The URL that a Link header calls the page's own, in canonical form.
         elapsed_seconds: From the start of the last attempt to the end of the body.
         truncated: The document went on; only files (robots.txt, sitemaps) are ever cut.
         robots_tag: The X-Robots-Tag headers, a line each.
@@ -43,6 +44,7 @@ class Fetched:
     body: bytes = field(repr=False)
     content_type: str
     charset: str | None = None
+    canonical: str | None = None
     etag: str | None = None
     last_modified: str | None = None
     elapsed_seconds: float

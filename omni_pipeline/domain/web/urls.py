@@ -21,18 +21,12 @@ from omni_pipeline.domain.web.hosts import (
     split_authority,
     without_www,
 )
+from omni_pipeline.domain.web.visitor_marks import is_visitor_mark, path_without_session
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.settings import IPAddress
 
 # A unique index row over 2704 bytes fails its whole batch in Postgres (FAULTS D38).
 MAX_URL_BYTES = 2048
-
-# Parameters that say where a visitor came from, never which page this is.
-_TRACKING = re.compile(
-    r"(?:utm_\w*|_ga|_gl|_hsenc|_hsmi|dclid|fbclid|gbraid|gclid|gclsrc|igshid|mc_cid|mc_eid"
-    r"|mkt_tok|msclkid|srsltid|ttclid|twclid|wbraid|yclid)(?:=|$)",
-    re.IGNORECASE | re.ASCII,
-)
 
 _ABSOLUTE = re.compile(r"(https?)://([^/?#]+)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -106,7 +100,8 @@ def canonical_url(reference: str, base: str | None = None) -> str | None:
     """Return the one spelling of an http(s) URL, or None when it is not one to fetch.
 
     Follows the WHATWG rules for what it accepts, and refuses what they repair: control
-    characters, backslashes, user-info, numeric host forms, missing slashes.
+    characters, backslashes, user-info, numeric host forms, missing slashes. What a URL carries of
+    its visitor is left out.
 
     Args:
         reference: A URL, or a reference relative to ``base``.
@@ -197,6 +192,8 @@ def _resolve(reference: str, base: str) -> str:
 def _canonical_path(path: str) -> str:
     if _NOT_IN_PATH.search(path):
         path = _NOT_IN_PATH.sub(_normal_escape, path)
+    if ";" in path or "/(" in path:
+        path = path_without_session(path)
     return _without_dots(path) if "/." in path else path or "/"
 
 
@@ -227,7 +224,7 @@ def _canonical_query(query: str | None) -> str:
         return ""
     if _NOT_IN_QUERY.search(query):
         query = _NOT_IN_QUERY.sub(_normal_escape, query)
-    kept = [part for part in query.split("&") if part and not _TRACKING.match(part)]
+    kept = [part for part in query.split("&") if part and not is_visitor_mark(part)]
     return "?" + "&".join(kept) if kept else ""
 
 

@@ -10,6 +10,7 @@ from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Outcome, Un
 from omni_pipeline.domain.web.urls import UrlParts, url_parts
 from omni_pipeline.gateways.http.body import Body, Wanted, drain, read_body
 from omni_pipeline.gateways.http.connections import Connections
+from omni_pipeline.gateways.http.cookies import CookieJar
 from omni_pipeline.gateways.http.dialling import PinnedDialler
 from omni_pipeline.gateways.http.failures import FOREIGN_ERRORS, headers_too_large, outcome_of_error
 from omni_pipeline.gateways.http.limits import FetchLimits
@@ -18,10 +19,11 @@ from omni_pipeline.gateways.http.responses import Head, head_of, not_html, outco
 
 
 class WebClient:
-    """Single attempts over connections that are kept. No cookies, no credentials.
+    """Single attempts over connections that are kept. No credentials.
 
-    Not over an HTTP client: what those add (cookies, redirects, decoding, proxies of the
-    environment) is all that must not happen here, and their transports do not let the caller dial.
+    Not over an HTTP client: what those add (cookies for all, redirects, decoding,
+    proxies of the environment) is all that must not happen here, and their transports do not let
+    the caller dial.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class WebClient:
         ]
         self._limits = limits
         self._connections = Connections(dialler, tls, connect_seconds=limits.connect_seconds)
+
+        self.cookies = CookieJar()
 
     async def aclose(self) -> None:
         await self._connections.aclose()
@@ -68,6 +72,8 @@ class WebClient:
             headers.append((b"If-None-Match", request.etag.encode("ascii")))
         if request.last_modified:
             headers.append((b"If-Modified-Since", request.last_modified.encode("ascii")))
+        if cookie := self.cookies.header(request.url):
+            headers.append((b"Cookie", cookie.encode("ascii")))
         return RequestHead(
             scheme=parts.scheme,
             authority=bracketed(parts.host) + ("" if is_default else f":{parts.port}"),
@@ -81,7 +87,9 @@ class WebClient:
         if sum(len(k) + len(v) for k, v in answer.headers) > self._limits.header_bytes:
             return headers_too_large(request.url)
         head = head_of(answer.status, answer.headers)
-        outcome = outcome_without_body(request, head, datetime.now(UTC))
+        now = datetime.now(UTC)
+        self.cookies.take(request.url, head.headers, now)
+        outcome = outcome_without_body(request, head, now)
         if outcome is not None:
             await drain(answer.body)
             return outcome
@@ -113,6 +121,7 @@ def _fetched(url: str, head: Head, body: Body, elapsed_seconds: float) -> Fetche
         body=body.data,
         content_type=media_type,
         charset=charset,
+        canonical=head.canonical(url),
         etag=head.validator("etag"),
         last_modified=head.validator("last-modified"),
         robots_tag=head.robots_tag(),

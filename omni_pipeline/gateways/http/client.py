@@ -1,8 +1,9 @@
 """The way to web sites: guarded, bounded, pinned; over HTTP/2 where a site speaks it under TLS.
 
 One fetch ends in one of the outcomes of ``domain.outcomes``, whatever the site does. Redirects of
-pages are reported, never followed: the caller applies scope and robots.txt to their targets. No
-cookies are kept, no credentials sent, no proxy of the environment used.
+pages are reported, never followed: the caller applies scope and robots.txt to their targets.
+Cookies are sent where a host insists, while the client is open; no credentials are, and no proxy of
+the environment is used.
 """
 
 import asyncio
@@ -89,9 +90,9 @@ class HttpClient:
         finally:
             self._loop.close()
 
-    def fetch(self, request: FetchRequest) -> Outcome:
-        """Fetch one page."""
-        return self._loop.run_until_complete(self._fetch(request, 0.0))
+    def fetch(self, request: FetchRequest, *, delay_seconds: float = 0.0) -> Outcome:
+        """Fetch one page, so long after the last request to its host at the earliest."""
+        return self._loop.run_until_complete(self._fetch(request, delay_seconds))
 
     def fetch_all(
         self,
@@ -125,19 +126,21 @@ class HttpClient:
         finally:
             self._cancel(fetches.running)
 
-    def fetch_following(self, url: str, *, hops: int, max_bytes: int) -> Outcome:
+    def fetch_following(
+        self, url: str, *, hops: int, max_bytes: int, delay_seconds: float = 0.0
+    ) -> Outcome:
         """Fetch a file (robots.txt, a sitemap) of any type, through at most ``hops`` redirects.
 
         Every hop passes the address policy. A file larger than ``most_bytes`` is cut there and
-        marked as truncated.
+        marked as truncated. The delay is kept before each request.
         """
         wanted = Wanted(max_bytes=max_bytes, html_only=False, takes_start=True)
-        return self._loop.run_until_complete(self._follow(url, hops, wanted))
+        return self._loop.run_until_complete(self._follow(url, hops, wanted, delay_seconds))
 
-    async def _follow(self, url: str, hops: int, wanted: Wanted) -> Outcome:
+    async def _follow(self, url: str, hops: int, wanted: Wanted, delay_seconds: float) -> Outcome:
         here = url
         for _ in range(hops + 1):
-            outcome = await self._fetch_sent(FetchRequest(url=here), wanted, 0.0)
+            outcome = await self._fetch_sent(FetchRequest(url=here), wanted, delay_seconds)
             if not isinstance(outcome, Redirected):
                 return outcome
             here = outcome.target
@@ -161,7 +164,20 @@ class HttpClient:
     async def _fetch_sent(
         self, request: FetchRequest, wanted: Wanted, delay_seconds: float
     ) -> Outcome:
-        return _refusal(request.url) or await self._patience.outcome_of(
+        """Fetch what a site sends; once more with the cookies that it set, where it insists."""
+        if refusal := _refusal(request.url):
+            return refusal
+        cookies = self._client.cookies
+        sent = cookies.sent(request.url)
+        outcome = await self._send(request, wanted, delay_seconds)
+        if not isinstance(outcome, Redirected) or not cookies.may_help(request.url, sent):
+            return outcome
+        with_cookies = await self._send(request, wanted, delay_seconds)
+        cookies.judge(request.url, helped=not isinstance(with_cookies, Redirected))
+        return with_cookies
+
+    async def _send(self, request: FetchRequest, wanted: Wanted, delay_seconds: float) -> Outcome:
+        return await self._patience.outcome_of(
             request.url,
             lambda: self._client.attempt(request, wanted),
             delay_seconds=delay_seconds,

@@ -10,46 +10,63 @@ from omni_pipeline.domain.web.outcomes import Blocked, Outcome, Unreachable
 
 Result = TypeVar("Result")
 
+# So many URLs that ask for a long pause, and nothing else answers: the host asks for it.
+MIN_ASKING = 3
+_WHOLE_HOST = ""
+
 
 class HostPace:
     """Spaces the requests to one host, heeds what it asks for, and notices when it is down."""
 
     def __init__(self) -> None:
         self.failures_in_a_row = 0
-        self._next_start = 0.0
-        self._parked: Blocked | None = None
+        self._asking: set[str] = set()
+        self._last_start = float("-inf")
+        self._held_until = 0.0
+        self._parked: dict[str, tuple[Blocked, float]] = {}
 
-    async def turn(self, delay_seconds: float) -> None:
-        """Return when the next request may start; whoever returns has taken that turn."""
+    async def turn(self, url: str, delay_seconds: float) -> None:
+        """Return when ``url`` may be asked for; whoever returns has taken that turn.
+
+        The delay is between this request and the one before, whatever that one was.
+        """
         clock = asyncio.get_running_loop().time
-        while (wait := self._next_start - clock()) > 0:
-            if self._parked:
-                return  # nobody waits: ``refusal_of`` has the answer
+        while (wait := max(self._last_start + delay_seconds, self._held_until) - clock()) > 0:
+            if self.refusal_of(url):
+                return  # nobody waits
             await asyncio.sleep(wait)  # meanwhile a hold may move the time
-        self._parked = None
-        self._next_start = clock() + delay_seconds
+        if not self.refusal_of(url):
+            self._last_start = clock()
 
     def hold(self, seconds: float) -> None:
         """Let nothing start for so long."""
-        until = asyncio.get_running_loop().time() + seconds
-        self._next_start = max(self._next_start, until)
+        self._held_until = max(self._held_until, asyncio.get_running_loop().time() + seconds)
 
     def park(self, refusal: Blocked, seconds: float) -> None:
-        """Let nothing start for so long, and nobody wait for it."""
-        self.hold(seconds)
-        self._parked = refusal
+        """Do not ask for this URL for so long; nobody waits for it.
+
+        What one URL asks for is for that URL. Several that ask for it, with no other answer
+        between them, speak for their host.
+        """
+        until = asyncio.get_running_loop().time() + seconds
+        self._parked[refusal.url] = refusal, until
+        self._asking.add(refusal.url)
+        if len(self._asking) >= MIN_ASKING:
+            self._parked[_WHOLE_HOST] = refusal, until
 
     def refusal_of(self, url: str) -> Blocked | None:
-        """What a parked host's answer to ``url`` is taken to be, without asking."""
-        if self._parked is None:
-            return None
-        left = self._next_start - asyncio.get_running_loop().time()
-        return replace(
-            self._parked,
-            url=url,
-            retry_after_seconds=left,
-            reason=f"{url} was not asked for: {self._parked.reason}, for now",
-        )
+        """What the answer of a parked URL, or host, is taken to be, without asking."""
+        now = asyncio.get_running_loop().time()
+        for place in (url, _WHOLE_HOST):
+            refusal, until = self._parked.get(place, (None, 0.0))
+            if refusal is not None and until > now:
+                return replace(
+                    refusal,
+                    url=url,
+                    retry_after_seconds=until - now,
+                    reason=f"{url} was not asked for: {refusal.reason}, for now",
+                )
+        return None
 
     def note(self, outcome: Outcome) -> None:
         """Count attempts in a row that failed for now. "Not so fast" neither counts nor clears."""
@@ -60,6 +77,7 @@ class HostPace:
                 pass
             case _:
                 self.failures_in_a_row = 0
+                self._asking.clear()
 
 
 class SteadyLoop(asyncio.SelectorEventLoop):

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import Message
 from functools import lru_cache
 
-from omni_pipeline.domain.web.media_types import is_html_type
+from omni_pipeline.domain.html.refreshes import refresh_of
+from omni_pipeline.domain.web.media_types import is_html_type, media_type_of
 from omni_pipeline.domain.web.outcomes import (
     Blocked,
     FetchRequest,
@@ -19,6 +19,7 @@ from omni_pipeline.domain.web.outcomes import (
     Unreachable,
     Unusable,
 )
+from omni_pipeline.domain.web.references import referenced_url
 from omni_pipeline.domain.web.retry_after import retry_after_seconds
 from omni_pipeline.domain.web.urls import canonical_url
 
@@ -33,6 +34,12 @@ _VALIDATOR = re.compile(r"[\x20-\x7e]{1,512}")
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 _MAX_ROBOTS_TAG = 512
+_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[\w*]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s,;\"]*))?)*)")
+_IS_CANONICAL = re.compile(
+    r";\s*rel\s*=\s*(?:\"(?:[^\"]*\s)?canonical(?:\s[^\"]*)?\"|canonical(?=[\s;]|$))", re.IGNORECASE
+)
+_MAX_LINK = 4096
+_AT_ONCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +60,24 @@ class Head:
 
     def media_type(self) -> tuple[str, str | None]:
         """The media type in lower case ("" without one) and the charset it claims."""
-        return _media_type((self.get("content-type") or "")[:200])
+        values = (value[:200] for key, value in self.headers if key == "content-type")
+        return _media_type(",".join(values))
+
+    def canonical(self, url: str) -> str | None:
+        """The URL that a Link header calls the page's own (RFC 6596, RFC 8288)."""
+        for key, value in self.headers:
+            for found in _LINK.finditer(value[:_MAX_LINK]) if key == "link" else ():
+                if _IS_CANONICAL.search(found[2]):
+                    return referenced_url(_as_text(found[1]), url)
+        return None
+
+    def refresh(self, url: str) -> str | None:
+        """Where a Refresh header sends the reader at once."""
+        found = refresh_of(_as_text(self.get("refresh") or ""))
+        if found is None or found.seconds > _AT_ONCE_SECONDS:
+            return None
+        target = referenced_url(found.reference, url)
+        return target if target != url else None
 
     def robots_tag(self) -> str | None:
         """The X-Robots-Tag headers, a line each, as far as they are sane; None without any."""
@@ -66,14 +90,7 @@ class Head:
         return value if value and _VALIDATOR.fullmatch(value) else None
 
 
-@lru_cache(maxsize=256)  # a site has two or three, and the standard library takes its time
-def _media_type(content_type: str) -> tuple[str, str | None]:
-    message = Message()
-    message["content-type"] = content_type
-    if not content_type:
-        return "", None
-    charset = message.get_param("charset")
-    return message.get_content_type(), charset if isinstance(charset, str) else None
+_media_type = lru_cache(maxsize=256)(media_type_of)  # a site has two or three
 
 
 def head_of(status: int, raw_headers: Iterable[tuple[bytes, bytes]]) -> Head:
@@ -89,6 +106,8 @@ def outcome_without_body(request: FetchRequest, head: Head, now: datetime) -> Ou
     """Judge what status and headers alone decide; None when the body is wanted."""
     url, status = request.url, head.status
     if status in _DOCUMENT:
+        if target := head.refresh(url):
+            return Redirected(url=url, target=target, permanent=True)
         return _unusable_document(url, head)
     if status in _REDIRECTS:
         return _redirect(url, head)

@@ -33,7 +33,7 @@ class FetchRetryPolicy:
         clock = asyncio.get_running_loop().time
         spent_seconds = 0.0
         for number in itertools.count(1):
-            await pace.turn(delay_seconds)
+            await pace.turn(url, delay_seconds)
             if refusal := pace.refusal_of(url):
                 return refusal
             started = clock()

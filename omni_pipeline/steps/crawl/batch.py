@@ -6,6 +6,7 @@ from typing import assert_never
 
 from psycopg import Connection
 
+from omni_pipeline.domain.crawl.patterns import url_pattern
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.domain.web.outcomes import (
     Blocked,
@@ -18,7 +19,6 @@ from omni_pipeline.domain.web.outcomes import (
     Unreachable,
     Unusable,
 )
-from omni_pipeline.domain.web.patterns import url_pattern
 from omni_pipeline.steps.crawl.page_reading import PageReading
 from omni_pipeline.steps.crawl.removal import Losses, Move
 from omni_pipeline.store.crawl import (
@@ -49,6 +49,8 @@ class CrawlBatch:
             decided by the store, which knows the body held. ``missing`` is a page that may leave
             when the crawl has seen all; one that takes over from a killed crawl asks for it again.
         links: Depth by URL of what the pages link to and redirect to.
+        sources: On which page each of the links stands.
+        links_left_out: By page, how many of its links were too many to read.
         needs_browser: By URL pattern, what was found out.
         non_pages: Depth by URL of what links led to and what is no page, and never was.
     """
@@ -60,6 +62,8 @@ class CrawlBatch:
     failures: list[Failure] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
     links: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    links_left_out: dict[str, int] = field(default_factory=dict)
     needs_browser: dict[str, bool] = field(default_factory=dict)
     non_pages: dict[str, int] = field(default_factory=dict)
     characters: int = 0
@@ -117,9 +121,16 @@ class CrawlBatch:
             self.outcomes[due.url] = "skipped"
 
     def _add_document(self, due: Due, page: Fetched, *, is_second_look: bool) -> None:
-        reading = self.read(page)
+        try:
+            reading = self.read(page)
+        except Exception as error:  # noqa: BLE001 - what a site wrote is that page's failure
+            reason = f"reading {due.url} failed with {type(error).__name__}"
+            self._add_failure(due.url, "permanent.unreadable", reason)
+            return
         for link in reading.links:
-            self.links.setdefault(link, due.depth + 1)
+            self._add_link(link, due.depth + 1, due.url)
+        if reading.links_left_out:
+            self.links_left_out[due.url] = reading.links_left_out
         if page.needs_browser is not None:
             self.needs_browser[url_pattern(due.url)] = page.needs_browser
         if reading.leaves:
@@ -151,13 +162,13 @@ class CrawlBatch:
 
     def add_copy(self, due: Due, own_url: str) -> None:
         """The page names another URL as its own: that one is indexed, once."""
-        self.links.setdefault(own_url, due.depth)
+        self._add_link(own_url, due.depth, due.url)
         self.outcomes[due.url] = "missing"
         evidence = RemovalEvidence(reason="duplicate", http_status=200)
         self.losses.moves[due.url] = Move(target=own_url, evidence=evidence)
 
     def _add_redirect(self, due: Due, target: str, *, is_permanent: bool) -> None:
-        self.links.setdefault(target, due.depth + 1)  # so a chain of them ends (D20)
+        self._add_link(target, due.depth + 1, due.url)  # so a chain of them ends (D20)
         self.outcomes[due.url] = "missing" if is_permanent and due.is_held else "skipped"
         if due.is_held and not is_permanent:
             reason = f"{due.url} redirects to {target} for the time being; its old text is kept"
@@ -169,6 +180,10 @@ class CrawlBatch:
             self.losses.temporary_redirects[due.url] = target
         if not due.is_held:
             self.non_pages[due.url] = due.depth
+
+    def _add_link(self, url: str, depth: int, source: str) -> None:
+        self.links.setdefault(url, depth)
+        self.sources.setdefault(url, source)
 
     def _add_loss(self, due: Due, evidence: RemovalEvidence, *, is_certain: bool) -> None:
         if not due.is_held:

@@ -15,6 +15,7 @@ from omni_pipeline.domain.web.outcomes import (
 )
 from omni_pipeline.errors import TemporaryError
 from omni_pipeline.steps.crawl.batch import MAX_CHARACTERS, CrawlBatch
+from omni_pipeline.steps.crawl.page_reading import seen_through
 from omni_pipeline.steps.crawl.removal import Losses
 from omni_pipeline.steps.crawl.robots_and_sitemaps import Web
 from omni_pipeline.steps.crawl.site import CrawlSite
@@ -25,8 +26,10 @@ from omni_pipeline.store.crawl.raw_pages import RemovalEvidence
 
 # After this many failures in a row the site is down, and asking on is impolite and pointless (D12).
 MAX_FAILURES_IN_A_ROW = 10
-# A site that asks for a longer pause is left alone until the next refresh (D13).
+# A URL that asks for a longer pause is left alone until the next refresh. So is the site, when its
+# start page does, or several URLs do with no other answer between them (D13).
 MAX_PAUSE_SECONDS = 300.0
+MAX_ASKING_IN_A_ROW = 3
 # Pages that refuse this crawler may be a members' area; so many of them are a wall (D12).
 MAX_REFUSALS_IN_A_ROW = 40
 
@@ -43,6 +46,8 @@ class Fetching:
         losses: What they found gone.
         pages_rendered: Fetched with a browser.
         has_unread: Whether pages were "not modified", so that nobody knows what they link to.
+        links_left_out: By page, how many of its links were too many to read.
+        ended_because: Why the site was left alone before all was fetched; None if it was not.
     """
 
     def __init__(
@@ -64,10 +69,13 @@ class Fetching:
         self._slots = 2 * self._domain.concurrency
         self._begin_batch()
         self._in_flight: dict[str, Due] = {}
-        self._failures_in_a_row = self._refusals_in_a_row = 0
+        self._failures_in_a_row = self._refusals_in_a_row = self._asking_in_a_row = 0
+        self._pages_had = 0
         self.losses = Losses()
         self.pages_rendered = 0
         self.has_unread = False
+        self.links_left_out: dict[str, int] = {}
+        self.ended_because: str | None = None
 
     def fetch_queued(self) -> None:
         """Fetch until the frontier has nothing queued. Pages found on the way join the queue."""
@@ -84,6 +92,7 @@ class Fetching:
             TemporaryError: The site is down, or wants to be left alone.
         """
         self._refresh.lease.check()
+        outcome = seen_through(outcome)
         if isinstance(outcome, Redirected) and self._site.leads_back(outcome):
             outcome = Unusable(
                 url=due.url,
@@ -93,9 +102,12 @@ class Fetching:
         self._batch.add(due, outcome, is_second_look=is_second_look)
         self.has_unread |= isinstance(outcome, NotModified)
         self.pages_rendered += isinstance(outcome, Fetched) and outcome.is_rendered
-        if due.url == self._site.start_url:
+        is_start = due.url == self._site.start_url
+        if is_start:
             self._site.note_start(outcome)
-        self._watch_for_outage(outcome, is_held=due.is_held)
+        else:
+            self._pages_had += isinstance(outcome, Fetched | NotModified)
+        self._watch_for_outage(outcome, is_held=due.is_held, is_start=is_start)
         if self._is_batch_due():
             self._save()
 
@@ -113,6 +125,9 @@ class Fetching:
         for outcome in outcomes:
             due = self._in_flight.pop(outcome.url)
             self.take(due, outcome, is_second_look=is_second_look)
+            if self.ended_because:
+                self._in_flight.clear()
+                break
         self.flush()
 
     def _queued(self) -> Iterator[Due | None]:
@@ -151,9 +166,9 @@ class Fetching:
             return False
         return True
 
-    def _watch_for_outage(self, outcome: Outcome, *, is_held: bool) -> None:
+    def _watch_for_outage(self, outcome: Outcome, *, is_held: bool, is_start: bool) -> None:
         if not isinstance(outcome, Blocked | Unreachable):
-            self._failures_in_a_row = self._refusals_in_a_row = 0
+            self._failures_in_a_row = self._refusals_in_a_row = self._asking_in_a_row = 0
             return
         if isinstance(outcome, Blocked) and outcome.kind.startswith("permanent.") and not is_held:
             self._refusals_in_a_row += 1
@@ -163,13 +178,23 @@ class Fetching:
         self._failures_in_a_row += 1
         pause = outcome.retry_after_seconds if isinstance(outcome, Blocked) else None
         if (pause or 0.0) > MAX_PAUSE_SECONDS:
-            self._stop(f"asks to be left alone for {pause:.0f} s", "throttled")
+            self._asking_in_a_row += 1
+            if is_start or self._asking_in_a_row == MAX_ASKING_IN_A_ROW:
+                self._leave_alone(f"asks to be left alone for {pause:.0f} s")
+                return
         if self._failures_in_a_row == MAX_FAILURES_IN_A_ROW:
             self._stop(
                 f"stopped answering: {MAX_FAILURES_IN_A_ROW} pages in a row failed, the last "
                 f"with: {outcome.reason}",
                 "transient.site_down",
             )
+
+    def _leave_alone(self, reason: str) -> None:
+        """What was fetched is worth publishing; without any of it the refresh has failed."""
+        if self._pages_had:
+            self.ended_because = reason
+        else:
+            self._stop(reason, "throttled")
 
     def _stop(self, reason: str, kind: str) -> None:
         self.flush()
@@ -201,6 +226,8 @@ class Fetching:
             return
         if self._queue.is_truncated:
             self._site.gate.forget()  # a place may become free, and then be offered again
-        self._queue.save(batch, self._site.gate.linked(batch.links))
+        self._site.gate.note_pages({page.url: page.html for page in batch.pages})
+        self._queue.save(batch, self._site.gate.linked(batch.links, batch.sources))
+        self.links_left_out |= batch.links_left_out
         self._site.decisions.learn(batch.needs_browser)
         self.losses.update(batch.losses)

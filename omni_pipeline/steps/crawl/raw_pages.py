@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from itertools import islice
 
 from omni_pipeline import faults
+from omni_pipeline.domain.crawl.scope import MAX_DEPTH
 from omni_pipeline.domain.web.outcomes import Redirected
 from omni_pipeline.errors import PermanentError, TemporaryError
 from omni_pipeline.steps.crawl.fetching import Fetching
+from omni_pipeline.steps.crawl.page_copies import find_copies
 from omni_pipeline.steps.crawl.removal import Losses, Removed, remove_pages
-from omni_pipeline.steps.crawl.robots_and_sitemaps import (
-    ListedPage,
-    Web,
-    refuse_slow_site,
-    sitemap_urls,
-)
+from omni_pipeline.steps.crawl.robots_and_sitemaps import Web, refuse_slow_site
 from omni_pipeline.steps.crawl.site import CrawlSite
+from omni_pipeline.steps.crawl.sitemap_reading import ListedPage
 from omni_pipeline.steps.crawl.work_queue import CrawlQueue
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl import frontier, raw_pages
@@ -23,6 +21,8 @@ from omni_pipeline.store.crawl import frontier, raw_pages
 SITEMAP_URLS = 1000
 
 MAX_SPELLINGS = 3
+# Pages that a note of its own is worth.
+MAX_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +88,20 @@ class _Crawl:
         self._site = site
         self._fetching = Fetching(refresh, web, queue, site)
         self._notes: list[str] = []
+        self._postponed = 0
 
     def run(self) -> RawPagesReport:
         self._open()
         self._fetching.fetch_queued()
-        if self._fetching.has_unread:
+        if self._fetching.has_unread and not self._fetching.ended_because:
             self._queue.add_non_pages(self._site.gate)
             self._fetching.fetch_queued()
-        while self._look_again():
+        while not self._fetching.ended_because and self._look_again():
             self._fetching.fetch_queued()  # a page that is there after all may link to others
         losses = self._fetching.losses
+        if self._fetching.ended_because:
+            self._postponed = self._queue.postpone(losses)
+        self._leave_copies_out(losses)
         removed = self._refresh.write(remove_pages, losses, start_url=self._site.start_url)
         return self._close(removed)
 
@@ -119,9 +123,9 @@ class _Crawl:
         self._queue.add_start(self._site.start_url)
         self._look_at_start()
         self._site.learn_not_found_page()
-        if self._domain.use_sitemap and self._site.may_read_sitemaps:
-            named = self._site.robots.of(self._site.start_url).sitemaps
-            self._queue_sitemaps(sitemap_urls(self._web, self._site.site, named))
+        if self._domain.use_sitemap:
+            self._queue_sitemaps(self._site.sitemap_urls())
+        self._queue.add_retries()
 
     def _look_at_start(self) -> None:
         """Fetch the start page first: it tells which spelling the site goes by.
@@ -133,7 +137,7 @@ class _Crawl:
             due = self._queue.find(start)
             if due is None or not self._site.robots.allows(start):
                 return
-            outcome = self._web.fetch(self._site.request(due))
+            outcome = self._site.ask(self._site.request(due))
             is_respelled = isinstance(outcome, Redirected) and self._site.respells(outcome)
             if isinstance(outcome, Redirected) and not self._site.leaves(outcome):
                 self._site.follow_start(outcome)
@@ -181,6 +185,21 @@ class _Crawl:
             del losses.moves[url]
         return orphans
 
+    def _leave_copies_out(self, losses: Losses) -> None:
+        """Keep one of the new pages that are alike to the byte."""
+        leaving = losses.evidence.keys() | losses.moves.keys()
+        groups = [
+            [page for page in group if page.url not in leaving]
+            for group in self._refresh.read(raw_pages.alike)
+        ]
+        copies = find_copies(groups, self._body_of, start_url=self._site.start_url)
+        losses.update(copies.losses)
+        if copies.example:
+            self._notes.append(str(copies))
+
+    def _body_of(self, url: str) -> str:
+        return self._refresh.read(raw_pages.bodies_of, [url]).get(url, "")
+
     # The end
 
     def _close(self, removed: Removed) -> RawPagesReport:
@@ -194,7 +213,13 @@ class _Crawl:
                 f"See: omni failed {self._domain.host}.",
                 kind="transient.no_pages",
             )
-        is_truncated = self._queue.is_truncated or bool(self._site.gate.cut_patterns)
+        is_truncated = bool(
+            self._queue.is_truncated
+            or self._site.gate.cut_patterns
+            or self._site.gate.too_deep
+            or self._fetching.links_left_out
+            or self._fetching.ended_because
+        )
         totals = self._refresh.read(frontier.count)
         faults.point("CP13")
         self._refresh.write(frontier.close_crawl, is_truncated=is_truncated)
@@ -231,7 +256,19 @@ class _Crawl:
                 "The page limit was reached and some URLs were left out. Raise it with: "
                 f"omni domains set {self._domain.host} --max-pages N."
             )
-        for pattern in self._site.gate.cut_patterns:
-            yield f"Links like {pattern[:120]} seem endless; some of them were left out."
+        if self._fetching.ended_because:
+            yield (
+                f"{self._domain.host} {self._fetching.ended_because}. What was fetched until then "
+                f"counts; {self._postponed} URLs wait for the next refresh."
+            )
+        for pattern, urls in self._site.gate.cut_patterns.items():
+            yield f"Links like {pattern[:120]} seem endless; {urls} of them were left out."
+        if links := self._site.gate.too_deep:
+            yield (
+                f"{links} links lead to pages more than {MAX_DEPTH} links away from the start "
+                "page, and were left out. A sitemap leads to pages however far away they are."
+            )
+        for url, links in islice(self._fetching.links_left_out.items(), MAX_NAMED):
+            yield f"{url} has {links} links more than are read of one page; they were left out."
         if self._site.start_problem:
             yield f"Look at the start page: {self._site.start_problem}."

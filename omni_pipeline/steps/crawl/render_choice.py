@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from omni_pipeline.domain.crawl.patterns import url_pattern
 from omni_pipeline.domain.web.outcomes import Rendering
-from omni_pipeline.domain.web.patterns import url_pattern
 
 # After so long one page of a pattern is compared again: sites change how they are built.
 DECISION_SECONDS = 7 * 86_400.0

@@ -1,8 +1,6 @@
-"""What a site says about itself: robots.txt and sitemaps, read through the HTTP client."""
+"""What a site says about itself in its robots.txt, read through the HTTP client."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from psycopg import Connection
@@ -17,9 +15,7 @@ from omni_pipeline.domain.crawl.robots import (
     rules_from,
     rules_from_copy,
 )
-from omni_pipeline.domain.crawl.sitemaps import MAX_SITEMAP_BYTES, lastmod_time, parse_sitemap
-from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Gone, Outcome
-from omni_pipeline.domain.web.urls import Site, canonical_url, in_scope
+from omni_pipeline.domain.web.outcomes import Fetched, FetchRequest, Outcome
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl import raw_pages, robots_files
@@ -29,21 +25,19 @@ from omni_pipeline.store.jobs.crawl_jobs import Claim
 # RFC 9309, 2.3.1.4: after 30 days without an answer the copy has had its time.
 MAX_COPY_AGE_SECONDS = 30 * 86_400.0
 
-MAX_SITEMAP_FILES = 50
-MAX_SITEMAP_DEPTH = 3
-_SITEMAP_REDIRECTS = 3
-
 
 class Web(Protocol):
     """What the crawl needs of the HTTP client."""
 
-    def fetch(self, request: FetchRequest) -> Outcome: ...
+    def fetch(self, request: FetchRequest, *, delay_seconds: float = 0.0) -> Outcome: ...
 
     def fetch_all(
         self, requests: Iterator[FetchRequest | None], *, concurrency: int, delay_seconds: float
     ) -> Iterator[Outcome]: ...
 
-    def fetch_following(self, url: str, *, hops: int, max_bytes: int) -> Outcome: ...
+    def fetch_following(
+        self, url: str, *, hops: int, max_bytes: int, delay_seconds: float = 0.0
+    ) -> Outcome: ...
 
 
 class Copies(Protocol):
@@ -84,10 +78,24 @@ class Robots:
 
     While an origin cannot be asked, what it said last rules on, for up to 30 days (RFC 9309,
     2.3.1.4); without a copy everything is disallowed.
+
+    Args:
+        web: The client.
+        user_agent: Whose rules they are.
+        copies: Where the last ones are kept, if they are.
+        delay_seconds: Least time after the last request to the same host.
     """
 
-    def __init__(self, web: Web, user_agent: str, copies: Copies | None = None) -> None:
+    def __init__(
+        self,
+        web: Web,
+        user_agent: str,
+        copies: Copies | None = None,
+        *,
+        delay_seconds: float = 0.0,
+    ) -> None:
         self._web = web
+        self._delay_seconds = delay_seconds
         self._user_agent = user_agent
         self._copies = copies
         self._rules: dict[str, RobotsRules] = {}
@@ -106,7 +114,10 @@ class Robots:
 
     def _ask(self, origin: str) -> RobotsRules:
         outcome = self._web.fetch_following(
-            f"{origin}/robots.txt", hops=MAX_ROBOTS_REDIRECTS, max_bytes=MAX_ROBOTS_BYTES
+            f"{origin}/robots.txt",
+            hops=MAX_ROBOTS_REDIRECTS,
+            max_bytes=MAX_ROBOTS_BYTES,
+            delay_seconds=self._delay_seconds,
         )
         rules = rules_from(outcome, self._user_agent)
         if self._copies is None:
@@ -135,56 +146,3 @@ def refuse_slow_site(rules: RobotsRules, host: str) -> None:
             f"pause it: omni domains pause {host}.",
             kind="permanent.crawl_delay",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListedPage:
-    """A page that a sitemap lists: its canonical URL, and when it says that the page changed."""
-
-    url: str
-    changed_at: datetime | None
-
-
-def sitemap_urls(web: Web, site: Site, named: tuple[str, ...]) -> Iterator[ListedPage | Exception]:
-    """Every page of the site's sitemaps, as they are read.
-
-    A sitemap that exists and cannot be read is yielded as an exception value: "could not look" is
-    not "lists nothing". The conventional /sitemap.xml may be missing without a word.
-
-    Args:
-        web: The client.
-        site: Sitemaps elsewhere are not fetched, whoever names them (S28); this site's
-            /sitemap.xml is tried when robots.txt names none.
-        named: The sitemaps that robots.txt names.
-    """
-    conventional = canonical_url("/sitemap.xml", site.start_url)
-    queue = [(url, 1) for url in named] or ([(conventional, 1)] if conventional else [])
-    seen: set[str] = set()
-    while queue and len(seen) < MAX_SITEMAP_FILES:
-        reference, depth = queue.pop(0)
-        url = canonical_url(reference)
-        if url is None or url in seen or not in_scope(url, site):
-            continue
-        seen.add(url)
-        outcome = web.fetch_following(url, hops=_SITEMAP_REDIRECTS, max_bytes=MAX_SITEMAP_BYTES)
-        if not isinstance(outcome, Fetched):
-            if named or not isinstance(outcome, Gone):
-                yield _problem(url, getattr(outcome, "reason", type(outcome).__name__.lower()))
-            continue
-        sitemap = parse_sitemap(outcome.body)
-        if sitemap.problem:
-            yield _problem(url, sitemap.problem)
-        if depth < MAX_SITEMAP_DEPTH:
-            queue.extend((child, depth + 1) for child in sitemap.children)
-        for page in sitemap.pages:
-            if listed := canonical_url(page.url):
-                changed_at = lastmod_time(page.lastmod) if page.lastmod else None
-                yield ListedPage(url=listed, changed_at=changed_at)
-    if queue:
-        yield ValueError(
-            f"More than {MAX_SITEMAP_FILES} sitemap files are listed; {len(queue)} were not read."
-        )
-
-
-def _problem(url: str, reason: str) -> Exception:
-    return ValueError(f"The sitemap {url} could not be read whole: {reason}")

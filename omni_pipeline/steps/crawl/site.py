@@ -1,5 +1,6 @@
 """The site of one crawl: its spelling, its rules, and how each of its pages is to be asked for."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from omni_pipeline.domain.crawl.scope import CrawlScope
@@ -14,20 +15,19 @@ from omni_pipeline.domain.web.outcomes import (
     Redirected,
     Unreachable,
 )
-from omni_pipeline.domain.web.urls import (
-    Site,
-    canonical_url,
-    in_scope,
-    parse_site,
-    site_url,
-    url_parts,
+from omni_pipeline.domain.web.urls import Site, in_scope, parse_site, site_url, url_parts
+from omni_pipeline.steps.crawl.page_reading import (
+    PageReader,
+    PageReading,
+    document_text,
+    seen_through,
 )
-from omni_pipeline.steps.crawl.page_reading import PageReader, PageReading, document_text
 from omni_pipeline.steps.crawl.render_choice import DECISION_SECONDS, RenderDecisions
 from omni_pipeline.steps.crawl.robots_and_sitemaps import KeptCopies, Robots, Web
+from omni_pipeline.steps.crawl.sitemap_reading import ListedPage, sitemap_urls
 from omni_pipeline.steps.crawl.url_filter import UrlFilter
 from omni_pipeline.steps.run.claimed_refresh import Refresh
-from omni_pipeline.store.crawl import frontier, render_decisions
+from omni_pipeline.store.crawl import frontier, raw_pages, render_decisions
 from omni_pipeline.store.crawl.frontier import Due
 from omni_pipeline.store.jobs import domains
 
@@ -50,7 +50,9 @@ class CrawlSite:
         self._is_forced = is_forced
         self._agent = user_agent.partition("/")[0].strip()
         self.start_problem: str | None = None
-        self.robots = Robots(web, user_agent, KeptCopies(refresh))
+        self.robots = Robots(
+            web, user_agent, KeptCopies(refresh), delay_seconds=self._domain.delay_seconds
+        )
         known = refresh.read(render_decisions.recent, seconds=DECISION_SECONDS)
         self.decisions = RenderDecisions(self._domain.render_mode, known)
         self._use(parse_site(self._domain.start_url, allowed=refresh.settings.allow_addresses))
@@ -67,6 +69,7 @@ class CrawlSite:
             scope,
             self.robots,
             lambda urls: self._refresh.read(frontier.unknown_among, urls),
+            lambda urls: self._refresh.read(raw_pages.bodies_of, urls),
         )
         self._reader = PageReader(start_url=site.start_url, agent=self._agent)
 
@@ -107,16 +110,23 @@ class CrawlSite:
         url = probe_url(self.start_url, f"{self._refresh.claim.job_id:x}no7page")
         if not self.robots.allows(url):
             return
-        outcome = self._web.fetch(FetchRequest(url=url))
+        outcome = self.ask(FetchRequest(url=url))
         if isinstance(outcome, Fetched):
             self._reader = replace(self._reader, not_found=fingerprint(document_text(outcome), url))
 
-    @property
-    def may_read_sitemaps(self) -> bool:
-        """A sitemap that robots.txt names may be read; the conventional one as its rules say."""
-        rules = self.robots.of(self.start_url)
-        conventional = canonical_url("/sitemap.xml", self.start_url)
-        return bool(rules.sitemaps) or (conventional is not None and rules.allows(conventional))
+    def ask(self, request: FetchRequest) -> Outcome:
+        """Fetch one page by itself, at the pace of the crawl."""
+        return seen_through(self._web.fetch(request, delay_seconds=self.delay_seconds))
+
+    def sitemap_urls(self) -> Iterator[ListedPage | Exception]:
+        """What its sitemaps list."""
+        return sitemap_urls(
+            self._web,
+            self.site,
+            self.robots.of(self.start_url).sitemaps,
+            allows=self.robots.allows,
+            delay_seconds=self.delay_seconds,
+        )
 
     def respelled(self, url: str) -> str:
         """A URL of the site in the spelling that it goes by."""

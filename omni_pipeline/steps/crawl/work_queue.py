@@ -11,6 +11,7 @@ from omni_pipeline import faults
 from omni_pipeline.domain.crawl.scope import CrawlScope
 from omni_pipeline.domain.crawl.selection import CrawlSelection
 from omni_pipeline.steps.crawl.batch import CrawlBatch, save_batch
+from omni_pipeline.steps.crawl.removal import Losses
 from omni_pipeline.steps.crawl.url_filter import UrlFilter
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.store.crawl import failed_pages, frontier, non_pages
@@ -118,10 +119,38 @@ class CrawlQueue:
         return max(0.0, min(recency_seconds, (datetime.now(UTC) - due_at).total_seconds()))
 
     def add_start(self, start_url: str) -> None:
-        """Queue the start page, and the pages that failed before and are due, as far as wanted."""
-        is_wanted = self._refresh.request.part.takes_new
+        """Queue the start page, as far as wanted."""
+        self._add_first([start_url])
+
+    def add_retries(self) -> None:
+        """Queue the pages that failed before and are due, behind those that did not."""
         retries = self._refresh.read(failed_pages.due_for_retry, is_forced=self._is_forced)
-        self.add(dict.fromkeys(filter(is_wanted, [start_url, *retries]), 0), source="start")
+        self._add_first(retries)
+
+    def _add_first(self, urls: Sequence[str]) -> None:
+        is_wanted = self._refresh.request.part.takes_new
+        self.add(dict.fromkeys(filter(is_wanted, urls), 0), source="start")
+
+    def postpone(self, losses: Losses) -> int:
+        """Leave what is still queued for the next crawl; returns how many URLs that are.
+
+        So is what moved to where nobody has looked, and what was missing once.
+        """
+        missing = set(self.missing()) - losses.evidence.keys() - losses.moves.keys()
+        self._refresh.write(frontier.settle, dict.fromkeys(missing))
+        queued = {page.url for page in self._all_queued()}
+        unseen = {url for url in losses.moves if losses.destination(url) in queued}
+        for url in unseen:
+            del losses.moves[url]
+        self._refresh.write(frontier.settle, dict.fromkeys(unseen))
+        self._refresh.write(frontier.postpone, sorted(queued | unseen))
+        return len(queued | unseen)
+
+    def _all_queued(self) -> Iterator[Due]:
+        last_id = 0
+        while batch := self._next_batch(last_id):
+            yield from batch
+            last_id = batch[-1].id
 
     def add_non_pages(self, gate: UrlFilter) -> None:
         """Queue where links led and no page was: unread pages may link there still."""

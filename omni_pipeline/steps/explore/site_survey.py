@@ -10,7 +10,8 @@ from omni_pipeline.domain.html.structured_data import declared_types
 from omni_pipeline.domain.text.cleaning import CleanedPage, Unreadable
 from omni_pipeline.domain.web.urls import Site, in_scope, site_url
 from omni_pipeline.errors import OmniError
-from omni_pipeline.steps.crawl.robots_and_sitemaps import Robots, Web, sitemap_urls
+from omni_pipeline.steps.crawl.robots_and_sitemaps import Robots, Web
+from omni_pipeline.steps.crawl.sitemap_reading import sitemap_urls
 from omni_pipeline.steps.explore.page_preview import ScrapedPage, scrape
 from omni_pipeline.steps.explore.site_report import (
     RobotsReport,
@@ -62,7 +63,7 @@ def discover(
     )
     delay_seconds = max(delay_seconds, rules.delay_seconds)
     may_look = robots.unreachable is None and not robots.is_too_slow
-    sitemap = look.read_sitemaps(rules.sitemaps) if may_look else SitemapReport()
+    sitemap = look.read_sitemaps(rules.sitemaps, delay_seconds) if may_look else SitemapReport()
     sample = tuple(look.sample(lambda: pause(delay_seconds))) if may_look else ()
     guess = estimate(
         sample,
@@ -94,12 +95,19 @@ class _Survey:
     known: dict[str, None] = field(default_factory=dict)
     moved_to: str | None = None
 
-    def read_sitemaps(self, named: tuple[str, ...]) -> SitemapReport:
+    def read_sitemaps(self, named: tuple[str, ...], delay_seconds: float) -> SitemapReport:
         listed: set[str] = set()
         disallowed = 0
         newest = None
         problems: list[str] = []
-        for entry in sitemap_urls(self.web, self.site, named):
+        listing = sitemap_urls(
+            self.web,
+            self.site,
+            named,
+            allows=self.robots.allows,
+            delay_seconds=delay_seconds,
+        )
+        for entry in listing:
             if isinstance(entry, Exception):
                 problems.append(str(entry))
                 continue

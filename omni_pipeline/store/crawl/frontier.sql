@@ -18,17 +18,23 @@ UPDATE crawl_frontier SET outcome = NULL, is_forced = true WHERE domain_id = %(d
 
 -- name: seed_known
 -- Every live page of the domain is due again. With less room than that it is those, beside the start page, that
--- were looked at longest ago; whether any were left out is returned.
+-- were looked at longest ago; whether any were left out is returned. Pages that failed come last: what stops the
+-- crawl there today would stop it there every day.
 WITH known AS (
-    SELECT url, depth, checked_at, id FROM raw_pages p
+    SELECT url, depth, checked_at, id, EXISTS (SELECT FROM failed_pages e WHERE e.domain_id = p.domain_id
+        AND e.url = p.url AND e.stage = 'fetch' AND e.resolved_at IS NULL) AS has_failed
+    FROM raw_pages p
     WHERE domain_id = %(domain_id)s AND status = 'live' AND (%(only)s::text[] IS NULL OR url = ANY (%(only)s))
         AND NOT EXISTS (SELECT FROM crawl_frontier f WHERE f.domain_id = p.domain_id AND f.url = p.url)
-), seeded AS (
-    INSERT INTO crawl_frontier (domain_id, url, depth, source, is_forced)
-    SELECT %(domain_id)s, url, depth, 'known', %(is_forced)s FROM known
+), chosen AS (
+    SELECT * FROM known
     ORDER BY url <> %(start_url)s, checked_at, id
     LIMIT CASE WHEN %(page_limit)s::bigint IS NOT NULL THEN greatest(0, %(page_limit)s::bigint
         - (SELECT count(*) FROM crawl_frontier WHERE domain_id = %(domain_id)s)) END
+), seeded AS (
+    INSERT INTO crawl_frontier (domain_id, url, depth, source, is_forced)
+    SELECT %(domain_id)s, url, depth, 'known', %(is_forced)s FROM chosen
+    ORDER BY url <> %(start_url)s, has_failed, checked_at, id
     RETURNING url
 )
 SELECT (SELECT count(*) FROM known) > (SELECT count(*) FROM seeded) AS is_truncated

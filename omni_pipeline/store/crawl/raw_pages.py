@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Literal
 
 from psycopg import Connection
@@ -63,6 +65,14 @@ class DuePage:
     body_hash: bytes
     markdown_before: str | None
     left_out_before: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alike:
+    """One of several live pages that have the same body; published if it was live before."""
+
+    url: str
+    is_published: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +144,27 @@ def live_among(conn: Connection, claim: Claim, urls: Sequence[str]) -> set[str]:
 
 
 def same_bodies(conn: Connection, claim: Claim, *, minimum: int, start_url: str) -> list[str]:
-    """URLs that got, since they were last cleaned, the same body as ``fewest`` or more pages."""
+    """URLs that got, since they were last cleaned, the same body as ``fewest`` or more pages.
+
+    Only pages that were live before this crawl count: of the new ones one is kept anyway.
+    """
     parameters = {"domain_id": claim.domain_id, "minimum": minimum, "start_url": start_url}
     return [url for (url,) in conn.execute(_SQL["same_bodies"], parameters)]
+
+
+def bodies_of(conn: Connection, claim: Claim, urls: Sequence[str]) -> dict[str, str]:
+    """The HTML of those of ``urls`` that are live pages."""
+    parameters = {"domain_id": claim.domain_id, "urls": list(urls)}
+    return dict(conn.execute(_SQL["bodies"], parameters).fetchall())
+
+
+def alike(conn: Connection, claim: Claim) -> list[list[Alike]]:
+    """Groups of live pages with one body, to the byte, some of which this crawl found."""
+    rows = conn.execute(_SQL["alike"], {"domain_id": claim.domain_id})
+    return [
+        [Alike(url=url, is_published=is_published) for _, url, is_published in group]
+        for _, group in groupby(rows, key=itemgetter(0))
+    ]
 
 
 def remove_pages(

@@ -51,15 +51,33 @@ WHERE p.domain_id = %(domain_id)s AND p.url = g.url AND p.status = 'live'
 
 -- name: same_bodies
 -- Bodies new in this domain that so many URLs share, to the byte, that they cannot all be pages: and those URLs.
--- A body that was published before stays out of it, and so does the start page.
+-- A body that was published before stays out of it, and so do the start page and pages that this crawl found.
 SELECT p.url
 FROM raw_pages p
 LEFT JOIN cleaned_pages cp ON cp.page_id = p.id
 WHERE p.domain_id = %(domain_id)s AND p.status = 'live' AND p.body_hash IS DISTINCT FROM cp.body_hash
     AND p.url <> %(start_url)s
-    AND p.body_hash IN (SELECT body_hash FROM raw_pages WHERE domain_id = %(domain_id)s AND status = 'live'
-        GROUP BY body_hash HAVING count(*) >= %(minimum)s)
+    AND NOT EXISTS (SELECT FROM crawl_frontier f WHERE f.domain_id = p.domain_id AND f.url = p.url AND f.source <> 'known')
+    AND p.body_hash IN (SELECT r.body_hash FROM raw_pages r WHERE r.domain_id = %(domain_id)s AND r.status = 'live'
+        AND NOT EXISTS (SELECT FROM crawl_frontier f
+            WHERE f.domain_id = r.domain_id AND f.url = r.url AND f.source <> 'known')
+        GROUP BY r.body_hash HAVING count(*) >= %(minimum)s)
 ORDER BY p.id
+
+-- name: bodies
+SELECT url, html FROM raw_pages WHERE domain_id = %(domain_id)s AND url = ANY (%(urls)s) AND status = 'live'
+
+-- name: alike
+-- Live pages whose body others have too, to the byte, where this crawl found one of them: the groups in order.
+WITH pages AS (
+    SELECT p.id, p.url, p.body_hash, EXISTS (SELECT FROM crawl_frontier f
+        WHERE f.domain_id = p.domain_id AND f.url = p.url AND f.source <> 'known') AS is_new
+    FROM raw_pages p WHERE p.domain_id = %(domain_id)s AND p.status = 'live'
+)
+SELECT body_hash, url, NOT is_new AS is_published
+FROM pages
+WHERE body_hash IN (SELECT body_hash FROM pages GROUP BY body_hash HAVING count(*) > 1 AND bool_or(is_new))
+ORDER BY body_hash, id
 
 -- name: due_for_cleaning
 -- Live pages whose cleaned text is missing, or was made from another body or by another cleaner. The old text is told

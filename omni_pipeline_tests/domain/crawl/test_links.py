@@ -10,8 +10,8 @@ from omni_pipeline.domain.crawl.links import (
     PageLinks,
     own_address,
     page_links,
-    robots_tag_directives,
 )
+from omni_pipeline.domain.crawl.robots_directives import robots_tag_directives
 from omni_pipeline.errors import PermanentError
 
 URL = "https://docs.example.com/guide/start"
@@ -98,13 +98,15 @@ def test_a_meta_refresh_is_a_link_and_nothing_more_s27(content: str) -> None:
     assert page_links(html, URL).links == ("https://docs.example.com/guide/next",)
 
 
-def test_a_page_gives_at_most_two_thousand_links_s50() -> None:
-    html = "".join(f"<a href=/{number}>{number}</a>" for number in range(20_000))
+def test_a_page_gives_as_many_links_as_a_crawl_can_take_and_says_how_many_more_there_are_s50() -> (
+    None
+):
+    html = "".join(f"<a href=/{number}>{number}</a>" for number in range(MAX_LINKS + 1000))
 
-    links = page_links(html, URL).links
+    found = page_links(html, URL)
 
-    assert len(links) == MAX_LINKS
-    assert links[0] == "https://docs.example.com/0"
+    assert (len(found.links), found.left_out) == (MAX_LINKS, 1000)
+    assert found.links[0] == "https://docs.example.com/0"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ PAGES = (
     [
         URLSET.encode(),
         b"\xef\xbb\xbf" + URLSET.encode(),
-        gzip.compress(URLSET.encode()),
+        gzip.compress(URLSET.encode(), mtime=0),
         URLSET.replace("UTF-8", "utf-16").encode("utf-16"),
         URLSET.replace("UTF-8", "iso-8859-1").encode("latin-1"),
         URLSET.replace(NAMESPACE, 'xmlns="urn:wrong"').encode(),
@@ -103,11 +103,11 @@ LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
         f'<!DOCTYPE x [<!ENTITY l0 "lol">{LAUGHS}]>',
         '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>',
         '<!doctype x SYSTEM "http://169.254.169.254/x.dtd">',
-        "<!--" + "x" * 100_000 + "--><!DOCTYPE x>",
+        "<!--" + "x" * 100_000 + '--><!DOCTYPE x [<!ENTITY l9 "lol">]>',
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_any_doctype_is_refused_before_it_can_do_anything_d26_s47(
+def test_a_doctype_that_declares_or_loads_is_refused_before_it_can_do_anything_d26_s47(
     prolog: str, encoding: str
 ) -> None:
     body = f'<?xml version="1.0" encoding="{encoding}"?>{prolog}<urlset><url><loc>&l9;</loc>'
@@ -121,12 +121,131 @@ def test_any_doctype_is_refused_before_it_can_do_anything_d26_s47(
 @pytest.mark.parametrize("before_the_cut", range(1, 9))
 def test_a_doctype_across_the_border_of_two_pieces_is_seen_s47(before_the_cut: int) -> None:
     comment = "<!--" + "x" * (PIECE_BYTES - before_the_cut - len("<!---->")) + "-->"
-    body = f"{comment}<!DOCTYPE x><urlset><url><loc>https://example.com/</loc></url></urlset>"
+    doctype = '<!DOCTYPE x [<!ENTITY a "b">]>'
+    body = f"{comment}{doctype}<urlset><url><loc>https://example.com/</loc></url></urlset>"
 
     sitemap = parse_sitemap(body.encode())
 
     assert "DOCTYPE" in (sitemap.problem or "")
     assert sitemap.pages == ()
+
+
+ENTRIES = "<url><loc>https://example.com/a</loc></url><url><loc>https://example.com/b</loc></url>"
+LIST = f"<urlset>{ENTRIES}</urlset>"
+FEED = """<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel>
+    <link>https://example.com/</link><atom:link rel="self" href="https://example.com/feed"/>
+    <image><url>https://example.com/logo.png</url><link>https://example.com/</link></image>
+    <item><title>A</title><link>https://example.com/a</link><pubDate>yesterday</pubDate></item>
+    <item><link><![CDATA[https://example.com/b]]></link></item></channel></rss>"""
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom"><link href="https://example.com/"/>
+    <entry><link rel="edit" href="https://example.com/edit"/><link href="https://example.com/a"/>
+    </entry><entry><link rel="alternate" href="https://example.com/b"/></entry></feed>"""
+RDF = """<rdf:RDF xmlns:rdf="urn:r"><channel><link>https://example.com/</link></channel>
+    <item><link>https://example.com/a</link></item><item><link>https://example.com/b</link></item>
+    </rdf:RDF>"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"\r\n\r\n<?xml version='1.0'?>{LIST}".encode(),
+        b"\n \xef\xbb\xbf" + f"<?xml version='1.0'?>{LIST}".encode(),
+        f"<br />\n<b>Warning</b>: x on line <b>3</b><br />\n<?xml version='1.0'?>{LIST}".encode(),
+        f"<!-- made by hand --><?xml version='1.0'?>{LIST}".encode(),
+        f"<?xml version='1.0'?><?xml-stylesheet href='x.xsl'?>{LIST}".encode(),
+        f"<!DOCTYPE urlset>{LIST}".encode(),
+        f"<?xml version='1.0' encoding='utf8mb4'?>{LIST}".encode(),
+        f"<?xml version='1.0' encoding='hex'?>{LIST}".encode(),
+        f"{LIST}\n<!-- 12 queries --><div>0.2 s</div>".encode(),
+        LIST.upper().replace("HTTPS://EXAMPLE.COM/", "https://example.com/").lower().encode(),
+        LIST.replace("<url>", "<url><title>Fish & chips &nbsp; \x0b</title>", 1).encode(),
+        LIST.replace("/a<", "/a<![CDATA[]]><").encode(),
+        gzip.compress(gzip.compress(LIST.encode(), mtime=0), mtime=0),
+        b"https://example.com/a\rhttps://example.com/b\r",
+        "HTTPS://example.com/a\nhttps://example.com/b".replace("HTTPS", "https").encode("utf-16"),
+        *(text.encode() for text in (FEED, ATOM, RDF)),
+    ],
+)
+def test_sitemaps_are_read_as_sites_write_them(body: bytes) -> None:
+    sitemap = parse_sitemap(body)
+
+    assert [page.url for page in sitemap.pages] == [
+        "https://example.com/a",
+        "https://example.com/b",
+    ]
+    assert sitemap.problem is None
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        *("GBK", "gb2312", "gb18030", "Shift_JIS", "EUC-KR", "EUC-JP", "Big5", "iso-2022-jp"),
+        *("windows-1251", "koi8-r", "x-sjis", "utf-16"),
+    ],
+)
+def test_a_sitemap_may_be_written_in_any_charset_of_the_web(encoding: str) -> None:
+    body = f"<?xml version='1.0' encoding='{encoding}'?>{LIST}"
+
+    sitemap = parse_sitemap(body.encode("ascii"))
+
+    assert (len(sitemap.pages), sitemap.problem) == (2, None)
+
+
+def test_letters_of_another_charset_in_a_url_are_read_in_it() -> None:
+    body = (
+        "<?xml version='1.0' encoding='gb2312'?><urlset><url><loc>https://a.cn/\u4e2d</loc></url>"
+    )
+    assert parse_sitemap(body.encode("gb2312")).pages[0].url == "https://a.cn/\u4e2d"
+
+
+@pytest.mark.parametrize("ampersand", ["&", "&amp;", "&#38;", "&#x26;", "<![CDATA[&]]>"])
+def test_an_ampersand_is_one_however_it_is_written(ampersand: str) -> None:
+    body = f"<urlset><url><loc>https://example.com/?a=1{ampersand}b=2</loc></url></urlset>"
+
+    sitemap = parse_sitemap(body.encode())
+
+    assert [page.url for page in sitemap.pages] == ["https://example.com/?a=1&b=2"]
+    assert sitemap.problem is None
+
+
+@pytest.mark.parametrize("token", ["<![CDATA[https://example.com/?x=1&y]]>", "https://e.com/&amp;"])
+@pytest.mark.parametrize("before_the_cut", [1, 4, 9, 20])
+def test_what_lies_across_the_border_of_two_pieces_is_read_whole(
+    token: str, before_the_cut: int
+) -> None:
+    start = "<urlset><url><loc>"
+    padding = " " * (PIECE_BYTES - len(start) - before_the_cut)
+    whole = parse_sitemap(f"{start}{token}</loc></url></urlset>".encode())
+
+    assert parse_sitemap(f"{start}{padding}{token}</loc></url></urlset>".encode()) == whole
+    assert whole.problem is None
+
+
+@pytest.mark.parametrize(
+    ("body", "is_sitemap"),
+    [
+        (b"<!DOCTYPE html><html><body>Not found", False),
+        (b"Not found", False),
+        (b"", False),
+        (b"<urlset><url><loc>https://example.com/", True),
+        (b"<urlset/>", True),
+    ],
+)
+def test_a_page_in_the_place_of_a_sitemap_is_told_from_a_broken_one(
+    body: bytes, *, is_sitemap: bool
+) -> None:
+    assert parse_sitemap(body).is_sitemap == is_sitemap
+
+
+@pytest.mark.parametrize(
+    "token", ["<!--", "<![CDATA[", "<!doctype", "&", "&a", "<urlset", "<urlset><!--<![CDATA["]
+)
+def test_a_file_of_beginnings_without_ends_is_given_up_in_time(token: str) -> None:
+    started = time.process_time()
+
+    parse_sitemap(token.encode() * (20 * MIB // len(token)))
+
+    assert time.process_time() - started < 8
 
 
 def test_reading_stops_at_fifty_thousand_urls_d25() -> None:

@@ -177,11 +177,11 @@ def test_no_code_of_redirects_leads_to_a_private_address_s26(status: int, addres
         assert site.targets() == ["/", "/"]
 
 
-def test_a_refresh_header_is_not_followed_s27() -> None:
+def test_a_refresh_header_is_a_redirect_and_not_followed_s27() -> None:
     with ScriptedSite() as site, Canary() as canary:
         site.pages["/"] = html("x", refresh=f"0; url=http://127.0.0.1:{canary.port}/")
 
-        assert isinstance(_fetch(_client(site.port), site.url), Fetched)
+        assert isinstance(_fetch(_client(site.port), site.url), Redirected)
         assert canary.accepts() == 0
 
 

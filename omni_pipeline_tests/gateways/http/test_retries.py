@@ -211,17 +211,32 @@ def test_a_host_that_asks_for_too_long_a_pause_is_not_asked_meanwhile_d13(
     site: ScriptedSite,
 ) -> None:
     limits = FetchLimits(hold_seconds=0.5)
-    site.pages["/0"] = in_turn(_throttled(503, 1), html("x"))
+    site.pages |= {f"/{number}": in_turn(_throttled(503, 1), html("x")) for number in range(3)}
     started = time.monotonic()
     with _client(site, limits) as client:
         outcomes: list[Outcome] = list(client.fetch_all(_requests(site, range(20)), concurrency=1))
         assert time.monotonic() - started < 0.9, "nobody waits"
-        assert len(site.requests) == 1
+        assert len(site.requests) == 3, "three pages speak for their host"
         refused = outcomes[-1]
         assert isinstance(refused, Blocked)
         assert (refused.url, refused.status, refused.kind) == (f"{site.url}19", 503, "throttled")
         assert 0.5 < (refused.retry_after_seconds or 0) <= 1.0
         assert refused.reason.startswith(f"{site.url}19 was not asked for")
+
+
+def test_a_page_that_asks_for_too_long_a_pause_speaks_for_itself_alone_d13(
+    site: ScriptedSite,
+) -> None:
+    limits = FetchLimits(hold_seconds=0.5)
+    for number in range(0, 20, 4):
+        site.pages[f"/{number}"] = _throttled(503, 3600)
+    with _client(site, limits) as client:
+        outcomes = list(client.fetch_all(_requests(site, range(20)), concurrency=2))
+        again = client.fetch(FetchRequest(url=f"{site.url}0"))
+
+    assert sum(isinstance(outcome, Fetched) for outcome in outcomes) == 15
+    assert len(site.requests) == 20, "nobody asked for a parked page again"
+    assert isinstance(again, Blocked)
 
 
 def test_when_a_parked_host_may_be_asked_again_it_is_d13(site: ScriptedSite) -> None:

@@ -14,6 +14,7 @@ from omni_pipeline.gateways.http.escalation import Renderer
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.crawl.raw_pages import RawPagesReport, crawl
+from omni_pipeline.steps.crawl.sitemap_reading import CONVENTIONAL
 from omni_pipeline.steps.run.claimed_refresh import Refresh, open_refresh
 from omni_pipeline.steps.run.reaper import this_worker
 from omni_pipeline.steps.text.cleaned_pages import CleanedPagesReport, clean_pages
@@ -125,7 +126,7 @@ class Crawler:
         return [
             target
             for target in self.site.targets()
-            if target not in ("/robots.txt", "/sitemap.xml") and not is_probe(target)
+            if target not in ("/robots.txt", *CONVENTIONAL) and not is_probe(target)
         ]
 
     def live(self) -> set[str]:
@@ -171,11 +172,15 @@ class CutOffWeb:
         self._web = web
         self._left = outcomes
 
-    def fetch(self, request: FetchRequest) -> Outcome:
-        return self._web.fetch(request)
+    def fetch(self, request: FetchRequest, *, delay_seconds: float = 0.0) -> Outcome:
+        return self._web.fetch(request, delay_seconds=delay_seconds)
 
-    def fetch_following(self, url: str, *, hops: int, max_bytes: int) -> Outcome:
-        return self._web.fetch_following(url, hops=hops, max_bytes=max_bytes)
+    def fetch_following(
+        self, url: str, *, hops: int, max_bytes: int, delay_seconds: float = 0.0
+    ) -> Outcome:
+        return self._web.fetch_following(
+            url, hops=hops, max_bytes=max_bytes, delay_seconds=delay_seconds
+        )
 
     def fetch_all(
         self, requests: Iterator[FetchRequest | None], *, concurrency: int, delay_seconds: float

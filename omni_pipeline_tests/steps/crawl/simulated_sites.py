@@ -57,7 +57,7 @@ class ImaginedSite(ScriptedSite):
     def allowed(self) -> frozenset[tuple[object, int]]:  # type: ignore[override] # no socket
         return frozenset()
 
-    def fetch(self, request: FetchRequest) -> Outcome:
+    def fetch(self, request: FetchRequest, *, delay_seconds: float = 0.0) -> Outcome:
         page = self._answer(request)
         if page is NO_ANSWER:
             return Unreachable(url=request.url, kind="transient.connect", reason="nobody is there")
@@ -79,7 +79,9 @@ class ImaginedSite(ScriptedSite):
                 return
             yield self.fetch(under_way.pop(self._chance.randrange(len(under_way))))
 
-    def fetch_following(self, url: str, *, hops: int, max_bytes: int) -> Outcome:
+    def fetch_following(
+        self, url: str, *, hops: int, max_bytes: int, delay_seconds: float = 0.0
+    ) -> Outcome:
         here = url
         for _ in range(hops + 1):
             page = self._answer(FetchRequest(url=here))

@@ -151,7 +151,7 @@ class Recorder:
     def __init__(self) -> None:
         self.requests: list[FetchRequest] = []
 
-    def fetch(self, request: FetchRequest) -> Outcome:
+    def fetch(self, request: FetchRequest, *, delay_seconds: float = 0.0) -> Outcome:
         self.requests.append(request)
         return Fetched(
             url=request.url,
@@ -167,7 +167,9 @@ class Recorder:
     ) -> Iterator[Outcome]:
         raise AssertionError("one page is asked for by itself")
 
-    def fetch_following(self, url: str, *, hops: int, max_bytes: int) -> Outcome:
+    def fetch_following(
+        self, url: str, *, hops: int, max_bytes: int, delay_seconds: float = 0.0
+    ) -> Outcome:
         return Fetched(
             url=url, status=200, body=b"", content_type="text/plain", elapsed_seconds=0.1
         )

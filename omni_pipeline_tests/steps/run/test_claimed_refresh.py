@@ -217,13 +217,18 @@ def test_a_site_that_asks_for_an_absurd_delay_is_not_crawled(pipeline: Pipeline)
     assert {r.path for r in pipeline.site.requests} == {"/robots.txt"}
 
 
-def test_a_sitemap_of_another_site_is_not_fetched(pipeline: Pipeline) -> None:
-    """S28: named in robots.txt or in an index, it stays unasked."""
+def test_a_sitemap_at_an_address_that_is_not_public_is_not_fetched_and_said_to_be_unread(
+    pipeline: Pipeline,
+) -> None:
+    """S28: named in robots.txt, it is asked for where the web is, and only there; said it is."""
     pipeline.site.pages["/robots.txt"] = (
         "Sitemap: http://169.254.169.254/latest/meta-data\nSitemap: http://127.0.0.1:1/s.xml\n"
     )
     report = pipeline.refresh()
-    assert report.raw_pages.notes == ()
+    assert [note.partition(" could not")[0] for note in report.raw_pages.notes] == [
+        "The sitemap http://169.254.169.254/latest/meta-data",
+        "The sitemap http://127.0.0.1:1/s.xml",
+    ]
     assert report.raw_pages.pages_live > 10
 
 

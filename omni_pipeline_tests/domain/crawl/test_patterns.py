@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_pipeline.domain.web.patterns import (
+from omni_pipeline.domain.crawl.patterns import (
     MAX_PATTERNS,
     PatternBudget,
     is_pathological,

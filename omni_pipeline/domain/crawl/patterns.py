@@ -8,12 +8,21 @@ URLs are told apart by their form alone, and how many of one form a crawl takes 
 import re
 from collections import Counter
 
+from omni_pipeline.domain.crawl.page_novelty import TextNovelty
 from omni_pipeline.domain.web.urls import url_parts
 
 MAX_SEGMENTS = 16
 # Heritrix' PathologicalPath: /a/a/ may be a place, /a/a/a/ is a link that leads into itself.
 MAX_REPEATS = 2
 MAX_PATTERNS = 10_000
+
+# So many pages of a pattern are judged at least; a budget grows by so much for each new text, as
+# long as so many of its pages have one.
+MIN_JUDGED = 20
+_GROWTH = 4
+_MIN_NEW_SHARE = 0.5
+# Pages are compared when so much of a budget is taken: it costs a parse of each.
+_SHORT_SHARE = 0.75
 
 _FOLDERS = 2
 _OTHER = "any other pattern"
@@ -25,6 +34,11 @@ _ESCAPE_OR_ID = re.compile(
     re.IGNORECASE,
 )
 _ENDING = re.compile(r"\.[a-z]{2,5}$", re.IGNORECASE)
+_NAMES_CONTENT = re.compile(
+    r"(?:(?!\w*sess|sid$)\w*id|[pt]|page_?name|title|name|slug|article|product|item|topic|thread|post|doc"
+    r"|document|entry|node|show)",
+    re.IGNORECASE,
+)
 _SESSION_KEY = re.compile(
     r"(?:php|j)sessid|jsessionid|asp(?:\.net_)?session\w*|cfid|cftoken|oscsid|xtcsid|zenid",
     re.IGNORECASE,
@@ -51,6 +65,16 @@ def url_pattern(url: str) -> str:
     return _path_pattern(_segments(path)) + (f"?{_query_pattern(query)}" if query else "")
 
 
+def names_content(pattern: str) -> bool:
+    """Whether what differs between URLs of a pattern is likely to choose what they show.
+
+    A path does, and parameters such as ``id``: not days, orders and filters, of which there is one
+    more wherever a page shows them.
+    """
+    _, has_query, query = pattern.partition("?")
+    return not has_query or all(map(_NAMES_CONTENT.fullmatch, query.split("&")))
+
+
 def is_pathological(url: str) -> bool:
     """Whether a canonical URL is one that only a mistake or a trap links to."""
     path, _, query = url_parts(url).target.partition("?")
@@ -66,6 +90,8 @@ def is_pathological(url: str) -> bool:
 class PatternBudget:
     """How many URLs of each pattern a crawl still takes from links.
 
+    A budget grows while the pages of its pattern say new things.
+
     Args:
         with_query: For a pattern with parameters.
         without_query: For a pattern with numbers, such as days and pages.
@@ -80,6 +106,8 @@ class PatternBudget:
         self._words = words
         self._taken: Counter[str] = Counter()
         self._spent: dict[str, None] = {}
+        self._texts: dict[str, TextNovelty] = {}
+        self._unread: Counter[str] = Counter()
 
     @property
     def spent(self) -> tuple[str, ...]:
@@ -95,12 +123,42 @@ class PatternBudget:
         self._taken[pattern] += 1
         return True
 
+    def recall(self, url: str) -> None:
+        """Count a URL that an earlier crawl admitted; what it shows is judged by its neighbours."""
+        if self.admits(url):
+            self._unread[self._counted_as(url_pattern(url))] += 1
+
+    def is_short(self, url: str) -> bool:
+        """Whether the pattern's budget may become too small: then its pages should be noted."""
+        pattern = self._counted_as(url_pattern(url))
+        return self._taken[pattern] >= _SHORT_SHARE * self._budget(pattern)
+
+    def note_page(self, url: str, html: str) -> None:
+        """Learn from a page of the pattern whether its pages say new things."""
+        pattern = self._counted_as(url_pattern(url))
+        if pattern not in self._texts:
+            with_numbers = "?" in pattern and names_content(pattern)
+            self._texts[pattern] = TextNovelty(with_numbers=with_numbers)
+        self._texts[pattern].note(html)
+
+    def is_judged(self, pattern: str) -> bool:
+        """Whether pages enough of the pattern were noted to judge the others by them."""
+        return pattern in self._texts and self._texts[pattern].pages >= MIN_JUDGED
+
     def _counted_as(self, pattern: str) -> str:
         """The pattern, or all of them together when there are too many to remember."""
         is_known = pattern in self._taken or len(self._taken) < MAX_PATTERNS
         return pattern if is_known else _OTHER
 
     def _budget(self, pattern: str) -> int:
+        base = self._base(pattern)
+        texts = self._texts.get(pattern)
+        if texts is None or texts.pages < MIN_JUDGED or texts.share < _MIN_NEW_SHARE:
+            return base
+        new_pages = texts.share * (texts.pages + self._unread[pattern])
+        return base + int(_GROWTH * new_pages)
+
+    def _base(self, pattern: str) -> int:
         if "?" in pattern:
             return self._with_query
         return self._without_query if "#" in pattern or pattern == _OTHER else self._words
