@@ -1,7 +1,7 @@
 """HNSW indexes, one per model and only where somebody asked for it.
 
-Searches of few chunks, such as a domain's, are exact and never use them; for others
-``search_chunks`` (migration 0012) takes a valid one up by its name. With one each new vector costs
+Searches of few chunks, such as a small domain's, are exact and never use them; for others
+``search_chunks`` (migration 0013) takes a valid one up by its name. With one each new vector costs
 about 5 ms of CPU, more than a hundred times as much as without, so it is built after the bulk.
 """
 

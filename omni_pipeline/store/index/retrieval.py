@@ -1,6 +1,6 @@
 """The published chunks that answer best, read in one statement.
 
-The search itself is ``search_chunks`` in the database (migration 0012), so that any application
+The search itself is ``search_chunks`` in the database (migration 0013), so that any application
 finds what this package finds.
 """
 
@@ -25,11 +25,13 @@ class SearchResult:
     """A published chunk. What a site says is ``trust`` "untrusted": escape it where it is shown.
 
     Attributes:
-        score: Sum of 1 / (60 + rank) over the two ranks below (reciprocal rank fusion).
+        score: By both ways: 0.4 times ``text_score`` as a part of the best one's, and 0.12 times
+            the standard deviations by which ``distance`` is below the scope's mean. By words alone
+            ``text_score``, by meaning alone 1 - ``distance``. Comparable in one search only.
         vector_rank: Place among the nearest by meaning; None: not among those looked at.
-        distance: Cosine distance to the question, 0 to 2.
+        distance: Cosine distance to the question, 0 to 2; None: not searched by meaning.
         text_rank: Place among those that have words of the question; None: not among them.
-        text_score: How many rare words there are, and how prominent; comparable in one search only.
+        text_score: BM25 with the frequencies of the words in the scope.
     """
 
     chunk_id: int
@@ -74,7 +76,7 @@ def search(
         conn: A connection.
         vector: The question as the active model embeds it; None searches by words alone.
         question: Its words; None searches by meaning alone.
-        limit: How many answers.
+        limit: How many answers, 1 to 1000.
         scope: Where to search.
         per_page: Most answers from one page, and no text twice; None leaves all in.
         model_id: The model that made ``vector``: nothing is found once another one is active.

@@ -1,5 +1,6 @@
 """Search: the nearest published chunks, read in one statement."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, LiteralString
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from pgvector import HalfVector
 from psycopg import Connection
+from psycopg.errors import InvalidParameterValue
 
 from omni_pipeline.domain.search.query import Scope
 from omni_pipeline.store.crawl import raw_pages
@@ -58,7 +60,7 @@ def test_an_answer_says_what_was_found_and_where(run: Run) -> None:
         heading_path=["Title"],
         text="the text",
         last_seen_at=answer.last_seen_at,
-        score=1 / 61,
+        score=answer.score,
         vector_rank=1,
         distance=answer.distance,
         text_rank=None,
@@ -67,6 +69,7 @@ def test_an_answer_says_what_was_found_and_where(run: Run) -> None:
     )
     assert answer.link == f"https://{HOST}/p#:~:text=the%20text"
     assert abs(answer.distance or 0) < 1e-6
+    assert answer.score == pytest.approx(1)
     assert abs((datetime.now(UTC) - answer.last_seen_at).total_seconds()) < 60
 
 
@@ -283,20 +286,24 @@ SELECT id, domain_id, 1, 8, text_hash, '[1,2,3,4,5,6,7,8]' FROM chunks;
 """
 
 
+def migrate_to(conn: Connection, number: int, folder: Path) -> None:
+    """As the version did whose last migration this was."""
+    for migration in read_migrations()[:number]:
+        (folder / f"{migration.name}.sql").write_text(migration.sql, encoding="utf-8")
+    migrate(conn, folder)
+
+
 def test_what_was_published_or_staged_before_there_was_search_by_words_is_found(
     empty_database: Database, tmp_path: Path
 ) -> None:
-    """Migration 0012 makes the words of what stands; of what is staged, publishing does."""
-    for migration in read_migrations():
-        if migration.number < 12:
-            (tmp_path / f"{migration.name}.sql").write_text(migration.sql, encoding="utf-8")
+    """Migrations make the words of what stands; of what is staged, publishing does."""
     with empty_database.connect() as conn:
-        migrate(conn, tmp_path)
+        migrate_to(conn, 11, tmp_path)
         run = start_run(conn)
         run.save_pages("en", "de", "staged")
         with conn.transaction():
             conn.execute(PUBLISHED_BEFORE)
-        assert migrate(conn)[0] == "0012_search"
+        assert "0012_search" in migrate(conn)
         assert words_found(conn, "password reset") == ["resetting passwords"]
         assert words_found(conn, "Haus") == ["zurückgesetzte Häuser"]
         assert words_found(conn, "Handbuch", language="de") == ["zurückgesetzte Häuser"]
@@ -305,6 +312,53 @@ def test_what_was_published_or_staged_before_there_was_search_by_words_is_found(
         run.swap(run.staged_ids())
         assert words_found(conn, "waiting") == ["waiting"]
         assert invariants.find_domain_violations(conn, run.claim.domain_id) == []
+
+
+def test_words_of_before_are_made_anew(empty_database: Database, tmp_path: Path) -> None:
+    """Migration 0014, on an index of the version before, with what is published and staged."""
+    with empty_database.connect() as conn, empty_database.connect() as reader:
+        migrate_to(conn, 11, tmp_path)
+        run = start_run(conn)
+        english, _, _ = run.save_pages("en", "de", "staged")
+        with conn.transaction():
+            conn.execute(PUBLISHED_BEFORE)
+            conn.execute(
+                "UPDATE chunks SET text = t, text_hash = sha256(convert_to(t, 'UTF8')) "
+                "FROM (VALUES ('the “tank valve” 水泵之前')) v (t) WHERE page_id = %s",
+                [english],
+            )
+            conn.execute(
+                "UPDATE embeddings e SET text_hash = c.text_hash FROM chunks c "
+                "WHERE c.id = e.chunk_id"
+            )
+        migrate_to(conn, 12, tmp_path)
+        conn.execute("UPDATE staged_chunks SET words = 'outdated'")
+        assert words_found(reader, "Haus") == ["zurückgesetzte Häuser"]
+        assert "0014_search_by_scope" in migrate(conn)
+        assert words_found(reader, "Haus") == ["zurückgesetzte Häuser"]
+        for question in ("tank", "水泵"):
+            assert words_found(reader, question) == ["the “tank valve” 水泵之前"]
+        run.pay(["waiting"])
+        run.swap(run.staged_ids())
+        assert words_found(conn, "waiting") == ["waiting"]
+        assert words_found(conn, "outdated") == []
+        assert invariants.find_domain_violations(conn, run.claim.domain_id) == []
+
+
+def test_readers_search_while_words_are_made_anew(empty_database: Database, tmp_path: Path) -> None:
+    """Only the swap at the very end makes them wait."""
+    with empty_database.connect() as conn, empty_database.connect() as reader:
+        migrate_to(conn, 11, tmp_path)
+        start_run(conn).save_pages("en")
+        with conn.transaction():
+            conn.execute(PUBLISHED_BEFORE)
+        migrate_to(conn, 12, tmp_path)
+        making, mark, _ = read_migrations()[12].sql.partition("-- At the very end")
+        assert mark
+        with conn.transaction():
+            conn.execute(making.encode())
+            reader.execute("SET lock_timeout = '1s'")
+            assert words_found(reader, "password") == ["resetting passwords"]
 
 
 def test_words_of_another_model_are_not_found(run: Run) -> None:
@@ -320,18 +374,33 @@ def test_words_of_another_model_are_not_found(run: Run) -> None:
 # By both
 
 
-def test_ranks_are_fused_by_their_reciprocals(run: Run) -> None:
-    """C4: 1 / (60 + rank) for each of the two; what both find comes first."""
+def test_both_ways_are_fused_by_their_scores(run: Run) -> None:
+    """C4: by words as a part of the best, by meaning in standard deviations of the scope."""
     (page,) = run.save_pages("p")
-    run.publish({page: [*TEXTS, "needle here", "the needle"]})
+    texts = [*TEXTS, "needle here", "the needle"]
+    run.publish({page: texts})
     answers = search(run.conn, vector_of("needle here"), question="needle", limit=40)
     best = answers[0]
     assert (best.text, best.vector_rank) == ("needle here", 1)
     assert {answer.text for answer in answers if answer.text_rank} == {"needle here", "the needle"}
+    distances = [cosine_distance("needle here", text) for text in texts]
+    max_by_words = max(answer.text_score or 0 for answer in answers)
     for answer in answers:
-        ranks = [rank for rank in (answer.vector_rank, answer.text_rank) if rank]
-        assert answer.score == pytest.approx(sum(1 / (60 + rank) for rank in ranks))
+        assert answer.distance is not None
+        nearer = (np.mean(distances) - answer.distance) / np.std(distances)
+        by_words = (answer.text_score or 0) / max_by_words
+        assert answer.score == pytest.approx(0.4 * by_words + 0.12 * nearer, abs=1e-3)
     assert [a.score for a in answers] == sorted((a.score for a in answers), reverse=True)
+
+
+def test_vectors_that_tell_nothing_apart_leave_the_order_of_words(run: Run) -> None:
+    """A model that cannot read a language finds all of its texts alike."""
+    (page,) = run.save_pages("p")
+    run.publish({page: [f"pump {'pump ' * (number % 5)}{number}" for number in range(20)]})
+    run.conn.execute("UPDATE embeddings SET embedding = '[1,2,3,4,5,6,7,8]'")
+    by_words = [answer.text for answer in search(run.conn, question="pump", limit=20)]
+    by_both = search(run.conn, vector_of("x"), question="pump", limit=20)
+    assert [answer.text for answer in by_both] == by_words
 
 
 def test_a_text_is_given_once_and_a_page_no_more_often_than_asked(run: Run) -> None:
@@ -409,3 +478,47 @@ def test_the_view_and_the_function_only_read_and_mark_what_sites_say(run: Run) -
         (found,) = search(run.conn, vector_of("x"), question="instructions", limit=5)
     assert row == (text, "untrusted", f"https://{HOST}/p", "default")
     assert (found.text, found.trust, found.url) == (text, "untrusted", f"https://{HOST}/p")
+
+
+# What applications may do wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("question => 'x', most => NULL", "most is NULL"),
+        ("question => 'x', most => -1", "most is -1"),
+        ("question => 'x', most => 100000", "most is 100000"),
+        ("question => 'x', per_page => 0", "per_page is 0"),
+        ("query => '[1,2,3]'", "query has 3 dimensions and the active model 8"),
+        ("query => '[0,0,0,0,0,0,0,0]'", "a vector of zeros"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_its_rule(
+    run: Run, arguments: LiteralString, complaint: str
+) -> None:
+    run.publish({run.save_pages("p")[0]: ["one"]})
+    with pytest.raises(InvalidParameterValue, match=re.escape(complaint)):
+        run.conn.execute(f"SELECT * FROM search_chunks({arguments})".encode())
+
+
+def test_a_pasted_text_is_a_question_by_its_first_words(run: Run) -> None:
+    """However long it is, what it costs is bounded."""
+    run.publish({run.save_pages("p")[0]: ["needle", "hay"]})
+    question = "needle " + " ".join(f"word{number}" for number in range(200_000))
+    assert words_found(run.conn, question) == ["needle"]
+
+
+def test_the_caller_may_have_any_search_path(run: Run) -> None:
+    run.publish({run.save_pages("p")[0]: ["needle", "hay"]})
+    with run.conn.transaction(force_rollback=True):
+        run.conn.execute("CREATE SCHEMA app")
+        run.conn.execute("CREATE TABLE app.chunks (id int)")
+        run.conn.execute("SET LOCAL search_path = app")
+        found = run.conn.execute(
+            "SELECT text FROM public.search_chunks(question => 'needle', "
+            "query => '[1,2,3,4,5,6,7,8]'::public.halfvec, most => 1)"
+        ).fetchall()
+        view = run.conn.execute("SELECT text FROM public.live_chunks ORDER BY 1").fetchall()
+    assert found == [("needle",)]
+    assert view == [("hay",), ("needle",)]
