@@ -228,7 +228,7 @@ def _price(env: Mapping[str, str], name: str) -> Decimal | None:
 
 
 def _check_base_url(value: str) -> None:
-    """Keys travel to this address: https, or plain http to this very machine (FAULTS S72)."""
+    """Keys travel to this address: https, or plain http to this very machine (S-72)."""
     parts = urlsplit(value)
     host = parts.hostname or ""
     if parts.scheme == "https" and host:

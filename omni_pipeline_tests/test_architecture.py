@@ -89,7 +89,7 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def test_no_sql_is_formatted_from_values() -> None:
-    """S54: values travel as parameters; no f-string stands in a call that executes SQL."""
+    """S-54: values travel as parameters; no f-string stands in a call that executes SQL."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("execute", "copy"):
@@ -98,7 +98,7 @@ def test_no_sql_is_formatted_from_values() -> None:
 
 
 def test_one_path_leads_from_text_to_stored_vectors() -> None:
-    """A7: one client speaks to embedding endpoints, and one step writes what it answers."""
+    """R-A7: one client speaks to embedding endpoints, and one step writes what it answers."""
     sources = {str(path.relative_to(PACKAGE)): path.read_text() for path in PACKAGE.rglob("*.py")}
     callers = {
         name

@@ -141,7 +141,7 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_locked_package_has_one_version_its_hashes_and_no_address(name: str) -> None:
-    """S77: what is installed is what was looked at, wherever it is downloaded from."""
+    """S-77: what is installed is what was looked at, wherever it is downloaded from."""
     text = (ROOT / name).read_text()
     entries = re.sub(r"#.*", "", text).replace("\\\n", " ").split("\n")
     for entry in filter(str.strip, entries):

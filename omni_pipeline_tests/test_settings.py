@@ -24,7 +24,7 @@ def test_a_chat_model_is_asked_where_the_embedding_model_is() -> None:
     assert found is not None
     assert (found.model, found.base_url) == ("chat-1", "http://127.0.0.1:9/v1")
     assert (found.input_price, found.output_price) == (Decimal("0.15"), Decimal("0.60"))
-    assert "secret-key" not in repr(found), "S71"
+    assert "secret-key" not in repr(found), "S-71"
 
 
 def test_a_chat_model_without_an_endpoint_is_refused_with_the_remedy() -> None:

@@ -15,7 +15,7 @@ from rich.table import Table
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-# What spreadsheets take for the beginning of a formula, or skip before one (OWASP, S69).
+# What spreadsheets take for the beginning of a formula, or skip before one (OWASP, S-69).
 _STARTS_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 

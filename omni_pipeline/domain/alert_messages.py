@@ -20,7 +20,7 @@ MAX_TEXT = 1_800
 
 _EVENTS: Mapping[AlertEvent, str] = {"opened": "new", "reminder": "still open", "recovered": "over"}
 
-# Characters with a meaning of their own to some chat, and what stands for them (FAULTS S57): tags
+# Characters with a meaning of their own to some chat, and what stands for them (S-57): tags
 # and Slack's mentions, @everyone, and the middle of a Markdown link.
 _DISARMED = str.maketrans({"<": "‹", ">": "›", "@": "＠"})  # noqa: RUF001 - that is their purpose
 
@@ -128,5 +128,5 @@ def shortened(text: str, limit: int) -> str:
 
 
 def disarmed(text: str) -> str:
-    """Text that no chat or mail reader takes for markup, a mention or a titled link (S57)."""
+    """Text that no chat or mail reader takes for markup, a mention or a titled link (S-57)."""
     return text.translate(_DISARMED).replace("](", "] (")

@@ -2,7 +2,7 @@
 
 Postgres refuses NUL and lone surrogates, and one of them would fail a whole batch. Zero-width
 characters, bidi controls and Unicode tags hide prompts from people but not from models; they also
-give one visible text many hashes (FAULTS D29, S64, I41).
+give one visible text many hashes (F-D29, S-64, I41).
 """
 
 import re

@@ -1,7 +1,7 @@
 """Takes secrets out of text that people will read: logs, run events, stored failures.
 
-Servers echo keys, drivers echo passwords, pages carry tokens in their addresses (FAULTS S71, S74).
-Every pattern is linear in its input, whatever the input (S49).
+Servers echo keys, drivers echo passwords, pages carry tokens in their addresses (S-71, S-74).
+Every pattern is linear in its input, whatever the input (S-49).
 """
 
 import re

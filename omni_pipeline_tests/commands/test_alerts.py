@@ -89,7 +89,7 @@ def test_a_watch_needs_a_terminal(omni: CommandLine) -> None:
 def test_a_watch_shows_what_changes_and_leaves_cleanly(
     omni: CommandLine, database: Database
 ) -> None:
-    """B10"""
+    """R-B10"""
     with database.connect() as conn:
         domains.add(conn, NewDomain(host="first.test", start_url="https://first.test/"))
     ours, theirs = pty.openpty()

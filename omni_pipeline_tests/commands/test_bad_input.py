@@ -87,7 +87,7 @@ def test_an_unreachable_site_leaves_nothing_half_done(
 def test_a_wrong_key_is_said_before_any_page_is_fetched(
     omni: CommandLine, database: Database, embedding_server: EmbeddingServer
 ) -> None:
-    """A16, S71: and the key itself is shown nowhere."""
+    """R-A16, S-71: and the key itself is shown nowhere."""
     embedding_server.otherwise = failing(
         401, "Incorrect API key provided: sk-test-0123456789abcdef", code="invalid_api_key"
     )
@@ -104,7 +104,7 @@ def test_a_wrong_key_is_said_before_any_page_is_fetched(
 def test_a_wrong_dimension_is_said_before_any_page_is_fetched(
     omni: CommandLine, database: Database
 ) -> None:
-    """A16."""
+    """R-A16."""
     site = f"http://{omni.environment['OMNI_ALLOW_ADDRESSES']}/"
     line = refused(omni, "refresh", site, OMNI_EMBEDDING_DIMENSIONS="7")
     assert "OMNI_EMBEDDING_DIMENSIONS" in line

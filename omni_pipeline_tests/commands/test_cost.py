@@ -13,7 +13,7 @@ PRICE = {"OMNI_EMBEDDING_PRICE_PER_MILLION_TOKENS": "2.5"}
 def test_the_cost_of_a_refresh_is_shown_by_domain_and_day(
     omni: CommandLine, host: str, database: Database
 ) -> None:
-    """C6"""
+    """R-C6"""
     assert "Nothing was embedded" in omni.run("cost").stdout
     assert omni.run("refresh", host, "--max-pages", "3", **PRICE).returncode == 0
     report = json.loads(omni.run("cost", host, "--json").stdout)
@@ -41,7 +41,7 @@ def test_a_price_that_is_not_known_is_not_shown_as_nothing(omni: CommandLine, ho
 def test_the_doctor_lets_runs_ask_an_endpoint_again_that_was_mended(
     omni: CommandLine, host: str, embedding_server: EmbeddingServer
 ) -> None:
-    """C3: an open breaker does not outlast what a person has mended."""
+    """F-C3: an open breaker does not outlast what a person has mended."""
     embedding_server.script([], otherwise=behave.failing(429, "no", code="insufficient_quota"))
     arguments = ("refresh", host, "--max-pages", "2")
     assert "Add credit" in omni.run(*arguments).stderr

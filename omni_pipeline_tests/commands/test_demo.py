@@ -22,7 +22,7 @@ def test_a_price_falls_and_a_product_leaves_and_returns(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """B6, B7: history, delisting and relisting, as the demo shows them."""
+    """R-B6, R-B7: history, delisting and relisting, as the demo shows them."""
     host = urlsplit(site.url).netloc
     for name, value in {
         "COLUMNS": "200",

@@ -29,7 +29,7 @@ def test_what_is_fine_is_said_of_everything(omni: CommandLine) -> None:
 def test_ids_that_run_out_are_a_warning_at_80_percent(
     omni: CommandLine, connection: Connection
 ) -> None:
-    """Fault B17: all ids have 64 bits but those of the models, which have 16."""
+    """F-B17: all ids have 64 bits but those of the models, which have 16."""
     connection.execute("SELECT setval('embedding_models_id_seq', 26_300)")
     code, found = findings(omni)
     verdict, detail = found["ids"]
@@ -57,7 +57,7 @@ def test_webhooks_without_a_secret_are_named_as_unsigned(omni: CommandLine) -> N
 def test_a_target_that_did_not_take_its_last_message_is_a_warning(
     omni: CommandLine, connection: Connection
 ) -> None:
-    """G9"""
+    """F-G9"""
     url = "https://hooks.test/x"
     [target] = open_targets(read_settings({"OMNI_ALERT_URLS": url}))
     alert_ledger.claim_target(connection, target.name)

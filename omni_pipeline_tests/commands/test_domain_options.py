@@ -42,7 +42,7 @@ def test_a_list_is_taken_whole_and_an_empty_value_empties_it() -> None:
 
 
 def test_browser_hosts_have_one_spelling() -> None:
-    """C8: the one grammar of hosts."""
+    """R-C8: the one grammar of hosts."""
     given = ["CDN.Example.com", "bücher.example", "cdn.example.com"]
     assert read(browser_host=given) == {
         "browser_hosts": ("cdn.example.com", "xn--bcher-kva.example")
@@ -69,7 +69,7 @@ def test_a_pattern_that_would_match_nothing_is_refused(option: str) -> None:
     ["https://cdn.test/", "cdn.test:8080", "cdn", "a b.test", "-a.test", "*.cdn.test", "a..test"],
 )
 def test_a_browser_host_outside_the_grammar_is_refused(host: str) -> None:
-    """C8"""
+    """R-C8"""
     with pytest.raises(SettingsError, match=r"cdn\.example\.com") as caught:
         read(browser_host=[host])
     assert f"--browser-host {host!r}" in str(caught.value)

@@ -29,7 +29,7 @@ def fail(run: Run, path: str, stage: str, kind: str) -> None:
 def test_every_failure_says_where_why_and_when_it_is_tried_again(
     omni: CommandLine, conn: Connection
 ) -> None:
-    """A17"""
+    """R-A17"""
     run = start_run(conn, "a.test")
     fail(run, "slow", "fetch", "transient.timeout")
     fail(run, "form", "fetch", "permanent.too_large")
@@ -50,7 +50,7 @@ def test_every_failure_says_where_why_and_when_it_is_tried_again(
 def test_retry_makes_permanent_failures_due_and_says_how_to_go_on(
     omni: CommandLine, conn: Connection
 ) -> None:
-    """A17: the next crawl asks for them."""
+    """R-A17: the next crawl asks for them."""
     run = start_run(conn, "a.test")
     fail(run, "form", "fetch", "permanent.too_large")
     fail(run, "empty", "clean", "permanent.empty")

@@ -38,7 +38,7 @@ def test_a_host_that_crashes_leaves_no_domain_stuck(
     free_port: int,
     database: Database,
 ) -> None:
-    """Fault A16, B2: the job is ended, its run is failed, and the one that waits is let in."""
+    """F-A16, R-B2: the job is ended, its run is failed, and the one that waits is let in."""
     domain = urlsplit(site.url).netloc
     assert omni.run("domains", "add", f"{site.url}/", "--delay", "0").returncode == 0
     embedding_server.otherwise = never

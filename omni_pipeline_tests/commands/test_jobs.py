@@ -1,4 +1,4 @@
-"""`omni jobs`: what ran, how it went, and why it ended (B1)."""
+"""`omni jobs`: what ran, how it went, and why it ended (R-B1)."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def conn(database: Database) -> Iterator[Connection]:
 def test_the_ledger_tells_of_each_job_how_it_went_and_why_it_ended(
     omni: CommandLine, conn: Connection
 ) -> None:
-    """B1-B4: running, completed, failed, reaped and removed, the newest first."""
+    """R-B1 to R-B4: running, completed, failed, reaped and removed, the newest first."""
     failed = start_run(conn, "a.test")
     crawl_jobs.add_to_counters(
         conn, failed.claim, Counters(pages_published=2, chunks_embedded=30, tokens_embedded=4567)

@@ -23,7 +23,10 @@ def page_requests(site: ScriptedSite) -> int:
 def test_a_crawl_killed_on_its_way_asks_at_most_a_slot_of_pages_again(
     omni: CommandLine, after: int
 ) -> None:
-    """A19: kill -9, then refresh; requests seen by the site <= pages + slots; nothing is wrong."""
+    """Kill -9, then refresh; requests seen by the site <= pages + slots; nothing is wrong.
+
+    R-A19.
+    """
     with ScriptedSite(site_of(PAGES)) as site:
         place = site.url.removeprefix("http://").rstrip("/")
         omni.environment = {**omni.environment, "OMNI_ALLOW_ADDRESSES": place}

@@ -1,4 +1,4 @@
-"""`omni models`: another model without downtime, also when the build is killed (C5)."""
+"""`omni models`: another model without downtime, also when the build is killed (R-C5)."""
 
 import json
 import signal
@@ -72,7 +72,7 @@ def test_from_one_model_to_the_next_and_back(indexed: CommandLine) -> None:
 def test_a_build_killed_in_the_middle_goes_on_without_paying_twice(
     indexed: CommandLine, embedding_server: EmbeddingServer, database: Database
 ) -> None:
-    """A19: what was answered before the kill is kept, whatever was under way is asked again."""
+    """R-A19: what was answered before the kill is kept, whatever was under way is asked again."""
     answered: Counter[str] = Counter()
 
     def answer_two_then_hang(exchange: Exchange) -> None:

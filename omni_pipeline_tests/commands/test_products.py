@@ -51,7 +51,7 @@ def test_products_are_listed_with_their_newest_prices(shop: Shop) -> None:
 
 
 def test_what_is_held_back_is_seen_with_its_remedy(shop: Shop) -> None:
-    """S68, and the guard of mass delistings (A12)."""
+    """S-68, and the guard of mass delistings (R-A12)."""
     for name in ("motor", "=HYPERLINK(1)", "lamp"):
         shop.pages[f"/{name}.html"] = "<h1>Moved to another shop</h1>"
     shop.refresh()
@@ -85,7 +85,7 @@ def test_only_what_changed_is_listed_when_asked_for(shop: Shop) -> None:
 
 
 def test_an_export_is_safe_to_open_in_a_spreadsheet(shop: Shop) -> None:
-    """S69"""
+    """S-69"""
     rows = list(csv.DictReader(io.StringIO(omni("products", HOST, "--csv").stdout)))
     assert {row["name"] for row in rows} == {"motor", "lamp", "'=HYPERLINK(1)"}
 
@@ -112,7 +112,7 @@ def test_a_product_that_is_unknown_or_not_one_is_refused_with_a_remedy(shop: Sho
     "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\uff1d1"]
 )
 def test_a_cell_that_a_spreadsheet_would_calculate_is_text(text: str) -> None:
-    """S69"""
+    """S-69"""
     target = io.StringIO()
     write_csv(target, ["name"], [{"name": text}])
     [_, [cell]] = list(csv.reader(io.StringIO(target.getvalue())))

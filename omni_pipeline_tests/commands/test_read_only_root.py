@@ -41,7 +41,7 @@ def test_a_refresh_needs_no_rights_and_writes_to_its_home_alone(
     postgres: EmbeddedPostgres,
     enterable_dir: Path,
 ) -> None:
-    """Fault G12: a read-only root, 64 MB for temporary files, no capability."""
+    """F-G12: a read-only root, 64 MB for temporary files, no capability."""
     environment = {
         **omni.environment,
         # Over TCP: without rights, not even root may enter the server's own folder.

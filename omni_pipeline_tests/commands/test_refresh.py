@@ -76,7 +76,7 @@ def test_kill_while_embedding_loses_nothing_that_was_paid_for(
     embedding_server: EmbeddingServer,
     database: Database,
 ) -> None:
-    """A19: clean at once, the old revision still answers, nothing is paid for twice."""
+    """R-A19: clean at once, the old revision still answers, nothing is paid for twice."""
     report_of(omni.run("refresh", host, "--json"))
     for path in ("/docs/watering.html", "/docs/sensors.html", "/faq.html", "/pricing.html"):
         words = site.read(path)
@@ -109,7 +109,7 @@ def test_kill_while_embedding_loses_nothing_that_was_paid_for(
 def test_of_two_refreshes_at_once_one_runs_and_the_other_is_told(
     omni: CommandLine, host: str, embedding_server: EmbeddingServer
 ) -> None:
-    """A8: both went past the queue; the lease tells the second who holds the domain."""
+    """R-A8: both went past the queue; the lease tells the second who holds the domain."""
     may_end = threading.Event()
     embedding_server.otherwise = held_until(may_end)
     first = omni.start("refresh", host)
@@ -126,7 +126,7 @@ def test_of_two_refreshes_at_once_one_runs_and_the_other_is_told(
 def test_ctrl_c_ends_a_refresh_with_one_line_and_a_closed_job(
     omni: CommandLine, host: str, embedding_server: EmbeddingServer, database: Database
 ) -> None:
-    """Fault A17: the lease is given back at once, and the job row says why."""
+    """F-A17: the lease is given back at once, and the job row says why."""
     may_end = threading.Event()
     hold = held_until(may_end)
 

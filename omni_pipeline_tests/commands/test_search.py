@@ -39,7 +39,7 @@ def questions_file(site: SampleServer, path: Path) -> Path:
 def test_an_index_is_asked_filtered_and_measured(
     indexed: CommandLine, site: SampleServer, tmp_path: Path
 ) -> None:
-    """C4: from the command line, for people and for machines, and from Python."""
+    """R-C4: from the command line, for people and for machines, and from Python."""
     question = "calibrate a soil moisture probe"
     answers = json.loads(indexed.run("search", question, "--json", "-k", "3").stdout)
     assert len(answers) == 3

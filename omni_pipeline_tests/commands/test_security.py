@@ -36,7 +36,7 @@ def test_loopback_is_always_listened_on(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "2001:db8::1"])
 def test_another_address_takes_somebody_who_vouches(host: str) -> None:
-    """S56"""
+    """S-56"""
     with pytest.raises(SettingsError, match=rf"{re.escape(host)}.*no login.*OMNI_I_HAVE_AUTH=1"):
         check_host(host, read_settings({}))
     check_host(host, read_settings({"OMNI_I_HAVE_AUTH": "1"}))
@@ -62,7 +62,7 @@ def test_who_vouches_says_so_clearly() -> None:
 def test_dagster_takes_mutations_over_get_from_any_page_unless_it_is_read_only(
     enterable_dir: Path, *, is_read_only: bool
 ) -> None:
-    """S56: the reason for the proxy. If this fails, Dagster has become safer: tell the README."""
+    """S-56: the reason for the proxy. If this fails, Dagster has become safer: tell the README."""
     with (
         dg.DagsterInstance.local_temp(str(enterable_dir)) as instance,
         WorkspaceProcessContext(instance, None, read_only=is_read_only) as context,
@@ -146,7 +146,7 @@ THEIRS = {"Origin": "https://evil.test"}
 
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 def test_the_proxy_of_the_readme_lets_in_who_may_and_nothing_else(proxy: Proxy) -> None:
-    """S56"""
+    """S-56"""
     asked: list[tuple[str, str, dict[str, str], int]] = [
         ("GET", "/", LOGIN, 200),
         ("GET", "/runs", LOGIN | OURS, 200),

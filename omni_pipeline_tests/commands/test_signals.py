@@ -21,7 +21,7 @@ def test_sigterm_ends_a_refresh_soon_and_the_next_one_goes_on(
     database: Database,
     times: int,
 ) -> None:
-    """Faults A17, A18: the domain is given back; who asks twice may cut that short."""
+    """F-A17, F-A18: the domain is given back; who asks twice may cut that short."""
     may_end = threading.Event()
 
     def behave(exchange: Exchange) -> None:

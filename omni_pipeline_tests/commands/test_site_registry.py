@@ -19,7 +19,7 @@ HOST = "a.test"
 def test_a_domain_is_added_once_with_its_configuration(
     omni: CommandLine, database: Database
 ) -> None:
-    """A2, C2."""
+    """R-A2, R-C2."""
     arguments = ("domains", "add", "https://docs.example.com/start", "--max-pages", "50")
     first = omni.run(*arguments, "--delay", "2", "--exclude", "/private/*", "--no-sitemap")
     assert "docs.example.com is registered" in first.stdout
@@ -70,7 +70,7 @@ def read(database: Database) -> Domain:
 
 
 def test_what_is_set_changes_and_the_rest_stays(omni: CommandLine, database: Database) -> None:
-    """C2: a list is replaced, and emptied by one empty value."""
+    """R-C2: a list is replaced, and emptied by one empty value."""
     before = register(database, include_patterns=("/docs/*",), browser_hosts=("cdn.test",))
     options = ("--max-pages", "none", "--render", "browser", "--concurrency", "2", "--no-sitemap")
     start = ("--start-url", f"{HOST}/start")
@@ -118,7 +118,7 @@ def test_a_bad_change_is_one_line_and_changes_nothing(
 def test_losses_too_large_to_be_believed_are_shown_and_confirmed(
     omni: CommandLine, database: Database
 ) -> None:
-    """A12: by an operator, who sees what it is about."""
+    """R-A12: by an operator, who sees what it is about."""
 
     def waiting() -> dict[str, int]:
         with database.connect() as conn:

@@ -1,4 +1,4 @@
-"""`omni scrape` and `omni discover`: a look at the web without any database (B8)."""
+"""`omni scrape` and `omni discover`: a look at the web without any database (R-B8)."""
 
 import json
 import re

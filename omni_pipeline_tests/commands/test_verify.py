@@ -1,4 +1,4 @@
-"""`omni verify`: what changed, or everything; what is wrong, with an exit code to match (A14)."""
+"""`omni verify`: what changed, or everything; what is wrong, with an exit code to match (R-A14)."""
 
 import json
 from collections.abc import Iterator

@@ -34,7 +34,10 @@ def test_dagsters_own_check_of_the_project_passes(console: Console) -> None:
 
 
 def test_every_asset_is_partitioned_by_domain_and_has_no_backfill_policy() -> None:
-    """A8: with any explicit policy Dagster drops the tag by which the queue tells domains apart."""
+    """With any explicit policy Dagster drops the tag by which the queue tells domains apart.
+
+    R-A8.
+    """
     for asset in defs.resolve_all_asset_specs():
         is_of_all = asset.key == domain_health.key
         assert asset.partitions_def == (None if is_of_all else DOMAINS), asset.key
@@ -44,7 +47,7 @@ def test_every_asset_is_partitioned_by_domain_and_has_no_backfill_policy() -> No
 
 
 def test_the_lineage_is_the_promised_one() -> None:
-    """C1."""
+    """R-C1."""
     edges = {
         (dep.asset_key.to_user_string(), spec.key.to_user_string())
         for spec in defs.resolve_all_asset_specs()
@@ -61,7 +64,7 @@ def test_the_lineage_is_the_promised_one() -> None:
 
 
 def test_the_queue_admits_one_run_per_domain(console: Console) -> None:
-    """A8: as Dagster itself understands the shipped dagster.yaml."""
+    """R-A8: as Dagster itself understands the shipped dagster.yaml."""
     config = console.instance.get_concurrency_config().run_queue_config
     assert config is not None
     assert config.tag_concurrency_limits == [

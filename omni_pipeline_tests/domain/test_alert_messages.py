@@ -62,7 +62,7 @@ def test_what_is_new_comes_first_and_what_is_over_says_no_more_than_that() -> No
 
 
 def test_a_bad_night_is_one_short_message() -> None:
-    """C3: no storm."""
+    """R-C3: no storm."""
     message = compose([due(n, message="x" * 500) for n in range(500)])
     assert "- and 495 more" in message.text
     assert len(message.text) < MAX_TEXT + 100
@@ -87,7 +87,7 @@ def test_the_same_news_have_the_same_id() -> None:
     ],
 )
 def test_crawled_text_is_no_markup_no_mention_and_no_titled_link(text: str) -> None:
-    """S57."""
+    """S-57."""
     shown = disarmed(text)
     assert not {"<", ">", "@"} & set(shown)
     assert "](" not in shown

@@ -1,4 +1,4 @@
-"""No secret reaches a person's eyes (FAULTS S71), no page writes our log lines (S74)."""
+"""No secret reaches a person's eyes (S-71), no page writes our log lines (S-74)."""
 
 import time
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_a_short_password_does_not_shred_every_message() -> None:
 
 
 def test_a_line_is_one_line_without_control_characters() -> None:
-    """S74."""
+    """S-74."""
     line = Redactor().line("a\r\nWARNING fake\x1b[31mred\u2028next\u202eevil\x00")
     assert line == "a WARNING fake [31mred next evil"
 
@@ -122,7 +122,7 @@ def test_cutting_does_not_uncover_a_secret() -> None:
     ],
 )
 def test_no_input_makes_it_slow(piece: str) -> None:
-    """S49: linear in the text; 1 MiB of the worst takes well under a second."""
+    """S-49: linear in the text; 1 MiB of the worst takes well under a second."""
     text = piece * (2**20 // len(piece))
     started = time.process_time()
     Redactor(secrets=(CANARY,)).redact(text)

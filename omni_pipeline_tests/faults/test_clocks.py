@@ -15,7 +15,7 @@ HOUR = 3600.0
 def test_a_worker_whose_clock_is_wrong_is_neither_reaped_nor_late(
     case: Case, skew: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fault F11."""
+    """F-F11."""
     right = time.time
     monkeypatch.setattr(time, "time", lambda: right() + skew)
     with case.watch() as watcher:

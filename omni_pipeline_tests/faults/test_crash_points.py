@@ -48,7 +48,7 @@ FURTHER_KILLS = [
 def test_a_killed_refresh_leaves_nothing_wrong_and_is_resumed(
     case: Case, name: str, passes: int
 ) -> None:
-    """Faults A1-A13; A19."""
+    """F-A1 to F-A13; R-A19."""
     with case.watch() as watcher:
         assert case.start(f"{name}:{passes}:KILL").outcome() == "killed"
         kept = case.texts_with_vectors()
@@ -61,7 +61,7 @@ def test_a_killed_refresh_leaves_nothing_wrong_and_is_resumed(
 
 
 def test_a_kill_between_the_jobs_end_and_the_runs_leaves_a_completed_job(case: Case) -> None:
-    """Fault A14: the job says what is true, and the next refresh finds nothing to do."""
+    """F-A14: the job says what is true, and the next refresh finds nothing to do."""
     assert case.start("CP14:1:KILL").outcome() == "killed"
     assert case.jobs() == [COMPLETED]
     case.world.endpoint.calls.clear()
@@ -72,7 +72,7 @@ def test_a_kill_between_the_jobs_end_and_the_runs_leaves_a_completed_job(case: C
 
 
 def test_a_kill_inside_the_reaper_leaves_the_domain_free(case: Case) -> None:
-    """Fault A15: the lost job was ended in one statement, so that nothing is half ended."""
+    """F-A15: the lost job was ended in one statement, so that nothing is half ended."""
     assert case.start("CP05:1:KILL").outcome() == "killed"
     assert case.start("CP15:1:KILL").outcome() == "killed"
     assert case.jobs() == [LOST]

@@ -218,7 +218,7 @@ def was_rough(history: list[Publish], incidents: int) -> bool:
 def test_what_was_acknowledged_stays_whatever_happens_to_its_writers(
     database: Database, tmp_path: Path, incidents: int
 ) -> None:
-    """Faults A18, A19, A24, B4, B11; A8, A9, A19."""
+    """F-A18, F-A19, F-A24, F-B4, F-B11; R-A8, R-A9, R-A19."""
     with database.connect() as conn:
         start_run(conn).finish()
     watcher = Watcher(database, find_torn, lease_seconds=30)

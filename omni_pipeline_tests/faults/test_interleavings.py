@@ -155,7 +155,7 @@ def test_any_order_of_two(
     sessions: dict[str, Session],
     names: tuple[str, ...],
 ) -> None:
-    """Faults A19, F3, F5, F6; A8, A9, B2-B4."""
+    """F-A19, F-F3, F-F5, F-F6; R-A8, R-A9, R-B2 to R-B4."""
     play_all(connection, database, sessions, names, limit=100)
 
 

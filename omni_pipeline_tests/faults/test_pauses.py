@@ -46,7 +46,7 @@ def go_silent(case: Case) -> None:
 
 @pytest.mark.parametrize("name", ["CP07", "CP08", "CP13"])
 def test_a_run_that_wakes_after_its_successor_writes_nothing(case: Case, name: str) -> None:
-    """Fault A19: its first write is refused by the fence, though it still trusts its lease.
+    """F-A19: its first write is refused by the fence, though it still trusts its lease.
 
     Inside the publish (CP08) it holds the domain's row until the server ends its transaction.
     """
@@ -70,7 +70,7 @@ def test_a_run_that_wakes_after_its_successor_writes_nothing(case: Case, name: s
 
 
 def test_a_run_that_slept_longer_than_its_own_trust_asks_nobody(case: Case) -> None:
-    """Fault A19, A20: nobody took the domain, and the run stops by its own clock all the same.
+    """F-A19, F-A20: nobody took the domain, and the run stops by its own clock all the same.
 
     No beat is due when it wakes up: one that came first would find the domain still its own.
     """

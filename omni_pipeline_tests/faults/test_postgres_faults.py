@@ -102,7 +102,7 @@ def test_a_refresh_outlives_its_server(
     name: str,
     disturb: Callable[[EmbeddedPostgres, Case], None],
 ) -> None:
-    """Faults B1-B3: what was cut is repeated as a whole, and nothing is paid for twice."""
+    """F-B1 to F-B3: what was cut is repeated as a whole, and nothing is paid for twice."""
     worker = case.start(f"{name}:1:STOP")
     worker.await_freeze()
     disturb(server, case)
@@ -129,7 +129,7 @@ class CutOffHalfway(tuple[Chunk, ...]):  # noqa: SLOT001 - it remembers
 
 
 def test_a_copy_that_is_cut_leaves_nothing_and_is_repeated(case: Case) -> None:
-    """Fault B4: the session ends between two rows of a COPY."""
+    """F-B4: the session ends between two rows of a COPY."""
     revision = new_revision(1, [f"text {number} " + "x" * 2000 for number in range(200)])
     pieces = CutOffHalfway(revision.chunks)
     left: list[int] = []
@@ -164,7 +164,7 @@ def with_options(case: Case, options: str) -> None:
 
 
 def test_someone_who_alters_a_table_is_waited_for(case: Case) -> None:
-    """Fault B6: each attempt gives up after its lock timeout; the run outlasts them."""
+    """F-B6: each attempt gives up after its lock timeout; the run outlasts them."""
     with_options(case, "-c lock_timeout=300ms")
     worker = case.start("CP07:1:STOP")
     worker.await_freeze()
@@ -191,7 +191,7 @@ def failing_inserts(case: Case, condition: str) -> Iterator[None]:
 
 
 def test_a_full_disk_stops_the_refresh_at_once_and_is_told(case: Case) -> None:
-    """Fault B8: no storm of retries; what is published is still served."""
+    """F-B8: no storm of retries; what is published is still served."""
     full = "RAISE 'could not extend file: No space left on device' USING ERRCODE = '53100'"
     with failing_inserts(case, full):
         started = time.monotonic()
@@ -207,7 +207,7 @@ def test_a_full_disk_stops_the_refresh_at_once_and_is_told(case: Case) -> None:
 def test_a_read_only_server_stops_the_refresh_and_nothing_is_partial(
     server: EmbeddedPostgres, case: Case
 ) -> None:
-    """Fault B9: as after a failover to a standby."""
+    """F-B9: as after a failover to a standby."""
     worker = case.start("CP07:1:STOP")
     worker.await_freeze()
     with Database(url=server.url("postgres")).connect() as conn:
@@ -228,7 +228,7 @@ def test_a_read_only_server_stops_the_refresh_and_nothing_is_partial(
 
 @pytest.mark.chaos
 def test_a_refresh_waits_for_a_free_session(case: Case) -> None:
-    """Fault B10: the server is full for a second."""
+    """F-B10: the server is full for a second."""
     with ExitStack() as held:
         for _ in range(SESSIONS):
             with suppress(TemporaryError):  # until it is full
@@ -242,7 +242,7 @@ def test_a_refresh_waits_for_a_free_session(case: Case) -> None:
 
 @pytest.mark.parametrize("name", ["CP05", "CP08"])
 def test_a_commit_whose_answer_is_lost_counts_once(case: Case, name: str) -> None:
-    """Fault B11: the rows are there, the client was told nothing, and repeats its work."""
+    """F-B11: the rows are there, the client was told nothing, and repeats its work."""
     with make_enterable_dir() as directory, Relay(case.database, directory) as relay:
         case.settings = replace(case.settings, database_url=relay.database.url)
         worker = case.start(f"{name}:1:STOP")
@@ -257,7 +257,7 @@ def test_a_commit_whose_answer_is_lost_counts_once(case: Case, name: str) -> Non
 
 
 def test_a_claim_whose_commit_is_not_answered_is_no_other_run(case: Case) -> None:
-    """Fault B11: it would meet itself, call the domain busy, and leave it to the reaper."""
+    """F-B11: it would meet itself, call the domain busy, and leave it to the reaper."""
     with make_enterable_dir() as directory, Relay(case.database, directory) as relay:
         relay.cuts = 1
         case.settings = replace(case.settings, database_url=relay.database.url)
@@ -269,7 +269,7 @@ def test_a_claim_whose_commit_is_not_answered_is_no_other_run(case: Case) -> Non
 
 @pytest.mark.chaos
 def test_an_outage_of_seconds_is_waited_for(server: EmbeddedPostgres, case: Case) -> None:
-    """Fault B12: the run goes on when the server is back, and nobody else was let in."""
+    """F-B12: the run goes on when the server is back, and nobody else was let in."""
     worker = case.start("CP07:1:STOP")
     worker.await_freeze()
     server.cluster.stop()
@@ -290,7 +290,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def test_a_column_that_is_added_meanwhile_is_no_business_of_a_run(case: Case) -> None:
-    """Fault B16: migrations only add; a run that is under way does not notice."""
+    """F-B16: migrations only add; a run that is under way does not notice."""
     worker = case.start("CP06:1:STOP")
     worker.await_freeze()
     case.query("ALTER TABLE page_revisions ADD COLUMN note text")
@@ -300,7 +300,7 @@ def test_a_column_that_is_added_meanwhile_is_no_business_of_a_run(case: Case) ->
 
 
 def test_ids_beyond_32_bits_go_everywhere(case: Case) -> None:
-    """Fault B17"""
+    """F-B17"""
     case.query(
         "SELECT setval(sequencename::regclass, 1::bigint << 33) FROM pg_sequences "
         "WHERE data_type = 'bigint'::regtype"
@@ -313,7 +313,7 @@ def test_ids_beyond_32_bits_go_everywhere(case: Case) -> None:
 
 @pytest.mark.chaos
 def test_a_statement_that_takes_too_long_fails_the_run_and_loses_nothing(case: Case) -> None:
-    """Fault B7: retried for half a minute; then the run says why, and the next one goes on."""
+    """F-B7: retried for half a minute; then the run says why, and the next one goes on."""
     with_options(case, "-c statement_timeout=500ms")
     with failing_inserts(case, "PERFORM pg_sleep(2)"):
         assert case.start().outcome() == "transient.db_timeout"
@@ -326,7 +326,7 @@ def test_a_statement_that_takes_too_long_fails_the_run_and_loses_nothing(case: C
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 def test_a_slow_server_makes_a_run_slow_and_not_dead(case: Case) -> None:
-    """Fault B15: every message waits, and the beats keep the lease all the same."""
+    """F-B15: every message waits, and the beats keep the lease all the same."""
     with (
         make_enterable_dir() as directory,
         Relay(case.database, directory, delay_seconds=0.1) as relay,
@@ -343,7 +343,7 @@ def test_a_slow_server_makes_a_run_slow_and_not_dead(case: Case) -> None:
 def test_after_a_restore_raised_fences_refuse_the_writers_of_the_lost_time(
     server: EmbeddedPostgres, case: Case
 ) -> None:
-    """Fault B18: last night's fences and job numbers are handed out a second time else."""
+    """F-B18: last night's fences and job numbers are handed out a second time else."""
     zombie = case.start("CP07:1:STOP")
     zombie.await_freeze()
     name = case.database.url.partition("@/")[2].partition("?")[0]

@@ -1,4 +1,4 @@
-"""Ten, then a hundred refreshes of one domain at once, and ten domains at once (A21)."""
+"""Ten, then a hundred refreshes of one domain at once, and ten domains at once (R-A21)."""
 
 import threading
 import time
@@ -41,7 +41,7 @@ def held_until(may_answer: threading.Event) -> Behaviour:
 
 
 def test_of_ten_refreshes_at_once_one_runs_and_nine_leave(case: Case) -> None:
-    """Faults F1, F2; A8, A21: ten processes; the site and the endpoint see one refresh."""
+    """F-F1, F-F2; R-A8, R-A21: ten processes; the site and the endpoint see one refresh."""
     may_answer = threading.Event()
     case.world.endpoint.otherwise = held_until(may_answer)
     with case.watch() as watcher:
@@ -59,7 +59,10 @@ def test_of_ten_refreshes_at_once_one_runs_and_nine_leave(case: Case) -> None:
 
 @pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.chaos)])
 def test_losers_leave_within_two_seconds_and_ask_nobody(case: Case, count: int) -> None:
-    """Faults F1, F2; A8, A21: the way every run takes to its domain, each with its own sessions."""
+    """The way every run takes to its domain, each with its own sessions.
+
+    F-F1, F-F2; R-A8, R-A21.
+    """
     start = threading.Barrier(count)
     is_over = threading.Event()
 
@@ -118,14 +121,14 @@ def registered(
 def test_ten_domains_at_once_neither_wait_for_each_other_nor_crowd_the_server(
     database: Database, neighbours: dict[str, Settings]
 ) -> None:
-    """Faults B5, B10, F2; A21."""
+    """F-B5, F-B10, F-F2; R-A21."""
     assert_all_refreshed(database, neighbours, pages=20)
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
 def test_ten_domains_of_two_hundred_pages_at_once(database: Database, world: World) -> None:
-    """Faults B5, B10, F2; A21."""
+    """F-B5, F-B10, F-F2; R-A21."""
     with registered(database, world, domains_count=10, pages=200) as neighbours:
         assert_all_refreshed(database, neighbours, pages=200)
 

@@ -17,6 +17,6 @@ from omni_pipeline_tests.faults.soak import Plan, soak
     ids=lambda plan: f"{plan.kills}-kills",
 )
 def test_a_disturbed_database_ends_equal_to_its_undisturbed_twin(plan: Plan) -> None:
-    """Faults A24, B1, B2; A19: and no snapshot on the way was wrong."""
+    """F-A24, F-B1, F-B2; R-A19: and no snapshot on the way was wrong."""
     told: list[str] = []
     assert soak(plan, told.append) == [], told

@@ -30,7 +30,7 @@ ANY_PORTS = (0, 0, 0, 0)
 def test_a_person_refreshes_backfills_and_is_told_of_a_mismatch(
     database: Database, tmp_path: Path
 ) -> None:
-    """C1, C3, A14: a domain, a backfill of three, green checks, a red one, and its alert."""
+    """R-C1, R-C3, R-A14: a domain, a backfill of three, green checks, a red one, and its alert."""
     with (
         WebhookReceiver() as receiver,
         run_console(database, tmp_path, ANY_PORTS, alert_url=receiver.url) as console,

@@ -62,7 +62,7 @@ def up(
 
 
 def check_host(host: str, settings: Settings) -> None:
-    """Refuse to listen where others could reach a UI that lets everybody in (FAULTS S56).
+    """Refuse to listen where others could reach a UI that lets everybody in (S-56).
 
     Raises:
         SettingsError: It is no address, or not loopback and nobody vouches for a login.

@@ -1,4 +1,4 @@
-"""The job that builds one domain's index of an embedding model from its stored pages (C5)."""
+"""The job that builds one domain's index of an embedding model from its stored pages (R-C5)."""
 
 from dataclasses import asdict, dataclass
 from typing import Any

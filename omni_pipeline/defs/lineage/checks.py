@@ -1,4 +1,4 @@
-"""Checks: what was written is counted again, from the rows (A14), and has to be plausible (A12)."""
+"""Checks: what was written is counted again, from the rows (R-A14), and has to be plausible."""
 
 import warnings
 

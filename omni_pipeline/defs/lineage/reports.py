@@ -53,7 +53,7 @@ def materialized(
 
 
 def summarize(numbers: Mapping[str, object], seconds: float) -> str:
-    """The counts that are not zero, as Markdown: numbers and names of ours only (S57)."""
+    """The counts that are not zero, as Markdown: numbers and names of ours only (S-57)."""
     parts = [f"**{count:,}** {_spell(name, count)}" for name, count in _counts(numbers) if count]
     cost = numbers.get("cost_usd")
     if isinstance(cost, float) and cost:

@@ -1,4 +1,4 @@
-"""What a person may ask of a run, typed, as the launchpad shows it (A5)."""
+"""What a person may ask of a run, typed, as the launchpad shows it (R-A5)."""
 
 import dagster as dg
 from pydantic import Field

@@ -12,7 +12,7 @@ from omni_pipeline.store.postgres.session import Session
 def fail_runs_of_lost_jobs(
     instance: dg.DagsterInstance, session: Session, settings: Settings
 ) -> list[str]:
-    """Reap, and fail the Dagster runs of what was reaped, so that the queue moves (B2).
+    """Reap, and fail the Dagster runs of what was reaped, so that the queue moves (R-B2).
 
     Also the runs of jobs that another reaper ended, which may have died before it came to them.
 

@@ -163,7 +163,7 @@ class RefreshRun:
         return work
 
     def _announce(self, context: WorkContext, work: RefreshWork) -> None:
-        """Say in the first log line and in the run's tags what was asked for (A5)."""
+        """Say in the first log line and in the run's tags what was asked for (R-A5)."""
         model = work.model.model
         context.log.info(f"{self._kind.describe(work.refresh)}, model {model.name}.")
         self._instance.add_run_tags(self._run.run_id, tags_of(work.refresh.request))

@@ -15,7 +15,7 @@ SECONDS_BETWEEN_LOG_LINES = 15.0
 
 
 def describe_refresh(refresh: Refresh) -> str:
-    """What the first line of a refresh's log says is done (A5)."""
+    """What the first line of a refresh's log says is done (R-A5)."""
     request = refresh.request
     part = "" if request.part.is_whole else f", only {request.part}"
     return (
@@ -26,7 +26,7 @@ def describe_refresh(refresh: Refresh) -> str:
 
 
 def tags_of(request: Request) -> dict[str, str]:
-    """The tags by which runs are found again (A5)."""
+    """The tags by which runs are found again (R-A5)."""
     return {
         "omni/force_rescrape": str(request.force_rescrape).lower(),
         "omni/force_reembed": str(request.force_reembed).lower(),

@@ -1,4 +1,4 @@
-"""The health page: all domains at one look, as an asset whose newest event is the table (B10)."""
+"""The health page: all domains at one look, as an asset whose newest event is the table (R-B10)."""
 
 import hashlib
 import json
@@ -68,7 +68,7 @@ def _read() -> Health:
 def describe(health: Health) -> dict[str, Any]:
     """The page: a table, the totals that Dagster plots over time, and a line in words.
 
-    Names and numbers of ours only; nothing that a site said is shown as Markdown (S57).
+    Names and numbers of ours only; nothing that a site said is shown as Markdown (S-57).
     """
     shown = health.domains[:MAX_ROWS]
     columns = [dg.TableColumn(name, kind, meaning) for name, kind, meaning in COLUMNS]

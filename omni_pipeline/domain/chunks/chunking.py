@@ -2,7 +2,7 @@
 
 Headings cut first: a section that fits is one chunk, together with everything below its heading,
 and only larger ones are split further. So a chunk is about one thing, and an edit changes the
-chunks of its own section but not those of its neighbours (A11).
+chunks of its own section but not those of its neighbours (R-A11).
 """
 
 import re
@@ -86,7 +86,7 @@ class Chunker:
 
     @property
     def version(self) -> str:
-        """Stored with the chunks: another rule or another size cuts every page anew (A13)."""
+        """Stored with the chunks: another rule or another size cuts every page anew (R-A13)."""
         return f"v{CHUNKER_VERSION}, {self.chunk_tokens} tokens"
 
     @cached_property

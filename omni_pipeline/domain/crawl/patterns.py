@@ -2,7 +2,7 @@
 
 What pages link to may never stop: calendars, facets, sessions, relative links that pile up. Such
 URLs are told apart by their form alone, and how many of one form a crawl takes is limited
-(FAULTS D23).
+(F-D23).
 """
 
 import re

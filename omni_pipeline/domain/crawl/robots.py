@@ -18,7 +18,7 @@ from omni_pipeline.domain.web.outcomes import Blocked, Fetched, Gone, Outcome, U
 MAX_ROBOTS_BYTES = 500 * 1024
 # RFC 9309, 2.3.1.2: at least this many; one more counts as unavailable.
 MAX_ROBOTS_REDIRECTS = 5
-# A site that asks for more than this is not crawled at all (FAULTS D19): `asked_delay_seconds`.
+# A site that asks for more than this is not crawled at all (F-D19): `asked_delay_seconds`.
 MAX_DELAY_SECONDS = 30.0
 
 # What Google's parser reads of a line: eight times the longest URL of a browser that was.
@@ -67,7 +67,7 @@ class RobotsRules:
 
 
 def rules_from(outcome: Outcome, user_agent: str) -> RobotsRules:
-    """Judge the outcome of fetching a host's robots.txt (FAULTS D14-D18).
+    """Judge the outcome of fetching a host's robots.txt (F-D14 to F-D18).
 
     Args:
         outcome: Of a fetch that followed up to five redirects.

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlSelection
 from omni_pipeline.domain.web.urls import Site, in_scope, url_parts
 
-# A site whose pages lie deeper than this is a trap or a mistake (FAULTS P8).
+# A site whose pages lie deeper than this is a trap or a mistake (P-8).
 MAX_DEPTH = 16
 
 

@@ -10,7 +10,7 @@ from omni_pipeline.errors import SettingsError
 
 
 class JobType(StrEnum):
-    """What a job of the ledger is about (B1).
+    """What a job of the ledger is about (R-B1).
 
     Attributes:
         FULL: The whole site.

@@ -3,7 +3,7 @@
 Sites write sitemaps by hand and with plugins that print before and after them. What is repaired:
 two layers of gzip, any charset of the web, whatever stands before the root element, a stray ``&``,
 entities of HTML, control characters. A DOCTYPE that declares or loads anything is refused
-(FAULTS D26, S47). All of it happens piece by piece: nothing here holds a whole file.
+(F-D26, S-47). All of it happens piece by piece: nothing here holds a whole file.
 """
 
 import codecs

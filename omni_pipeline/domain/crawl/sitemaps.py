@@ -1,7 +1,7 @@
 """Reading one sitemap file: a urlset, an index, an RSS or Atom feed, or plain text with URLs.
 
 sitemaps.org allows all of them. The file is hostile until proven otherwise, and what was read
-before a limit or an error is kept (FAULTS D24-D26, S47).
+before a limit or an error is kept (F-D24 to F-D26, S-47).
 """
 
 import re

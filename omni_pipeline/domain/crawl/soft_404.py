@@ -1,7 +1,7 @@
 """Recognises the page that a site shows for what is not there, when it comes with status 200.
 
 A crawl asks once for a URL that cannot exist. Answers with the fingerprint of that answer are
-"not found" too, whatever their status says (FAULTS D10). Only such a comparison means anything:
+"not found" too, whatever their status says (F-D10). Only such a comparison means anything:
 two ordinary pages that differ in their numbers alone have one fingerprint as well.
 """
 

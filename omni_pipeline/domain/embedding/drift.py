@@ -1,4 +1,4 @@
-"""Whether fresh vectors can be compared with those stored before, or come of another model (C16).
+"""Whether fresh vectors can be compared with those stored before, or come of another model (F-C16).
 
 An endpoint may serve another model under the old name, with the right dimensions. Nothing of one
 answer shows that. But the vectors of a model share a length and a direction: texts of one kind lie

@@ -1,7 +1,7 @@
 """Whether an endpoint's answer may be used: every vector of it, or none.
 
 The client library hands on what it gets: too few vectors, NaN, mixed dimensions and shuffled or
-doubled indexes all came through it as if they were right (FAULTS C8 to C16).
+doubled indexes all came through it as if they were right (F-C8 to F-C16).
 """
 
 import base64

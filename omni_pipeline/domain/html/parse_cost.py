@@ -3,7 +3,7 @@
 HTML parsers pay for structure, not for size: a million nested ``<div>`` (11 MB) took lexbor more
 than 100 s, as did a million attributes in one tag and 300,000 options in one list, and 17 kB of
 unclosed ``<font>`` grew to 23 MB because each following paragraph reopens them all. Such pages are
-refused before they are parsed (FAULTS D34, D35).
+refused before they are parsed (F-D34, F-D35).
 """
 
 import re

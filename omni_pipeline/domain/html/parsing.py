@@ -10,7 +10,7 @@ from omni_pipeline.errors import PermanentError
 
 # The worst page as short as this costs the parser less than a second; most pages are not longer.
 _HARMLESS_CHARACTERS = 32 * 1024
-# Parsed, HTML takes some 30 bytes a character when it is nothing but tags (FAULTS S50).
+# Parsed, HTML takes some 30 bytes a character when it is nothing but tags (S-50).
 _MAX_HTML_CHARACTERS = 4 * 1024 * 1024
 
 # Menus, dialogs and what is not shown. Banners about cookies too, but not what is called after one

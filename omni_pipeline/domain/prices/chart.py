@@ -1,4 +1,4 @@
-"""Draws how prices moved as an SVG of numbers only: no text of a page is in it (FAULTS S57)."""
+"""Draws how prices moved as an SVG of numbers only: no text of a page is in it (S-57)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from enum import StrEnum
 from omni_pipeline.domain.prices.availability import Availability
 from omni_pipeline.domain.prices.money import PriceKind
 
-# A price that moves further than this share at once is believed when it is seen twice (S68).
+# A price that moves further than this share at once is believed when it is seen twice (S-68).
 MAX_MOVE_SHARE = Decimal("0.7")
 
 

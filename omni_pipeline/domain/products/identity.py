@@ -45,7 +45,7 @@ def _folded(text: str) -> str:
 
 
 def _bounded(key: str) -> str:
-    """Longer keys would not fit an index row (FAULTS D38); the hash keeps them apart."""
+    """Longer keys would not fit an index row (F-D38); the hash keeps them apart."""
     if len(key) <= MAX_IDENTITY_LENGTH:
         return key
     return f"{key[: MAX_IDENTITY_LENGTH - 65]}:{text_hash(key).hex()}"

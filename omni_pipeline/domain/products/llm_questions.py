@@ -1,6 +1,6 @@
 """What a language model is asked about a product page, and what of its answer is believed.
 
-The page is data: it may have been written to be read by a model (FAULTS S63, S64). So the model has
+The page is data: it may have been written to be read by a model (S-63, S-64). So the model has
 no tools, its answer has a fixed form, every value must stand in the page's visible text letter by
 letter, a price with its currency, and none replaces a value that was found without the model.
 """

@@ -8,7 +8,7 @@ from enum import StrEnum
 from omni_pipeline.domain.prices.availability import Availability
 from omni_pipeline.domain.prices.money import PriceKind
 
-# A page that claims more is made to cost memory (FAULTS S52).
+# A page that claims more is made to cost memory (S-52).
 MAX_PRODUCTS = 1_000
 
 

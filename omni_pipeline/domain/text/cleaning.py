@@ -58,8 +58,8 @@ class CleanedPage:
         canonical_url: In this project's one spelling; may name another host.
         markdown: Storable text (see ``hygiene``), never blank.
         content_hash: Of title and Markdown without noise (see ``noise``); equal hashes need no work
-            downstream (A11), and the text that was kept before is as good as this one.
-        removed_characters: Invisible ones. More than a few mark a page as suspicious (S64).
+            downstream (R-A11), and the text that was kept before is as good as this one.
+        removed_characters: Invisible ones. More than a few mark a page as suspicious (S-64).
         published_on: The day as the page wrote it.
         breadcrumbs: Names of the pages above this one, outermost first.
         is_marked_off: The page says where its content is; else menus may be left in the Markdown
@@ -84,7 +84,7 @@ class Unreadable:
     """The page has no text to index, or none that can be trusted to be complete.
 
     ``kind`` starting with ``suspicious.`` means that the page may well have content: its old
-    chunks stay (FAULTS D34). ``permanent.`` means that this body will never be readable.
+    chunks stay (F-D34). ``permanent.`` means that this body will never be readable.
     """
 
     kind: str

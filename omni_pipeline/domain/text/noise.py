@@ -1,8 +1,8 @@
 """Tells text that differs from request to request from what the page says.
 
 "Updated 3 minutes ago", "12 people are viewing this", "Generated in 0.2 s": nobody searches for
-them, and each would make an unchanged page look changed (A11). A line of nothing else is left out;
-beside other words they stay, but do not count for the hash.
+them, and each would make an unchanged page look changed (R-A11). A line of nothing else is left
+out; beside other words they stay, but do not count for the hash.
 """
 # ruff: noqa: RUF001 - the phrases are in several alphabets
 

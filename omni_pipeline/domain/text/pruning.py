@@ -128,7 +128,7 @@ def _prune_everywhere(body: LexborNode) -> None:
 
 
 def drop_hidden(body: LexborNode) -> None:
-    """Remove what a reader does not see and a language model would (FAULTS S64)."""
+    """Remove what a reader does not see and a language model would (S-64)."""
     _drop(node for node in body.css(_MAYBE_HIDDEN) if _is_hidden(node))
 
 

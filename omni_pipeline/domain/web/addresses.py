@@ -2,7 +2,7 @@
 
 ``ipaddress.is_global`` cannot serve: on Python 3.11 it calls multicast, 6to4 around loopback,
 ``fec0::/10`` and ``::127.0.0.1`` global, and no library knows Azure's public-looking platform
-address. Source: the IANA special-purpose registries for IPv4 and IPv6, and FAULTS S1-S17.
+address. Source: the IANA special-purpose registries for IPv4 and IPv6, and S-1 to S-17.
 """
 
 import ipaddress

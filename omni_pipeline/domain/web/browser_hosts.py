@@ -25,7 +25,7 @@ SCRIPT_HOSTS = frozenset(
 def browser_may_load(host: str, *, site_host: str, further: tuple[str, ...]) -> bool:
     """Whether ``host`` is the site's, lies below it or a host of ``further``, or serves libraries.
 
-    Compared label by label (FAULTS S33, S42). An address is only allowed where it is the site.
+    Compared label by label (S-33, S-42). An address is only allowed where it is the site.
 
     Args:
         host: As the browser asks for it, without port and brackets.

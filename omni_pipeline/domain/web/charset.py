@@ -9,7 +9,7 @@ from charset_normalizer import from_bytes
 from omni_pipeline.domain.web.charset_prescan import label_in_page
 from omni_pipeline.domain.web.encoding_labels import codec_of
 
-# Above this share of unreadable characters a declared charset is not believed (FAULTS D28).
+# Above this share of unreadable characters a declared charset is not believed (F-D28).
 MAX_REPLACED_SHARE = 0.01
 
 _REPLACEMENT = "\ufffd"
@@ -43,7 +43,7 @@ class Decoded:
 
 
 def decode(body: bytes, header_charset: str | None) -> Decoded:
-    """Read ``body``; never raises, whatever bytes and labels say (FAULTS D28).
+    """Read ``body``; never raises, whatever bytes and labels say (F-D28).
 
     The first source that names a charset is believed unless more than 1 % of what it gives is
     unreadable; then the next is tried, and the best reading of all is taken.

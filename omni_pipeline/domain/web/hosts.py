@@ -88,7 +88,7 @@ def without_www(host: str) -> str:
 
 
 def is_numeric(host: str) -> bool:
-    """WHATWG: a host whose last label is a number is an IPv4 address or nothing (S21)."""
+    """WHATWG: a host whose last label is a number is an IPv4 address or nothing (S-21)."""
     return bool(_NUMBER.fullmatch(host.rpartition(".")[2]))
 
 

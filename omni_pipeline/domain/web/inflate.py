@@ -1,7 +1,7 @@
 """Inflating one layer of gzip or deflate without ever holding more than was asked for.
 
-A 2 MB answer can inflate to 2 GiB, and 3.4 kB in two layers to more than any machine has (FAULTS
-D27, S45). Output leaves here in small pieces, and stops with an error at the cap.
+A 2 MB answer can inflate to 2 GiB, and 3.4 kB in two layers to more than any machine has (F-D27,
+S-45). Output leaves here in small pieces, and stops with an error at the cap.
 """
 
 import zlib

@@ -50,7 +50,7 @@ def is_html_type(content_type: str) -> bool:
 
 
 def is_binary(body: bytes) -> bool:
-    """Whether the bytes are no text, whatever their header says (FAULTS D30).
+    """Whether the bytes are no text, whatever their header says (F-D30).
 
     Follows the binary-or-text rule of the WHATWG MIME sniffing standard, with room for the stray
     control characters of real pages.

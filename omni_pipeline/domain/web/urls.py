@@ -2,7 +2,7 @@
 
 Everything that takes a host or a URL from outside goes through this module, and the HTTP client
 dials what this module parsed, so that no two parsers can disagree about which host a URL names
-(FAULTS S21-S24, S32, S33, S54). Whether an address may be reached is ``addresses``' question.
+(S-21 to S-24, S-32, S-33, S-54). Whether an address may be reached is ``addresses``' question.
 """
 
 import ipaddress
@@ -25,7 +25,7 @@ from omni_pipeline.domain.web.visitor_marks import is_visitor_mark, path_without
 from omni_pipeline.errors import SettingsError
 from omni_pipeline.settings import IPAddress
 
-# A unique index row over 2704 bytes fails its whole batch in Postgres (FAULTS D38).
+# A unique index row over 2704 bytes fails its whole batch in Postgres (F-D38).
 MAX_URL_BYTES = 2048
 
 _ABSOLUTE = re.compile(r"(https?)://([^/?#]+)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
@@ -82,7 +82,7 @@ def parse_site(text: str, *, allowed: frozenset[tuple[IPAddress, int]]) -> Site:
 
 
 def check_partition_key(key: str) -> str:
-    """Return ``key`` if it could be a site's key; the check of everything that takes one (S54).
+    """Return ``key`` if it could be a site's key; the check of everything that takes one (S-54).
 
     Raises:
         SettingsError: It is not in the one form that ``parse_site`` gives keys.
@@ -141,7 +141,7 @@ def url_parts(url: str) -> UrlParts:
 def in_scope(url: str, site: Site) -> bool:
     """Whether a canonical URL belongs to the site: same host label by label, same port.
 
-    ``www.`` makes no difference, nor does http against https on their default ports (S33).
+    ``www.`` makes no difference, nor does http against https on their default ports (S-33).
     """
     return same_server(url_parts(url), site)
 
@@ -156,9 +156,9 @@ def same_server(one: UrlParts | Site, other: UrlParts | Site) -> bool:
 def site_url(url: str, site: Site) -> str:
     """Return a canonical URL of the site in the site's own scheme and host, any other as it is.
 
-    So that a page which is linked as http and https, with and without ``www.``, is one page (D22).
-    The site must go by the spelling that its server answers at: where that redirects to another
-    spelling, this function turns the target back into what was asked for.
+    So that a page which is linked as http and https, with and without ``www.``, is one page
+    (F-D22). The site must go by the spelling that its server answers at: where that redirects to
+    another spelling, this function turns the target back into what was asked for.
     """
     port = "" if site.port == DEFAULT_PORTS[site.scheme] else f":{site.port}"
     origin = f"{site.scheme}://{bracketed(site.host)}{port}"
@@ -291,5 +291,5 @@ def _host_rule(authority: str) -> str | None:
 
 
 def _shown(text: str) -> str:
-    """The text for a message: short, on one line, without the password somebody pasted (S71)."""
+    """The text for a message: short, on one line, without the password somebody pasted (S-71)."""
     return repr(re.sub(r"(^|//)[^/?#]*@", r"\1***@", text))[:120]

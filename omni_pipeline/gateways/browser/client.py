@@ -38,7 +38,7 @@ class BrowserRenderer:
 
     Args:
         policy: Which addresses may be reached, by the page and everything that it loads.
-        user_agent: Says honestly who crawls and where to complain (FAULTS S78).
+        user_agent: Says honestly who crawls and where to complain (S-78).
         allows_host: Whether pages may load from a host.
         executable: The Chromium to use; by default the one that is found.
         limits: What a page, and the browser, may cost.

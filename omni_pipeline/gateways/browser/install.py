@@ -38,7 +38,7 @@ _INHERITED = (
     "TZ",
 )
 
-# With it Playwright lets pages connect to loopback past the proxy (FAULTS S36).
+# With it Playwright lets pages connect to loopback past the proxy (S-36).
 _OPENS_LOOPBACK = "PLAYWRIGHT_DISABLE_FORCED_CHROMIUM_PROXIED_LOOPBACK"
 
 

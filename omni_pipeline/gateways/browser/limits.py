@@ -1,4 +1,4 @@
-"""How much one rendered page, and the browser itself, may cost (FAULTS P8, E5)."""
+"""How much one rendered page, and the browser itself, may cost (P-8, F-E5)."""
 
 from dataclasses import dataclass
 

@@ -30,13 +30,13 @@ _START_SECONDS = 60.0
 _WATCH_SECONDS = 2.0
 
 # Contexts have proxies of their own. What Chromium asks for itself (updates, accounts) goes to the
-# discard port, where nobody listens (FAULTS S42).
+# discard port, where nobody listens (S-42).
 _NOWHERE = "http://127.0.0.1:9"
 
 _FLAGS = (
     *NO_UDP_PAST_THE_PROXY,
     "--disable-quic",
-    # No name is ever resolved here (S40).
+    # No name is ever resolved here (S-40).
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     # Windows that a page opens: refused by the headless shell; elsewhere by the popup blocker.
     "--block-new-web-contents",
@@ -124,7 +124,7 @@ class Chromium:
         self._note_use()
 
     async def close(self) -> None:
-        """End Chromium and Playwright's driver: as they wish, or in the end by force (E4)."""
+        """End Chromium and Playwright's driver: as they wish, or in the end by force (F-E4)."""
         self._watch.cancel()
         with suppress(Exception):
             async with asyncio.timeout(self._limits.close_seconds):
@@ -166,7 +166,7 @@ class Chromium:
             self._kill()
 
     async def _watch_tree(self) -> None:
-        """Weigh the process tree now and then (E5); a page that swells fast is not waited for."""
+        """Weigh the process tree now and then (F-E5); a page that swells fast is not waited for."""
         while not self.is_broken:
             await asyncio.sleep(_WATCH_SECONDS)
             self._tree_bytes = tree.group_bytes(self.pid)
@@ -194,7 +194,7 @@ async def start_chromium(
 
     The sandbox is on, except for root: Chromium refuses that, and running it as somebody else
     needs a home, a profile and a copy of every permission for that user. Whoever crawls as root
-    in a container has the container; whoever does it elsewhere should not (FAULTS S44).
+    in a container has the container; whoever does it elsewhere should not (S-44).
 
     Raises:
         PermanentError: There is no Chromium, it does not start, or it would not be safe.

@@ -4,7 +4,7 @@ Chromium resolves no name itself; this proxy does, by the rules of ``web_transpo
 address policy holds for both clients and a rebinding name finds no second question. It is our own
 because none of the kept proxy libraries lets the caller dial the very address it has judged.
 
-The browser has to be launched so that nothing goes past the proxy (FAULTS S34-S37): by Playwright's
+The browser has to be launched so that nothing goes past the proxy (S-34 to S-37): by Playwright's
 ``proxy=`` with no ``bypass``, and with ``NO_UDP_PAST_THE_PROXY``. Playwright's ``proxy.username``
 pauses each request and turns the cache off: 2.5 times the CPU on pages that share scripts. Chromium
 keeps credentials for its context, so one answer to CDP's ``Fetch.authRequired`` does as well.
@@ -34,7 +34,7 @@ from omni_pipeline.gateways.http.dialling import (
 from omni_pipeline.settings import IPAddress
 
 # Chromium knows the second spelling only, its headless shell the first only; each ignores the
-# other's, and without its own sends WebRTC's datagrams straight to where the page says (S37).
+# other's, and without its own sends WebRTC's datagrams straight to where the page says (S-37).
 NO_UDP_PAST_THE_PROXY = (
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
@@ -69,18 +69,18 @@ class EgressProxy:
     """A loopback HTTP proxy for one Chromium: resolves, guards, pins, dials; all else is 403.
 
     An async context manager on a running asyncio loop. When it has been left, its port is closed
-    and its tunnels are cut: a browser that still runs reaches nothing (E11).
+    and its tunnels are cut: a browser that still runs reaches nothing (F-E11).
 
     Args:
         policy: Which addresses may be reached.
         allows_host: Whether pages of this crawl may load from a host: a canonical lower-case name,
-            or an address without brackets. Chromium's own calls fail here (S42).
+            or an address without brackets. Chromium's own calls fail here (S-42).
         resolver: Gives a name's addresses; the operating system's by default.
         limits: What connections may cost.
 
     Attributes:
         server: ``http://127.0.0.1:PORT``, once entered.
-        username: Random, so that no other user of this machine can use the proxy (S43).
+        username: Random, so that no other user of this machine can use the proxy (S-43).
         password: Likewise.
         bytes_received: From the web, in total.
         refusals: Why a rule refused ``host:port``, without any resolved address: the latest 200.

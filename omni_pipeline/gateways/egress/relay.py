@@ -100,7 +100,7 @@ class Relay:
         )
 
     async def stream(self, head: bytes, body_bytes: int) -> None:
-        """Pass one request and its answer, and nothing that follows them (S41).
+        """Pass one request and its answer, and nothing that follows them (S-41).
 
         Raises:
             DeclinedError: The web server did not answer in HTTP/1.

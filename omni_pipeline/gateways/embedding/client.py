@@ -1,4 +1,4 @@
-"""The embedding client: the one path that turns text into vectors (A7).
+"""The embedding client: the one path that turns text into vectors (R-A7).
 
 Every model is behind it, the one inside this process too, and behind every model the same client.
 Breaker and rate limit, which all runs share, are behind the throttle that stands before it.
@@ -110,7 +110,7 @@ class EmbeddingClient:
         self._client.close()
 
     def probe(self) -> None:
-        """Ask for two tiny vectors, so that a wrong key, address or model shows at once (A16).
+        """Ask for two tiny vectors, so that a wrong key, address or model shows at once (R-A16).
 
         Raises:
             TemporaryError: It cannot be reached, or answers nonsense.

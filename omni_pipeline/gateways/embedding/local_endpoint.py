@@ -1,7 +1,7 @@
 """An OpenAI-compatible endpoint for a local model, as a WSGI app.
 
 Inside a run the openai client calls it without a socket. The pipeline knows one path from text
-to vectors and does not see which it is (A7).
+to vectors and does not see which it is (R-A7).
 """
 
 import base64

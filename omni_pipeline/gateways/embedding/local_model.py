@@ -1,6 +1,6 @@
 """The embedding models inside this process: MiniLM from an installed package, or words only.
 
-They answer `local_endpoint` alone; the pipeline reaches them through the embedding client (A7).
+They answer `local_endpoint` alone; the pipeline reaches them through the embedding client (R-A7).
 """
 
 import hashlib

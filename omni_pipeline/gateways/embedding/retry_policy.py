@@ -1,6 +1,6 @@
 """When a request that failed for now is sent again. The client's own retries are switched off.
 
-Its two and ours would multiply, and it sleeps as long as the server says (FAULTS 0.7).
+Its two and ours would multiply, and it sleeps as long as the server says.
 """
 
 import random

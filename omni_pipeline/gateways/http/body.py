@@ -1,7 +1,7 @@
 """Reading a body off the wire: inflated here, capped before and after, and never slowly for long.
 
 The HTTP library's own decoding is not used: it inflates first and lets the caller count after
-(FAULTS D27, S45: 3.4 kB on the wire took more than 6 GiB).
+(F-D27, S-45: 3.4 kB on the wire took more than 6 GiB).
 """
 
 import asyncio

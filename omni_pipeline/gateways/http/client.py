@@ -43,7 +43,7 @@ class HttpClient:
 
     Args:
         policy: Which addresses may be reached.
-        user_agent: Says honestly who crawls and where to complain (FAULTS S78).
+        user_agent: Says honestly who crawls and where to complain (S-78).
         limits: What one fetch may cost.
         resolver: Gives a name's addresses; the operating system's by default.
         tls: How certificates are verified; against the usual authorities by default.

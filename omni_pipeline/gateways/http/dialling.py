@@ -1,8 +1,8 @@
 """Connections of the HTTP client: resolve once, judge every answer, dial what was judged.
 
 The name goes through the policy and the address that passed is what the socket connects to, so a
-resolver that changes its mind between two questions finds no second question (FAULTS S18-S20).
-TLS still verifies the name (S31). No message that leaves here holds a resolved address: error
+resolver that changes its mind between two questions finds no second question (S-18 to S-20).
+TLS still verifies the name (S-31). No message that leaves here holds a resolved address: error
 texts would otherwise tell strangers what names mean inside the operator's network.
 """
 
@@ -46,7 +46,7 @@ class PinnedDialler:
         """Connect, within ``seconds`` for resolving and dialling together.
 
         Raises:
-            NotAllowedError: One of the addresses is refused: then none is dialled (S18).
+            NotAllowedError: One of the addresses is refused: then none is dialled (S-18).
             NameNotResolvedError: There is no address.
             httpcore2.ConnectError: Every address refused the connection.
             httpcore2.ConnectTimeout: None answered in time.
@@ -67,7 +67,7 @@ async def judged_addresses(
     """Return all addresses of ``host``, each allowed by ``policy``.
 
     Raises:
-        NotAllowedError: One of them is refused, and with it the name (S18).
+        NotAllowedError: One of them is refused, and with it the name (S-18).
         NameNotResolvedError: There is none.
     """
     if policy.refuses_port(port):

@@ -1,4 +1,4 @@
-"""How much one fetch may cost: seconds, bytes, attempts (FAULTS P8)."""
+"""How much one fetch may cost: seconds, bytes, attempts (P-8)."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class FetchLimits:
         hold_seconds: A host that asks for up to this much quiet gets it; fetches wait. One that
             asks for more is not waited for.
         breaker_failures: After so many failed attempts in a row nothing is tried again on the
-            host, until it answers (FAULTS D12).
+            host, until it answers (F-D12).
     """
 
     connect_seconds: float = 5.0

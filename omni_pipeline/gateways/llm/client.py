@@ -67,7 +67,7 @@ class LlmClient:
         self._client.close()
 
     def ask(self, question: Question) -> Reading:
-        """Ask about one page, and once more after a fault or an answer of another form (S67).
+        """Ask about one page, and once more after a fault or an answer of another form (S-67).
 
         Raises:
             PageRefusedError: The endpoint refuses this page.

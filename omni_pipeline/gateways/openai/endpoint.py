@@ -65,7 +65,7 @@ def open_endpoint(
         headers={"Accept-Encoding": "identity"},
         follow_redirects=False,
     )
-    # Address and key are explicit: the library would take both from the environment (S72).
+    # Address and key are explicit: the library would take both from the environment (S-72).
     client = openai.OpenAI(
         base_url=url, api_key=api_key or "none-needed", max_retries=0, http_client=http
     )

@@ -1,7 +1,7 @@
 """What the openai client's exceptions mean: try later, someone must act, or an input is refused.
 
 The exceptions themselves go no further. They hold the request, which holds the API key, and their
-text is the server's, which may echo it (FAULTS S71).
+text is the server's, which may echo it (S-71).
 """
 
 from collections.abc import Mapping

@@ -41,7 +41,7 @@ class BoundedTransport(httpx2.BaseTransport):
     """Sends one request at a time and gives it ``deadline.seconds`` from connect to last byte.
 
     The client's own timeout is per read: an endpoint that drips one byte at a time outlived it
-    (FAULTS C7). Here every read, also one of headers, gets only what is left of the deadline.
+    (F-C7). Here every read, also one of headers, gets only what is left of the deadline.
     """
 
     def __init__(self, deadline: Deadline, *, tls: ssl.SSLContext | None = None) -> None:

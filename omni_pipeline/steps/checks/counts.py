@@ -1,4 +1,4 @@
-"""Counts taken again from the rows after a stage has written them (A14)."""
+"""Counts taken again from the rows after a stage has written them (R-A14)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

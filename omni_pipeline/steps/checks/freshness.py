@@ -1,4 +1,4 @@
-"""Which active domains were last refreshed too long ago, from the domains' own rows (C2)."""
+"""Which active domains were last refreshed too long ago, from the domains' own rows (R-C2)."""
 
 from dataclasses import dataclass
 

@@ -7,7 +7,7 @@ from omni_pipeline.steps.crawl.removal import MAX_GONE_SHARE
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import crawl_jobs, domains
 
-# More failures than this in a refresh are no longer single pages that had a bad day (A17).
+# More failures than this in a refresh are no longer single pages that had a bad day (R-A17).
 MAX_FAILED_SHARE = 0.1
 MIN_FAILED = 5
 
@@ -24,7 +24,7 @@ def check_removals(conn: Connection, host: str) -> CountsReport:
 
 
 def check_changes(conn: Connection, host: str) -> CountsReport:
-    """No shrunk pages wait for a person (D36)."""
+    """No shrunk pages wait for a person (F-D36)."""
     return _check_held(
         conn,
         host,
@@ -73,7 +73,7 @@ def check_failures(conn: Connection, host: str) -> CountsReport:
 
 
 def check_vectors(conn: Connection, host: str) -> CountsReport:
-    """The vectors that the newest refresh bought are like those stored before (C16)."""
+    """The vectors that the newest refresh bought are like those stored before (F-C16)."""
     drift = crawl_jobs.newest_drift(conn, domains.get(conn, host).id)
     summary = (
         f"{drift}: the endpoint seems to serve another model under the old name, and vectors of "

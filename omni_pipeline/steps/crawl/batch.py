@@ -168,7 +168,7 @@ class CrawlBatch:
         self.losses.moves[due.url] = Move(target=own_url, evidence=evidence)
 
     def _add_redirect(self, due: Due, target: str, *, is_permanent: bool) -> None:
-        self._add_link(target, due.depth + 1, due.url)  # so a chain of them ends (D20)
+        self._add_link(target, due.depth + 1, due.url)  # so a chain of them ends (F-D20)
         self.outcomes[due.url] = "missing" if is_permanent and due.is_held else "skipped"
         if due.is_held and not is_permanent:
             reason = f"{due.url} redirects to {target} for the time being; its old text is kept"

@@ -24,13 +24,14 @@ from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.store.crawl.frontier import Due
 from omni_pipeline.store.crawl.raw_pages import RemovalEvidence
 
-# After this many failures in a row the site is down, and asking on is impolite and pointless (D12).
+# After this many failures in a row the site is down, and asking on is impolite and pointless
+# (F-D12).
 MAX_FAILURES_IN_A_ROW = 10
 # A URL that asks for a longer pause is left alone until the next refresh. So is the site, when its
-# start page does, or several URLs do with no other answer between them (D13).
+# start page does, or several URLs do with no other answer between them (F-D13).
 MAX_PAUSE_SECONDS = 300.0
 MAX_ASKING_IN_A_ROW = 3
-# Pages that refuse this crawler may be a members' area; so many of them are a wall (D12).
+# Pages that refuse this crawler may be a members' area; so many of them are a wall (F-D12).
 MAX_REFUSALS_IN_A_ROW = 40
 
 # Pages that are as we hold them take no slot: to ask again costs the site a head without a body.
@@ -65,7 +66,7 @@ class Fetching:
         self._site = site
         self._clock = clock
         # A page takes a slot from its request to its commit: at most so many are fetched twice
-        # when the crawl is killed (A19).
+        # when the crawl is killed (R-A19).
         self._slots = 2 * self._domain.concurrency
         self._begin_batch()
         self._in_flight: dict[str, Due] = {}

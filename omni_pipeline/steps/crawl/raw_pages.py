@@ -63,7 +63,7 @@ def crawl(
         refresh: The claimed domain.
         web: The way to the web.
         user_agent: Whose robots rules hold.
-        force_rescrape: Fetch pages however recently they were checked (A5).
+        force_rescrape: Fetch pages however recently they were checked (R-A5).
         page_limit: Most URLs of this crawl; None means the domain's own limit.
 
     Raises:
@@ -158,7 +158,7 @@ class _Crawl:
             )
 
     def _look_again(self) -> bool:
-        """Ask a second time for every live page that seems to be gone (A12), and for copies.
+        """Ask a second time for every live page that seems to be gone (R-A12), and for copies.
 
         A page that called another URL its own is fetched for itself when that one gave no page.
         """

@@ -20,7 +20,7 @@ MAX_GONE_SHARE = 0.3
 MIN_GONE_FOR_GUARD = 10
 
 # So many pages that all move to one place have not moved: the site has no other answer left. So
-# many that are the same to the byte are one page: "not found", with a status that lies (D10).
+# many that are the same to the byte are one page: "not found", with a status that lies (F-D10).
 MIN_FOR_REDIRECT_SINK = 5
 MIN_SAME_BODIES = 5
 

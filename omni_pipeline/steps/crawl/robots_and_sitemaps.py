@@ -138,7 +138,7 @@ class Robots:
 
 
 def refuse_slow_site(rules: RobotsRules, host: str) -> None:
-    """A site that asks for more than the longest delay we keep is not crawled at all (D19)."""
+    """A site that asks for more than the longest delay we keep is not crawled at all (F-D19)."""
     if (rules.asked_delay_seconds or 0.0) > MAX_DELAY_SECONDS:
         raise PermanentError(
             f"The robots.txt of {host} asks for {rules.asked_delay_seconds:g} s between requests, "

@@ -106,7 +106,7 @@ class CrawlSite:
             self._refresh.write(domains.note_move, moved_to)
 
     def learn_not_found_page(self) -> None:
-        """Ask once for what cannot exist: some sites answer that with 200 (D10)."""
+        """Ask once for what cannot exist: some sites answer that with 200 (F-D10)."""
         url = probe_url(self.start_url, f"{self._refresh.claim.job_id:x}no7page")
         if not self.robots.allows(url):
             return

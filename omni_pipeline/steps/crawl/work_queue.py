@@ -107,10 +107,10 @@ class CrawlQueue:
             self._refresh.write(frontier.settle, dict.fromkeys(excluded))
 
     def _recency_seconds(self) -> float:
-        """How recently a page was checked that need not be checked again (A5).
+        """How recently a page was checked that need not be checked again (R-A5).
 
         A daily refresh looks at what was not looked at since its tick: the pages that yesterday's
-        reached a few minutes after two are not a whole day old at two (A1).
+        reached a few minutes after two are not a whole day old at two (R-A1).
         """
         recency_seconds = self._refresh.settings.recency_hours * 3600
         due_at = self._refresh.request.scheduled_for

@@ -23,7 +23,7 @@ class RobotsReport:
 
     @property
     def is_too_slow(self) -> bool:
-        """Whether it asks for a longer delay than any crawl keeps (FAULTS D19)."""
+        """Whether it asks for a longer delay than any crawl keeps (F-D19)."""
         return (self.asked_delay_seconds or 0.0) > MAX_DELAY_SECONDS
 
 

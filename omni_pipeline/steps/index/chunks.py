@@ -37,7 +37,7 @@ def stage_chunks(refresh: Refresh, model: StoredModel, chunker: Chunker) -> Chun
     Args:
         refresh: The claimed domain.
         model: Whose vectors the chunks are for; pages are due or not by model.
-        chunker: Cuts by that model's tokens; its ``version`` is stored with the chunks (A13).
+        chunker: Cuts by that model's tokens; its ``version`` is stored with the chunks (R-A13).
     """
     pages = count = failed = 0
     after_id = 0

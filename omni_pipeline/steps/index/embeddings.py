@@ -1,7 +1,8 @@
 """Step 4: pay for the vectors that are missing, keep them at once, and publish pages whole.
 
-The one path from text to vectors (A7). Nothing here holds a transaction open across the network:
-vectors are paid for and kept first, and a page is swapped in one short transaction afterwards (A9).
+The one path from text to vectors (R-A7). Nothing here holds a transaction open across the network:
+vectors are paid for and kept first, and a page is swapped in one short transaction afterwards
+(R-A9).
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Another model's index, built beside the one that search answers from, and kept up to date (C5).
+"""Another model's index, built beside the one that search answers from, and kept up to date (R-C5).
 
 Which models a refresh writes: first the **active** one, whatever ``OMNI_EMBEDDING_MODEL`` names
 (that is the model of an index that is still empty), then every **building** one and the

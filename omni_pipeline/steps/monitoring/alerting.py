@@ -190,7 +190,7 @@ def send(target: Target, message: Message) -> str | None:
 
 
 def notify_of_outage(before: str, error: str | None, targets: Sequence[Target]) -> str:
-    """Tell of a database that is away, where alerts are otherwise kept (A20).
+    """Tell of a database that is away, where alerts are otherwise kept (R-A20).
 
     Args:
         before: What this returned the last time: "" (it was there), "away" (once: it may just have

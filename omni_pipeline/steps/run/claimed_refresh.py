@@ -162,7 +162,7 @@ def _closing(refresh: Refresh) -> Iterator[Refresh]:
 
 
 def describe(error: BaseException, redactor: Redactor) -> tuple[str, str]:
-    """The kind and the message under which an error is stored: one line, without secrets (S71)."""
+    """The kind and the message under which an error is stored: one line, without secrets (S-71)."""
     if isinstance(error, OmniError):
         return error.kind, redactor.line(str(error), limit=MAX_OF_AN_ERROR)
     unforeseen = f"{type(error).__name__}: {error}"
@@ -171,7 +171,7 @@ def describe(error: BaseException, redactor: Redactor) -> tuple[str, str]:
 
 
 def _finish(refresh: Refresh, error: tuple[str, str] | None) -> None:
-    """Close the job. If it was ended by somebody else meanwhile, their word stands (B4)."""
+    """Close the job. If it was ended by somebody else meanwhile, their word stands (R-B4)."""
     is_whole = refresh.request.part.is_whole and refresh.finished_stages.issuperset(STAGES)
     was_ours = refresh.session.run(
         lambda conn: crawl_jobs.finish(conn, refresh.claim, error=error, is_whole=is_whole)

@@ -1,4 +1,4 @@
-"""How fast a stage is and when it may end, from what it reported; in one line for people (C7)."""
+"""How fast a stage is and when it may end, from what it reported; in one line for people (R-C7)."""
 
 import time
 from collections import deque

@@ -61,7 +61,7 @@ class ModelServices:
 
     @cached_property
     def chunker(self) -> Chunker:
-        """The one chunking configuration: tokens of the model (A13)."""
+        """The one chunking configuration: tokens of the model (R-A13)."""
         size = self.model.chunk_capacity(self.settings.chunk_tokens)
         return make_chunker(load_tokenizer(self.model), size)
 

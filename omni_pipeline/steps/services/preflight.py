@@ -8,7 +8,7 @@ from omni_pipeline.store.postgres.session import Session
 
 
 def check_embedding(services: ModelServices, session: Session) -> None:
-    """See that the embedding endpoint answers with the expected dimension (A16).
+    """See that the embedding endpoint answers with the expected dimension (R-A16).
 
     A paid endpoint is asked at most once a day, so that a refresh without changes costs nothing;
     the model inside this process needs no asking.
@@ -27,7 +27,7 @@ def check_embedding(services: ModelServices, session: Session) -> None:
 
 
 def check_browser(access: WebAccess, domain: Domain) -> None:
-    """See that a browser starts, for a domain whose every page is rendered (A16).
+    """See that a browser starts, for a domain whose every page is rendered (R-A16).
 
     Where only some pages may need one, those that do fail by themselves.
 

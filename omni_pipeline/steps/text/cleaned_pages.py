@@ -23,7 +23,7 @@ from omni_pipeline.store.text.cleaned_pages import NewText
 # Bodies are up to 10 MB each, so a batch is small.
 BATCH_PAGES = 20
 
-# An empty page is believed the third time: until then it may be a bad day of the site's (D34).
+# An empty page is believed the third time: until then it may be a bad day of the site's (F-D34).
 EMPTY = "suspicious.empty"
 LOOKS_AT_EMPTY = 3
 
@@ -64,7 +64,7 @@ def clean_pages(
 
     A page that cannot be read keeps the text it had; the failure is on the ledger. So do pages
     that lost most of their text, when they are so many at once that the site seems to show
-    something else in their place: a cookie wall, a login, an error (D36).
+    something else in their place: a cookie wall, a login, an error (F-D36).
     """
     with refresh.stage("cleaned_pages"):
         backlog = refresh.read(raw_pages.count_due_for_cleaning, cleaner_version=CLEANER_VERSION)

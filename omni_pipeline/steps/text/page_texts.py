@@ -9,7 +9,7 @@ from omni_pipeline.store.crawl.raw_pages import DuePage
 from omni_pipeline.store.text.boilerplate_samples import Decision
 from omni_pipeline.store.text.cleaned_pages import NewText
 
-# A page that loses more of its text than this has shrunk; a short one may lose it all (D36).
+# A page that loses more of its text than this has shrunk; a short one may lose it all (F-D36).
 MAX_SHRINKAGE = 0.8
 MIN_CHARACTERS = 200
 

@@ -196,7 +196,7 @@ def publish(conn: Connection, claim: Claim, revision_ids: Sequence[int]) -> Publ
         "fence": claim.fence,
     }
     replaced = [id_ for (id_,) in conn.execute(_SQL["replaced"], parameters)]
-    # Not by cascade (A10): a delete that fails fails here, in the open.
+    # Not by cascade (R-A10): a delete that fails fails here, in the open.
     conn.execute(_SQL["remove_vectors"], {"chunk_ids": replaced})
     conn.execute(_SQL["remove"], {"chunk_ids": replaced})
     faults.point("CP08")

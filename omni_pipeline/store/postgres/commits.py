@@ -30,7 +30,7 @@ def once(
     """``work`` as ``Session.run`` may repeat it, although it adds to what it finds.
 
     A connection that breaks between a COMMIT and its answer leaves open whether the work was done
-    (FAULTS B11). Before it is repeated, the server is asked.
+    (F-B11). Before it is repeated, the server is asked.
 
     Args:
         begin: Opens the work's transaction and yields its id.

@@ -23,7 +23,7 @@ from omni_pipeline.store.postgres.sqlstates import CONNECTION_LOST, classified
 
 _SQL = load_queries(__name__)
 
-# Every session's rules; `options` in the URL come after these and win (FAULTS P8, B6, B7).
+# Every session's rules; `options` in the URL come after these and win (P-8, F-B6, F-B7).
 SESSION = {
     "statement_timeout": "30s",
     "lock_timeout": "5s",

@@ -57,7 +57,7 @@ class CounterHeadroom:
 
 
 def list_counter_headroom(conn: Connection) -> list[CounterHeadroom]:
-    """How far each supply is used up, the scarcest first (FAULTS B17)."""
+    """How far each supply is used up, the scarcest first (F-B17)."""
     with classified():
         headrooms = fetch_all(conn, _SQL["supplies"], {}, CounterHeadroom)
     return sorted(headrooms, key=lambda headroom: headroom.share, reverse=True)

@@ -118,7 +118,7 @@ def test_three_launches_of_one_domain_run_one_after_another(
     free_port: int,
     database: Database,
 ) -> None:
-    """A8, A21: the real queue admits one run per domain; every launch is accounted for."""
+    """R-A8, R-A21: the real queue admits one run per domain; every launch is accounted for."""
     domain = urlsplit(site.url).netloc
     assert omni.run("domains", "add", f"{site.url}/", "--delay", "0").returncode == 0
     console = Console(free_port)
@@ -196,7 +196,7 @@ def test_the_end_of_up_leaves_no_process_behind(
 def test_whatever_of_up_is_killed_is_started_again_and_said(
     omni: CommandLine, site: SampleServer, free_port: int, tmp_path: Path
 ) -> None:
-    """A16, A20: every part of it, Postgres included; then a launch runs to its end."""
+    """R-A16, R-A20: every part of it, Postgres included; then a launch runs to its end."""
     own = with_everything_of_its_own(omni)
     command_line = CommandLine(environment=own)
     added = command_line.run("domains", "add", f"{site.url}/", "--delay", "0", "--max-pages", "2")

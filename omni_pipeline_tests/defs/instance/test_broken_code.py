@@ -43,7 +43,7 @@ def schedule(instance: dg.DagsterInstance, now: datetime, *, module: str = OURS)
 def test_a_day_on_which_the_code_did_not_load_is_caught_up_once_when_it_does(
     instance: dg.DagsterInstance,
 ) -> None:
-    """Fault G6: the scheduler goes on, and opens the day late; the feeder does the rest (G1)."""
+    """F-G6: the scheduler goes on, and opens the day late; the feeder does the rest (F-G1)."""
     schedule(instance, TWO - HOUR)
     schedule(instance, TWO + HOUR / 60, module="no_such_module")
     assert due_day(instance, TWO + HOUR) is None

@@ -164,7 +164,7 @@ def test_runs_are_forked_from_the_server_whatever_else_it_is_asked(warm: Warm) -
 
 @pytest.mark.chaos
 def test_a_run_that_is_killed_fails_within_seconds_and_harms_nobody(warm: Warm) -> None:
-    """A16: its end is seen by the server, and by whoever asks the launcher how it is."""
+    """R-A16: its end is seen by the server, and by whoever asks the launcher how it is."""
     warm.slow_down(3)
     killed = warm.launch()
     process = warm.wait_for_crawl(killed, 1)

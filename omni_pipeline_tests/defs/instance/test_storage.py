@@ -21,14 +21,14 @@ def count_sessions(console: Console) -> int:
 
 
 def test_a_refresh_stores_its_events_over_a_few_connections(console: Console) -> None:
-    """C1: Dagster's own storage opens some 340."""
+    """R-C1: Dagster's own storage opens some 340."""
     before = count_sessions(console)
     assert console.refresh(max_pages=1).error is None
     assert count_sessions(console) - before <= MAX_SESSIONS
 
 
 def test_a_server_that_restarted_in_between_costs_no_event(console: Console) -> None:
-    """C1: what was kept is tried before it is used."""
+    """R-C1: what was kept is tried before it is used."""
     assert console.instance.get_runs() == []
     with console.database.connect() as conn:
         ended = conn.execute(ENDED, [dagster_name(console)]).fetchall()

@@ -1,4 +1,4 @@
-"""The job that builds a model's index, as Dagster runs and records it (C5)."""
+"""The job that builds a model's index, as Dagster runs and records it (R-C5)."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -104,7 +104,7 @@ def test_an_unknown_model_fails_the_run_with_one_line(console: Console) -> None:
 def test_a_build_waits_for_no_refresh_but_names_it(
     console: Console, server: EmbeddingServer
 ) -> None:
-    """A8: one run per domain, of whichever job."""
+    """R-A8: one run per domain, of whichever job."""
     hold_domain(console, run_id="the-refresh", silent_for="0 seconds")
     outcome = build(console)
     assert outcome.error is not None

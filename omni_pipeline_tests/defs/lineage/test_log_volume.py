@@ -8,7 +8,7 @@ PAGES = 40
 
 
 def test_failing_pages_are_counted_and_not_logged_one_by_one(console: Console) -> None:
-    """Fault G13: 5,000 failing pages would be 5,000 lines; which they are says `omni failed`."""
+    """F-G13: 5,000 failing pages would be 5,000 lines; which they are says `omni failed`."""
     links = "".join(f'<a href="/broken-{number}.html">{number}</a>' for number in range(PAGES))
     console.site.pages["/index.html"] = f"<title>Many</title><main><h1>Many</h1>{links}</main>"
     console.site.pages["/"] = console.site.pages["/index.html"]

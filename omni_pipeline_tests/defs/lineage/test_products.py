@@ -50,7 +50,7 @@ def bring_back(console: Console, path: str) -> None:
 
 
 def test_a_shop_is_followed_from_refresh_to_refresh(console: Console) -> None:
-    """B6, B7: history, delisting and relisting, in the run that keeps the index in step."""
+    """R-B6, R-B7: history, delisting and relisting, in the run that keeps the index in step."""
     reports = refresh(console)
     assert reports["products"]["products_listed"] == 5
     assert reports["price_snapshots"]["prices_added"] == 5
@@ -94,7 +94,7 @@ def test_a_shop_is_followed_from_refresh_to_refresh(console: Console) -> None:
     assert str(chart).startswith("![Prices](data:image/svg+xml;base64,")
     drawing = b64decode(str(chart).partition("base64,")[2].rstrip(")")).decode()
     assert f"product {back['Vent motor'].product_id}: 92 %" in drawing
-    assert "motor" not in drawing, "S57: numbers only"
+    assert "motor" not in drawing, "S-57: numbers only"
 
 
 def metadata_of(console: Console, asset: str) -> Mapping[str, dg.MetadataValue[Any]]:
@@ -105,7 +105,7 @@ def metadata_of(console: Console, asset: str) -> Mapping[str, dg.MetadataValue[A
 
 
 def test_a_run_may_be_about_a_part_of_the_site(console: Console) -> None:
-    """B1: other pages and products stay as they are, and the domain as stale as it was."""
+    """R-B1: other pages and products stay as they are, and the domain as stale as it was."""
     refresh(console)
     fresh = console.query(b"SELECT last_success_at FROM domains")
     console.site.pages[MOTOR] = console.site.read(MOTOR).replace("129.00", "119.00")
@@ -131,7 +131,7 @@ def test_a_run_may_be_about_a_part_of_the_site(console: Console) -> None:
 def test_the_run_page_shows_products_and_changes_as_plain_text_and_red_checks(
     console: Console,
 ) -> None:
-    """S57, S68: a doubt is seen on the run, and stops nothing."""
+    """S-57, S-68: a doubt is seen on the run, and stops nothing."""
     refresh(console)
     console.site.pages[MOTOR] = console.site.read(MOTOR).replace("129.00", "1.29")
     outcome = console.refresh(force_rescrape=True)

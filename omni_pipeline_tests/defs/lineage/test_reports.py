@@ -34,7 +34,7 @@ def page_of(console: Console, asset: str) -> Mapping[str, Any]:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_the_columns_are_those_of_postgres(table: Table, database: Database) -> None:
-    """C1: names, types and what may be null, as the migrations left them."""
+    """R-C1: names, types and what may be null, as the migrations left them."""
     with database.connect() as conn:
         found = {
             (name, kind.replace("timestamp with time zone", "timestamptz"), nullable)
@@ -66,7 +66,7 @@ def test_every_asset_says_what_it_is_and_whose() -> None:
 
 
 def test_a_materialization_has_summary_site_numbers_and_samples(console: Console) -> None:
-    """C1, C7: units are in the names, and numbers are numbers, which Dagster plots."""
+    """R-C1, R-C7: units are in the names, and numbers are numbers, which Dagster plots."""
     assert console.refresh().error is None
     raw = page_of(console, "raw_pages")
     assert raw["summary"].value.startswith("**25** pages discovered, **24** pages changed")
@@ -87,7 +87,7 @@ def test_a_materialization_has_summary_site_numbers_and_samples(console: Console
 
 
 def test_crawled_text_is_never_markdown(console: Console) -> None:
-    """S57: a title that is markup stays a cell of plain text."""
+    """S-57: a title that is markup stays a cell of plain text."""
     hostile = "[click](javascript:alert(1))"
     page = console.site.read("/docs/alerts.html")
     console.site.pages["/docs/alerts.html"] = page.replace("<h1>", f"<h1>{hostile} ")

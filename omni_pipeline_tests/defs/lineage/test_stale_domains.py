@@ -1,4 +1,4 @@
-"""Which active domains are stale, said by one check over all of them (C1, I39)."""
+"""Which active domains are stale, said by one check over all of them (R-C1, I39)."""
 
 from datetime import timedelta
 
@@ -97,7 +97,7 @@ def test_it_is_evaluated_again_and_again_without_a_run(
 def test_the_limit_is_a_setting(
     stale: Database, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """C2: of the check, of what people are told, and of the badges."""
+    """R-C2: of the check, of what people are told, and of the badges."""
     monkeypatch.setenv("OMNI_FRESH_HOURS", "48")
     found = report_by_sensor(instance)
     assert (
@@ -126,7 +126,7 @@ def test_a_person_can_run_the_check_which_no_refresh_runs(
 def test_a_check_that_cannot_look_is_an_error_and_not_green(
     stale: Database, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """G10: no evaluation says that all is well; the sensor's tick fails where people see it."""
+    """F-G10: no evaluation says that all is well; the sensor's tick fails where people see it."""
     monkeypatch.setenv("OMNI_DATABASE_URL", "postgresql://127.0.0.1:1/omni")
     monkeypatch.setattr(sensors, "RETRY_SECONDS", 0.1)
     with pytest.raises(Exception, match="127"):

@@ -1,4 +1,4 @@
-"""The partitions follow the domains table, and the domains table alone (C2)."""
+"""The partitions follow the domains table, and the domains table alone (R-C2)."""
 
 import dagster as dg
 import pytest
@@ -69,7 +69,7 @@ def partitions(
 
 
 def test_partitions_become_what_the_table_says_and_stay_so(partitions: Partitions) -> None:
-    """C2: added, removed and paused in the table; a second look changes nothing."""
+    """R-C2: added, removed and paused in the table; a second look changes nothing."""
     partitions.register("a.test", "b.test", "c.test:8080")
     assert partitions.sync() == "added: a.test, b.test, c.test:8080"
     with partitions.database.connect() as conn:
@@ -86,7 +86,7 @@ def test_partitions_become_what_the_table_says_and_stay_so(partitions: Partition
 def test_a_key_that_somebody_typed_in_the_ui_goes_and_its_runs_with_it(
     partitions: Partitions, typed: str
 ) -> None:
-    """S54: nothing that is not registered is crawled, whoever added the partition."""
+    """S-54: nothing that is not registered is crawled, whoever added the partition."""
     partitions.register("a.test")
     add_partition(partitions.instance, typed)
     run = partitions.launch(typed)
@@ -98,7 +98,7 @@ def test_a_key_that_somebody_typed_in_the_ui_goes_and_its_runs_with_it(
 
 
 def test_a_row_whose_host_breaks_the_grammar_gets_no_partition(partitions: Partitions) -> None:
-    """S54: rows can be written past the CLI; the others get their partition all the same."""
+    """S-54: rows can be written past the CLI; the others get their partition all the same."""
     with partitions.database.connect() as conn:
         conn.execute(
             b"INSERT INTO domains (organization_id, host, start_url)"
@@ -110,7 +110,7 @@ def test_a_row_whose_host_breaks_the_grammar_gets_no_partition(partitions: Parti
 def test_a_domain_removed_in_mid_run_keeps_its_partition_until_the_run_has_ended(
     partitions: Partitions,
 ) -> None:
-    """C2: without its partition Dagster fails the run over keys; its fence ends it anyway."""
+    """R-C2: without its partition Dagster fails the run over keys; its fence ends it anyway."""
     partitions.register("a.test")
     partitions.sync()
     running, queued = partitions.launch("a.test"), partitions.launch("a.test")

@@ -50,7 +50,10 @@ def machinery(
 def test_a_daemon_that_was_away_for_three_days_catches_up_once_and_never_overlaps(
     machinery: Machinery,
 ) -> None:
-    """A1, A8, A21, C2, G1, G2: five launches of one domain, by people, backfill and schedule."""
+    """Five launches of one domain, by people, backfill and schedule.
+
+    R-A1, R-A8, R-A21, R-C2, F-G1, F-G2.
+    """
     busy, other, *_ = machinery.hosts
     for host in machinery.hosts:
         add_partition(machinery.instance, host)

@@ -15,7 +15,10 @@ from omni_pipeline.defs.runs.request import PARTITION_TAG, RANGE_TAG, OneDomainE
     ],
 )
 def test_a_run_that_names_no_single_domain_is_refused(tags: dict[str, str]) -> None:
-    """F8: a ranged backfill would hold no domain's place, and the queue could not keep it apart."""
+    """A ranged backfill would hold no domain's place, and the queue could not keep it apart.
+
+    F-F8.
+    """
     with pytest.raises(OneDomainError, match="one run per partition"):
         partition_of(dg.DagsterRun(job_name="refresh_domain", tags=tags))
 

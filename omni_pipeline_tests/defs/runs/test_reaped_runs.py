@@ -11,7 +11,7 @@ from omni_pipeline_tests.defs.runs.test_runs import hold_domain, run_of
 def test_the_next_reaper_fails_the_run_that_a_dead_one_left_behind(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fault A15, B2: else the run would keep its domain's place in the queue for ever."""
+    """F-A15, R-B2: else the run would keep its domain's place in the queue for ever."""
     lost = console.instance.create_run_for_job(
         job_def=defs.resolve_job_def("refresh_domain"), tags={"dagster/partition": console.host}
     )

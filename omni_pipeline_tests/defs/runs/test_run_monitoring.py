@@ -39,7 +39,7 @@ def record_of(console: Console, run: dg.DagsterRun) -> dg.RunRecord:
 def test_a_tick_that_finds_a_database_away_is_repeated_and_each_crash_restarted_twice(
     console: Console,
 ) -> None:
-    """G5, A20: as Dagster itself understands the shipped file; both are off by default."""
+    """F-G5, R-A20: as Dagster itself understands the shipped file; both are off by default."""
     instance = console.instance
     assert isinstance(instance.scheduler, DagsterDaemonScheduler)
     assert instance.scheduler.max_tick_retries >= 10
@@ -55,7 +55,7 @@ def test_a_tick_that_finds_a_database_away_is_repeated_and_each_crash_restarted_
 def test_a_run_that_cannot_start_is_failed_after_three_minutes_and_restarted(
     console: Console, seconds: float, *, is_failed: bool
 ) -> None:
-    """A20"""
+    """R-A20"""
     assert console.instance.run_monitoring_enabled
     run = launch(console)
     report(console, run, dg.DagsterEventType.RUN_STARTING, seconds)
@@ -66,7 +66,7 @@ def test_a_run_that_cannot_start_is_failed_after_three_minutes_and_restarted(
 
 
 def test_a_run_that_does_not_end_is_ended_after_four_hours(console: Console) -> None:
-    """A20: the last resort, where neither its lease nor its worker's end was seen."""
+    """R-A20: the last resort, where neither its lease nor its worker's end was seen."""
     limit = console.instance.run_monitoring_max_runtime_seconds
     assert limit == 4 * 3600
     for seconds, status in (

@@ -59,7 +59,7 @@ def hold_domain(console: Console, *, run_id: str, silent_for: str) -> None:
 
 
 def test_a_run_materializes_both_lineages_and_passes_its_checks(console: Console) -> None:
-    """A14: the counts are checked again by blocking checks."""
+    """R-A14: the counts are checked again by blocking checks."""
     outcome = console.refresh()
     assert outcome.error is None
     assert [name for name in outcome.metadata if name in CONTENT] == CONTENT
@@ -74,7 +74,7 @@ def test_a_run_materializes_both_lineages_and_passes_its_checks(console: Console
 
 
 def test_the_flags_of_the_run_config_reach_job_row_tags_and_log(console: Console) -> None:
-    """A5: typed fields, seen where a person looks, off unless asked for."""
+    """R-A5: typed fields, seen where a person looks, off unless asked for."""
     plain = console.refresh(max_pages=3)
     forced = console.refresh(force_rescrape=True, force_reembed=True, max_pages=3)
     for outcome, expected in ((plain, False), (forced, True)):
@@ -88,7 +88,7 @@ def test_the_flags_of_the_run_config_reach_job_row_tags_and_log(console: Console
 
 
 def test_force_rescrape_fetches_and_its_absence_does_not(console: Console) -> None:
-    """A5, end to end, both ways."""
+    """R-A5, end to end, both ways."""
     console.refresh()
     console.site.requests.clear()
     console.refresh()
@@ -107,7 +107,7 @@ def test_force_reembed_pays_again_and_its_absence_does_not(console: Console) -> 
 
 
 def test_a_planted_mismatch_fails_the_blocking_check_and_the_job(console: Console) -> None:
-    """A14: the check counts rows; it does not ask the writer."""
+    """R-A14: the check counts rows; it does not ask the writer."""
     console.refresh()
     with console.database.connect() as conn:
         conn.execute(b"SET session_replication_role = replica")  # past the deferred constraint
@@ -125,7 +125,7 @@ def test_a_planted_mismatch_fails_the_blocking_check_and_the_job(console: Consol
 
 
 def test_a_planted_corruption_is_named_by_a_blocking_check(console: Console) -> None:
-    """A14: what `omni verify` would find in this domain, the run finds before it ends."""
+    """R-A14: what `omni verify` would find in this domain, the run finds before it ends."""
     console.refresh()
     [(chunk_id, url)] = console.query(
         b"UPDATE chunks c SET token_count = 9000 FROM raw_pages p WHERE p.id = c.page_id"
@@ -167,7 +167,7 @@ def test_a_check_that_cannot_run_is_red(console: Console) -> None:
 def test_an_implausible_loss_turns_a_check_red_until_it_is_confirmed_from_the_console(
     console: Console,
 ) -> None:
-    """A12, I40: nothing downstream runs; the job `confirm_removals` makes it believable."""
+    """R-A12, I40: nothing downstream runs; the job `confirm_removals` makes it believable."""
     console.refresh()
     for (url,) in console.query(b"SELECT url FROM raw_pages"):
         path = str(url).removeprefix(console.site.url)
@@ -188,7 +188,7 @@ def test_an_implausible_loss_turns_a_check_red_until_it_is_confirmed_from_the_co
 
 
 def test_a_run_that_meets_a_holder_fails_with_its_name(console: Console) -> None:
-    """A8: what goes past the queue meets the lease."""
+    """R-A8: what goes past the queue meets the lease."""
     hold_domain(console, run_id="the-other-run", silent_for="0 seconds")
     outcome = console.refresh()
     assert outcome.error is not None
@@ -197,7 +197,7 @@ def test_a_run_that_meets_a_holder_fails_with_its_name(console: Console) -> None
 
 
 def test_a_dead_worker_does_not_keep_its_domain(console: Console) -> None:
-    """A19, B2: its job is ended, its Dagster run failed, and the refresh goes on."""
+    """R-A19, R-B2: its job is ended, its Dagster run failed, and the refresh goes on."""
     lost = console.instance.create_run_for_job(
         job_def=defs.resolve_job_def("refresh_domain"), tags={"dagster/partition": console.host}
     )
@@ -210,7 +210,7 @@ def test_a_dead_worker_does_not_keep_its_domain(console: Console) -> None:
 
 
 def test_an_unknown_partition_is_refused(console: Console) -> None:
-    """S54: what is not registered is not crawled, whoever added the partition."""
+    """S-54: what is not registered is not crawled, whoever added the partition."""
     console.query(b"DELETE FROM domains RETURNING id")
     outcome = console.refresh()
     assert outcome.error is not None

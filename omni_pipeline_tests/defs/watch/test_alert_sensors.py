@@ -98,7 +98,7 @@ def plant_mismatch(console: Console) -> None:
 def test_a_planted_mismatch_arrives_once_and_so_does_its_end(
     console: Console, watch: Watch, receiver: WebhookReceiver
 ) -> None:
-    """C3: the checks and the run that they stopped are one message; what goes well is none."""
+    """R-C3: the checks and the run that they stopped are one message; what goes well is none."""
     console.refresh(max_pages=3)
     assert watch.tick() == "sent to 0 of 1 targets"
     assert (watch.open(), receiver.received) == ([], [])
@@ -138,7 +138,7 @@ def test_a_check_that_fails_without_failing_its_run_alerts(
 def test_what_a_site_made_a_check_say_is_json_to_programs(
     console: Console, watch: Watch, receiver: WebhookReceiver
 ) -> None:
-    """S57"""
+    """S-57"""
     hostile = '</script><img src=x onerror=alert(1)> "\u202e\n{0}'
     fail_check(console, passed=False, partition=console.host, description=hostile)
     watch.tick()
@@ -164,7 +164,7 @@ def test_a_run_that_fails_alerts_in_its_own_words_until_one_succeeds(
 
 
 def test_a_run_that_could_not_start_alerts(console: Console, watch: Watch) -> None:
-    """A20: it has no job; Dagster's monitor fails it in its own words."""
+    """R-A20: it has no job; Dagster's monitor fails it in its own words."""
     fail_before_it_starts(console, "Timed out after more than 180 s", retries=0)
     watch.tick()
     assert watch.open() == [("failed_run", console.host)]
@@ -196,7 +196,7 @@ def test_a_run_that_is_tried_again_alerts_nobody_yet(console: Console, watch: Wa
 def test_a_target_that_is_down_fails_no_tick_and_hears_of_it_later(
     console: Console, watch: Watch, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """G9"""
+    """F-G9"""
     fail_check(console, passed=False, partition=console.host, description="wrong")
     monkeypatch.setenv("OMNI_ALERT_URLS", f"http://127.0.0.1:{find_free_port()}/ {receiver.url}")
     said = watch.tick()
@@ -218,7 +218,7 @@ def test_the_sensor_says_that_nobody_is_told(console: Console, watch: Watch) -> 
 def test_a_database_that_is_away_is_told_past_it(
     console: Console, watch: Watch, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A20: the tick goes on, people hear of it once, and once that it is back."""
+    """R-A20: the tick goes on, people hear of it once, and once that it is back."""
     url = console.database.url
     monkeypatch.setattr(sensors, "RETRY_SECONDS", 0.1)
     monkeypatch.setenv("OMNI_DATABASE_URL", "postgresql://omni@127.0.0.1:1/omni")
@@ -325,7 +325,7 @@ def test_each_trouble_is_one_message_and_one_when_it_is_over(
     title: str,
     words: str,
 ) -> None:
-    """C3, C6: from what happened to what people read, however often is looked."""
+    """R-C3, R-C6: from what happened to what people read, however often is looked."""
     begin(trouble)
     for _ in range(3):
         watch.tick()

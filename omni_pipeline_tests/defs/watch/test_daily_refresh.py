@@ -121,7 +121,7 @@ def days(
 
 
 def test_every_active_domain_is_refreshed_once_a_day_for_two_days(days: Days) -> None:
-    """A1"""
+    """R-A1"""
     for tick in (TWO, TWO + DAY):
         days.tick(tick)
         assert sorted(days.feed(tick)) == HOSTS
@@ -132,7 +132,7 @@ def test_every_active_domain_is_refreshed_once_a_day_for_two_days(days: Days) ->
 
 
 def test_the_schedule_is_at_two_utc_runs_by_default_and_is_never_moved_by_summer_time() -> None:
-    """A1, G3: 2026-10-25 has two 02:00 in Europe, and one in UTC."""
+    """R-A1, F-G3: 2026-10-25 has two 02:00 in Europe, and one in UTC."""
     schedule = defs.resolve_schedule_def("daily_refresh")
     assert schedule.cron_schedule == "0 2 * * *"
     assert schedule.execution_timezone == "UTC"
@@ -148,7 +148,7 @@ def test_before_two_there_is_nothing_and_the_day_before_is_caught_up(days: Days)
 
 
 def test_a_daemon_back_at_nine_catches_up_once(days: Days) -> None:
-    """G1: Dagster fires the missed tick with the time for which it was scheduled."""
+    """F-G1: Dagster fires the missed tick with the time for which it was scheduled."""
     days.tick(TWO)
     assert sorted(days.feed(TWO + 7 * HOUR)) == HOSTS
     days.refresh_all()
@@ -157,7 +157,7 @@ def test_a_daemon_back_at_nine_catches_up_once(days: Days) -> None:
 
 
 def test_after_three_days_away_only_the_newest_day_is_caught_up(days: Days) -> None:
-    """G2: also where the sensor looks before the schedule has fired."""
+    """F-G2: also where the sensor looks before the schedule has fired."""
     days.tick(TWO)
     back = TWO + 3 * DAY + 7 * HOUR
     assert days.feed(back) == []
@@ -169,7 +169,7 @@ def test_after_three_days_away_only_the_newest_day_is_caught_up(days: Days) -> N
 
 
 def test_a_tick_that_fires_twice_or_late_changes_nothing(days: Days) -> None:
-    """G3, A1: two daemons, a restart inside the tick, yesterday's tick after today's."""
+    """F-G3, R-A1: two daemons, a restart inside the tick, yesterday's tick after today's."""
     for tick in (TWO, TWO, TWO - DAY):
         days.tick(tick)
         days.feed(TWO + HOUR)
@@ -181,7 +181,7 @@ def test_a_tick_that_fires_twice_or_late_changes_nothing(days: Days) -> None:
 
 
 def test_two_daemons_that_both_queued_a_domain_refresh_it_once(days: Days) -> None:
-    """G3, I27: the second run finds the day done, says so, and nothing was written."""
+    """F-G3, I27: the second run finds the day done, says so, and nothing was written."""
     days.tick(TWO)
     days.feed(TWO)
     first = days.waiting()[0]
@@ -195,7 +195,7 @@ def test_two_daemons_that_both_queued_a_domain_refresh_it_once(days: Days) -> No
 
 
 def test_a_feed_cut_off_in_the_middle_goes_on_with_the_others(days: Days) -> None:
-    """G4: killed after 5 of 20 run requests; the other 15 start, the 5 not again."""
+    """F-G4: killed after 5 of 20 run requests; the other 15 start, the 5 not again."""
     hosts = [f"d{number:02}.test" for number in range(20)]
     with days.database.connect() as conn:
         conn.execute(b"DELETE FROM domains")
@@ -212,7 +212,7 @@ def test_a_feed_cut_off_in_the_middle_goes_on_with_the_others(days: Days) -> Non
 def test_a_database_that_is_away_delays_the_day_and_drops_no_domain(
     days: Days, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fault B13; G5, A20: the tick itself needs no database of ours; the sensor asks on."""
+    """F-B13; F-G5, R-A20: the tick itself needs no database of ours; the sensor asks on."""
     days.tick(TWO)
     monkeypatch.setattr(days.session, "_database", Database(url="postgresql://127.0.0.1:1/omni"))
     for _ in range(3):
@@ -225,7 +225,7 @@ def test_a_database_that_is_away_delays_the_day_and_drops_no_domain(
 def test_many_domains_are_fed_a_few_at_a_time_the_longest_waiting_first(
     days: Days, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """G8: a queue of thousands would be read again each time that a run ends."""
+    """F-G8: a queue of thousands would be read again each time that a run ends."""
     monkeypatch.setattr(queue_feed, "MAX_QUEUED", 2)
     with days.database.connect() as conn:
         conn.execute(b"UPDATE domains SET last_success_at = '2026-10-19' WHERE host = 'a.test'")
@@ -239,7 +239,7 @@ def test_many_domains_are_fed_a_few_at_a_time_the_longest_waiting_first(
 
 
 def test_paused_unregistered_and_later_registered_domains_are_not_refreshed(days: Days) -> None:
-    """C2: a domain that was registered after 02:00 waits for the next day."""
+    """R-C2: a domain that was registered after 02:00 waits for the next day."""
     with days.database.connect() as conn:
         domains.set_status(conn, "a.test", "paused")
         domains.remove(conn, "b.test")
@@ -274,7 +274,7 @@ def fail_first(days: Days, kind: str) -> dg.DagsterRun:
 def test_a_refresh_that_failed_for_a_passing_reason_is_tried_twice_more_that_day(
     days: Days,
 ) -> None:
-    """G7: each time under a new run key, since Dagster never uses one again."""
+    """F-G7: each time under a new run key, since Dagster never uses one again."""
     fail_first(days, "transient.timeout")
     assert days.feed(now() + HOUR / 2) == []
     assert days.feed(now() + HOUR) == ["a.test"]
@@ -289,7 +289,7 @@ def test_a_refresh_that_failed_for_a_passing_reason_is_tried_twice_more_that_day
 
 
 def test_a_retry_that_succeeds_ends_the_day(days: Days) -> None:
-    """G7, I27: of all attempts one is the day's refresh: the failed ones left it their time."""
+    """F-G7, I27: of all attempts one is the day's refresh: the failed ones left it their time."""
     fail_first(days, "transient.worker_lost")
     days.feed(now() + HOUR)
     days.refresh_all()
@@ -304,7 +304,7 @@ def test_what_a_person_must_mend_is_not_tried_again_that_day(days: Days) -> None
 
 
 def test_a_run_that_failed_before_it_claimed_its_domain_is_tried_again(days: Days) -> None:
-    """G7, A20: the ledger does not know of it; Dagster does."""
+    """F-G7, R-A20: the ledger does not know of it; Dagster does."""
     days.tick(now() - HOUR)
     days.feed(now())
     run = next(run for run in days.waiting() if run.tags[PARTITION_TAG] == "b.test")
@@ -314,7 +314,7 @@ def test_a_run_that_failed_before_it_claimed_its_domain_is_tried_again(days: Day
 
 
 def test_restarts_by_dagster_itself_use_up_no_attempt(days: Days) -> None:
-    """F10: one counter, whoever tries again."""
+    """F-F10: one counter, whoever tries again."""
     failed = fail_first(days, "transient.worker_lost")
     tags = {**failed.tags, "dagster/parent_run_id": failed.run_id, "dagster/retry_number": "1"}
     days.refresh(days.queue(tags), ("transient.worker_lost", "It crashed again."))
@@ -333,7 +333,7 @@ def test_a_run_that_waits_in_the_queue_for_hours_is_not_queued_again(days: Days)
 
 
 def test_people_go_before_the_daily_refresh_and_backfills_after_it(days: Days) -> None:
-    """Fault F7: a backfill of every domain fills the slots that nobody else wants."""
+    """F-F7: a backfill of every domain fills the slots that nobody else wants."""
     backfill = days.queue({PARTITION_TAG: "a.test", "dagster/backfill": "b"})
     chosen = days.queue({PARTITION_TAG: "a.test", "dagster/backfill": "c", "dagster/priority": "7"})
     person = days.queue({PARTITION_TAG: "a.test"})

@@ -34,7 +34,7 @@ def rows_of(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def test_the_page_shows_every_domain_those_that_need_someone_first(console: Console) -> None:
-    """B10"""
+    """R-B10"""
     console.refresh(max_pages=3)
     with console.database.connect() as conn:
         domains.add(conn, NewDomain(host="new.test", start_url="https://new.test/"))
@@ -57,7 +57,7 @@ def test_the_page_shows_every_domain_those_that_need_someone_first(console: Cons
 
 
 def test_a_running_job_shows_its_progress_and_the_age_of_its_last_beat(console: Console) -> None:
-    """B10"""
+    """R-B10"""
     with console.database.connect() as conn:
         domain = domains.get(conn, console.host)
         request = Request(run_id="r", worker="elsewhere:1:1:1")
@@ -93,7 +93,7 @@ def test_it_can_be_materialized_on_demand(console: Console) -> None:
 
 
 def test_nothing_that_a_site_said_is_on_the_page(console: Console) -> None:
-    """S57: errors quote what was crawled; the page has numbers and names of ours."""
+    """S-57: errors quote what was crawled; the page has numbers and names of ours."""
     with console.database.connect() as conn:
         domain = domains.get(conn, console.host)
         claim = crawl_jobs.claim(

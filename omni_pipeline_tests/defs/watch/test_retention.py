@@ -40,7 +40,7 @@ def left(instance: dg.DagsterInstance) -> set[str]:
 def test_of_each_domain_the_newest_success_stays_and_what_has_not_ended(
     instance: dg.DagsterInstance,
 ) -> None:
-    """Fault G11: a year of 500 domains would be 180,000 runs and 12 GB of events."""
+    """F-G11: a year of 500 domains would be 180,000 runs and 12 GB of events."""
     succeed(instance, "a.test")
     fail(instance, "a.test")
     newest = succeed(instance, "a.test")

@@ -33,7 +33,10 @@ def jobs(console: Console) -> list[tuple[object, ...]]:
 def test_the_time_of_the_schedule_reaches_the_job_and_a_second_run_ends_as_cancelled(
     console: Console,
 ) -> None:
-    """A1, G3: with a message that names the run that did it, and no failure for anybody to see."""
+    """With a message that names the run that did it, and no failure for anybody to see.
+
+    R-A1, F-G3.
+    """
     first, second = run(console, SCHEDULED), run(console, SCHEDULED)
     assert first.status is dg.DagsterRunStatus.SUCCESS
     assert second.status is dg.DagsterRunStatus.CANCELED
@@ -72,7 +75,7 @@ def test_a_tag_that_is_no_time_is_refused_with_what_to_do(console: Console) -> N
 
 
 def test_a_run_of_a_range_of_domains_is_refused_with_an_explanation(console: Console) -> None:
-    """A8: it would hold no place in the queue for any single domain."""
+    """R-A8: it would hold no place in the queue for any single domain."""
     tags = {
         "dagster/asset_partition_range_start": console.host,
         "dagster/asset_partition_range_end": console.host,

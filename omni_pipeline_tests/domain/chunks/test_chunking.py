@@ -110,7 +110,8 @@ MARKDOWN = st.lists(
 @pytest.mark.parametrize("name", CHUNKERS)
 @settings(max_examples=40, deadline=None)
 @given(markdown=MARKDOWN)
-def test_chunks_fit_and_are_exactly_where_they_say_a13(name: str, markdown: str) -> None:
+def test_chunks_fit_and_are_exactly_where_they_say(name: str, markdown: str) -> None:
+    """R-A13."""
     chunker = CHUNKERS[name]
     markdown = markdown.encode("utf-8", "ignore").decode()
 
@@ -135,16 +136,16 @@ def test_chunks_fit_and_are_exactly_where_they_say_a13(name: str, markdown: str)
 @pytest.mark.parametrize("name", COUNTS)
 @settings(max_examples=40, deadline=None)
 @given(markdown=MARKDOWN)
-def test_a_chunk_has_as_many_tokens_as_the_model_will_be_given_a13(
-    name: str, markdown: str
-) -> None:
+def test_a_chunk_has_as_many_tokens_as_the_model_will_be_given(name: str, markdown: str) -> None:
+    """R-A13."""
     for chunk in CHUNKERS[name].split(markdown.encode("utf-8", "ignore").decode()):
         assert chunk.token_count == COUNTS[name](chunk.text)
 
 
 @settings(max_examples=40, deadline=None)
 @given(markdown=MARKDOWN)
-def test_chunks_for_openai_fit_by_an_independent_count_a13(markdown: str) -> None:
+def test_chunks_for_openai_fit_by_an_independent_count(markdown: str) -> None:
+    """R-A13."""
     size = CHUNKERS["openai"].chunk_tokens
     one_chunk = TextSplitter.from_tiktoken_model(OPENAI, size, trim=False)
 
@@ -251,7 +252,8 @@ def test_a_chunk_that_begins_within_a_line_begins_with_a_word() -> None:
     assert [chunk.text[0].isspace() for chunk in chunks] == [True, *[False] * (len(chunks) - 1)]
 
 
-def test_an_edit_changes_no_chunk_of_another_section_a11() -> None:
+def test_an_edit_changes_no_chunk_of_another_section() -> None:
+    """R-A11."""
     sections = [f"## Part {n}\n\n{words(30, n)}\n\n{words(40, 50 + n)}\n\n" for n in range(8)]
     before = make_chunker(BERT, 120).split("# Page\n\n" + "".join(sections))
     sections[3] = sections[3].replace("\n\n", "\n\nA new sentence that was not there. ", 1)
@@ -284,7 +286,8 @@ def test_a_table_that_fits_is_not_cut() -> None:
     assert sum("| name |" in text for text in texts(make_chunker(BERT, 130).split(markdown))) == 1
 
 
-def test_an_inserted_paragraph_moves_only_the_boundaries_beside_it_a11() -> None:
+def test_an_inserted_paragraph_moves_only_the_boundaries_beside_it() -> None:
+    """R-A11."""
     chunker = make_chunker(BERT, 120)
     changed = []
     for seed in range(100):
@@ -304,7 +307,8 @@ def test_rules_and_blank_text_are_no_chunks() -> None:
     assert make_chunker(BERT, 40).split("") == ()
 
 
-def test_a_page_of_more_than_2000_chunks_is_refused_s52() -> None:
+def test_a_page_of_more_than_2000_chunks_is_refused() -> None:
+    """S-52."""
     chunker = make_chunker(BERT, 60)
     sections = [f"# {n}\n\n{words(8, n)}\n\n" for n in range(MAX_CHUNKS + 1)]
 
@@ -349,7 +353,8 @@ def test_a_chunk_has_no_more_characters_than_the_model_can_make_sense_of() -> No
     ],
     ids=repr,
 )
-def test_hostile_text_is_cut_or_refused_in_time_s49(chunker: Chunker, unit: str) -> None:
+def test_hostile_text_is_cut_or_refused_in_time(chunker: Chunker, unit: str) -> None:
+    """S-49."""
     start = time.process_time()
     with suppress(PermanentError):
         chunker.split(unit * (150_000 // len(unit)))
@@ -375,7 +380,8 @@ def test_a_truncating_tokenizer_is_refused_because_everything_would_seem_to_fit(
 
 
 @pytest.mark.skipif(find_weights() is None, reason="MiniLM's tokenizer is not installed")
-def test_minilm_is_shipped_with_the_trap_and_fits_without_it_a13() -> None:
+def test_minilm_is_shipped_with_the_trap_and_fits_without_it() -> None:
+    """R-A13."""
     folder = find_weights()
     assert folder is not None
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -407,5 +413,6 @@ def test_a_tokenizer_or_size_that_cannot_work_is_named(tokenizer: str, size: int
         make_chunker(tokenizer, size)
 
 
-def test_another_size_is_another_version_a13() -> None:
+def test_another_size_is_another_version() -> None:
+    """R-A13."""
     assert make_chunker(BERT, 40).version != make_chunker(BERT, 41).version

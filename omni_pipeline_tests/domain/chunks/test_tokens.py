@@ -36,7 +36,8 @@ def real_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def test_counts_for_bert_are_those_of_its_tokenizer_a13() -> None:
+def test_counts_for_bert_are_those_of_its_tokenizer() -> None:
+    """R-A13."""
     tokenizer = real_tokenizer()
     counter = token_counter(tokenizer)
     counted = [(text, counter.count_exactly(text)) for text in samples(1500)]
@@ -46,7 +47,8 @@ def test_counts_for_bert_are_those_of_its_tokenizer_a13() -> None:
     assert [text for text, tokens in exact if len(tokenizer.encode(text).ids) != tokens] == []
 
 
-def test_counts_for_openai_are_never_too_small_a13() -> None:
+def test_counts_for_openai_are_never_too_small() -> None:
+    """R-A13."""
     counter = token_counter(OPENAI)
     for text in samples(600):
         tokens = counter.count_exactly(text)

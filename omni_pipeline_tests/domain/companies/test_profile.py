@@ -1,4 +1,4 @@
-"""Who runs a site: markup, imprint, contact page, footer (B6)."""
+"""Who runs a site: markup, imprint, contact page, footer (R-B6)."""
 
 import time
 
@@ -143,7 +143,8 @@ def test_legal_names(text: str, expected: str | None) -> None:
      "A 1 " * 200_000, "HRB " * 250_000, "Company number " * 60_000, "a." * 400_000, "A" * 900_000],
     ids=lambda text: text[:6],
 )  # fmt: skip
-def test_hostile_text_costs_at_most_a_second_s49(hostile: str) -> None:
+def test_hostile_text_costs_at_most_a_second(hostile: str) -> None:
+    """S-49."""
     begun = time.process_time()
     extract_company(f"<h1>Contact</h1><p>{hostile}", "https://muster.example/contact")
     find_emails(hostile)

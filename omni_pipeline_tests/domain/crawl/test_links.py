@@ -1,4 +1,4 @@
-"""What a page says about URLs (A3, FAULTS S27, S32, S50, D22, D35)."""
+"""What a page says about URLs (R-A3, S-27, S-32, S-50, F-D22, F-D35)."""
 
 import time
 
@@ -17,7 +17,8 @@ from omni_pipeline.errors import PermanentError
 URL = "https://docs.example.com/guide/start"
 
 
-def test_links_are_canonical_once_each_in_the_order_of_the_page_a3() -> None:
+def test_links_are_canonical_once_each_in_the_order_of_the_page() -> None:
+    """R-A3."""
     html = """
         <a href="b">b</a> <a href="/a#top">a</a> <a href="./b?utm_source=x">b again</a>
         <map><area href="//other.example.com"></map> <a>none</a> <a href="">here</a>
@@ -29,7 +30,8 @@ def test_links_are_canonical_once_each_in_the_order_of_the_page_a3() -> None:
     )
 
 
-def test_eight_spellings_of_a_page_are_one_link_d22() -> None:
+def test_eight_spellings_of_a_page_are_one_link() -> None:
+    """F-D22."""
     spellings = ["x", "./x", "/guide/x", "X/../x", "x#a", "x?utm_medium=m", "%78", URL[:-5] + "x"]
     html = "".join(f'<a href="{spelling}">x</a>' for spelling in spellings)
 
@@ -51,11 +53,13 @@ def test_eight_spellings_of_a_page_are_one_link_d22() -> None:
         "http://2130706433/",
     ],
 )
-def test_what_is_no_web_page_is_no_link_s24_s32(reference: str) -> None:
+def test_what_is_no_web_page_is_no_link(reference: str) -> None:
+    """S-24, S-32."""
     assert page_links(f'<a href="{reference}">x</a>', URL).links == ()
 
 
-def test_the_base_of_the_page_counts_and_its_links_can_be_seen_to_leave_the_site_s27() -> None:
+def test_the_base_of_the_page_counts_and_its_links_can_be_seen_to_leave_the_site() -> None:
+    """S-27."""
     assert page_links('<base href="/v2/"><a href="x">', URL).links == (
         "https://docs.example.com/v2/x",
     )
@@ -91,16 +95,16 @@ def test_the_page_names_its_own_url() -> None:
 
 
 @pytest.mark.parametrize("content", ["0; url=next", "5;URL='next'", '0, url = "next"'])
-def test_a_meta_refresh_is_a_link_and_nothing_more_s27(content: str) -> None:
+def test_a_meta_refresh_is_a_link_and_nothing_more(content: str) -> None:
+    """S-27."""
     html = f"<meta http-equiv=Refresh content='{content}'>".replace("''", "'")
     if "'" in content:
         html = f'<meta http-equiv=Refresh content="{content}">'
     assert page_links(html, URL).links == ("https://docs.example.com/guide/next",)
 
 
-def test_a_page_gives_as_many_links_as_a_crawl_can_take_and_says_how_many_more_there_are_s50() -> (
-    None
-):
+def test_a_page_gives_as_many_links_as_a_crawl_can_take_and_says_how_many_more_there_are() -> None:
+    """S-50."""
     html = "".join(f"<a href=/{number}>{number}</a>" for number in range(MAX_LINKS + 1000))
 
     found = page_links(html, URL)
@@ -120,7 +124,8 @@ def test_a_page_gives_as_many_links_as_a_crawl_can_take_and_says_how_many_more_t
     ],
     ids=["deep", "deep and long", "attributes", "options", "links"],
 )
-def test_a_page_that_would_stall_the_parser_is_refused_in_time_d35_s50(html: str) -> None:
+def test_a_page_that_would_stall_the_parser_is_refused_in_time(html: str) -> None:
+    """F-D35, S-50."""
     started = time.process_time()
 
     with pytest.raises(PermanentError) as caught:
@@ -133,7 +138,8 @@ def test_a_page_that_would_stall_the_parser_is_refused_in_time_d35_s50(html: str
 @pytest.mark.parametrize(
     "html", ["<div>" * 6_500, "<ul><li>" * 4_000, "<dl><dt><li>" * 2_700, "<a b c d" * 4_000]
 )
-def test_a_page_too_short_to_be_judged_is_too_short_to_stall_the_parser_d35(html: str) -> None:
+def test_a_page_too_short_to_be_judged_is_too_short_to_stall_the_parser(html: str) -> None:
+    """F-D35."""
     started = time.process_time()
 
     page_links(html, URL)
@@ -146,7 +152,8 @@ def test_broken_html_has_no_links_and_no_errors(html: str) -> None:
     assert page_links(html, URL).links == ()
 
 
-def test_the_same_page_in_other_languages_is_a_link_a3() -> None:
+def test_the_same_page_in_other_languages_is_a_link() -> None:
+    """R-A3."""
     html = """<link rel="alternate" hreflang="de" href="/de/guide">
         <link rel=Alternate hreflang=x-default href="https://other.example.com/">
         <link rel="alternate" type="application/rss+xml" href="/feed.xml">
@@ -220,9 +227,10 @@ def _own(canonical: str | None, url: str, start_url: str = START) -> str | None:
         ("/index.html", "/", "/"),
     ],
 )
-def test_a_page_may_choose_between_the_spellings_of_its_url_d22(
+def test_a_page_may_choose_between_the_spellings_of_its_url(
     url: str, canonical: str, own: str
 ) -> None:
+    """F-D22."""
     for origin in (
         "https://docs.example.com",
         "http://docs.example.com",
@@ -248,9 +256,10 @@ def test_a_page_may_choose_between_the_spellings_of_its_url_d22(
         ("/find?q=a", "/find"),
     ],
 )
-def test_a_wrong_canonical_on_every_page_does_not_lose_a_site_d10(
+def test_a_wrong_canonical_on_every_page_does_not_lose_a_site(
     url: str, canonical: str | None
 ) -> None:
+    """F-D10."""
     named = None if canonical is None else START[:-1] + canonical
     assert _own(named, START[:-1] + url) is None
 
@@ -259,7 +268,8 @@ def test_a_wrong_canonical_on_every_page_does_not_lose_a_site_d10(
     "origin",
     ["https://evil.example.com", "https://docs.example.com:8443", "http://127.0.0.1"],
 )
-def test_a_page_cannot_name_another_site_as_its_address_s27(origin: str) -> None:
+def test_a_page_cannot_name_another_site_as_its_address(origin: str) -> None:
+    """S-27."""
     assert _own(f"{origin}/guide", f"{START}guide/") is None
 
 

@@ -1,4 +1,4 @@
-"""URLs that are alike, and URLs without end (A3, FAULTS D23, S51)."""
+"""URLs that are alike, and URLs without end (R-A3, F-D23, S-51)."""
 
 import time
 import uuid
@@ -42,9 +42,10 @@ SESSION = "8f14e45fceea167a5a36dedd4bea2543"
         ("/list?filter[12]=x&page", "/list?filter[#]&page"),
     ],
 )
-def test_a_pattern_keeps_the_folder_and_forgets_numbers_names_and_values_d23(
+def test_a_pattern_keeps_the_folder_and_forgets_numbers_names_and_values(
     target: str, pattern: str
 ) -> None:
+    """F-D23."""
     expected = pattern.replace("/list", "/*").replace("[", "%5B").replace("]", "%5D")
     url = SITE + target.replace("[", "%5B").replace("]", "%5D")
     assert url_pattern(url) == expected
@@ -81,7 +82,8 @@ def test_any_url_has_a_pattern_that_is_no_longer_than_itself_and_a_little(text: 
         "/x?CFID=12&CFTOKEN=34",
     ],
 )
-def test_paths_that_repeat_and_urls_that_carry_a_session_are_pathological_d23(target: str) -> None:
+def test_paths_that_repeat_and_urls_that_carry_a_session_are_pathological(target: str) -> None:
+    """F-D23."""
     assert is_pathological(SITE + target)
 
 
@@ -108,7 +110,8 @@ def _admitted(budget: PatternBudget, urls: list[str]) -> int:
     return sum(budget.admits(url) for url in urls)
 
 
-def test_an_endless_calendar_ends_d23() -> None:
+def test_an_endless_calendar_ends() -> None:
+    """F-D23."""
     days = list(product(range(2000, 2100), range(1, 13), range(1, 29)))
     budget = PatternBudget()
 
@@ -119,7 +122,8 @@ def test_an_endless_calendar_ends_d23() -> None:
     assert budget.spent == ("/cal/#/+2#", "/cal/#/+2#?next")
 
 
-def test_facets_of_a_list_share_one_budget_whatever_their_order_d23() -> None:
+def test_facets_of_a_list_share_one_budget_whatever_their_order() -> None:
+    """F-D23."""
     facets = product(("red", "blue", "green"), ("s", "m", "l"), range(40))
     urls = [f"{SITE}/shoes?color={c}&size={s}&page={p}" for c, s, p in facets]
     turned = [f"{SITE}/shoes?page={p}&size=xl&color=red" for p in range(100)]
@@ -155,7 +159,8 @@ def test_the_budgets_are_the_callers() -> None:
     assert _admitted(budget, [f"{SITE}/x/{number}" for number in range(5)]) == 2
 
 
-def test_patterns_without_end_share_what_is_left_and_memory_stays_small_d23() -> None:
+def test_patterns_without_end_share_what_is_left_and_memory_stays_small() -> None:
+    """F-D23."""
     names = ["".join(name) for name in product("abcdefghijk", repeat=4)]  # 14,641
     budget = PatternBudget(without_query=1000)
 
@@ -166,7 +171,8 @@ def test_patterns_without_end_share_what_is_left_and_memory_stays_small_d23() ->
     assert budget.admits(f"{SITE}/aaaa/other")  # an old pattern keeps its own budget
 
 
-def test_judging_is_cheap_s51() -> None:
+def test_judging_is_cheap() -> None:
+    """S-51."""
     urls = [f"{SITE}/{uuid.UUID(int=number)}/x/{number}?a=1&b=2" for number in range(10_000)]
     urls += [f"{SITE}/" + "a" * 2000, f"{SITE}/?" + "&" * 2000, f"{SITE}/?s=" + "a" * 2000]
     urls += [f"{SITE}/" + "0a" * 1000, f"{SITE}/" + "f" * 2000, f"{SITE}/" + "f-" * 1000]

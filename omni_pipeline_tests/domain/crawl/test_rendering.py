@@ -1,4 +1,4 @@
-"""When a page needs a browser, and when it does not (A4, FAULTS D35, S49)."""
+"""When a page needs a browser, and when it does not (R-A4, F-D35, S-49)."""
 
 import time
 
@@ -27,7 +27,8 @@ MENU = "".join(f'<li><a href="/{number}">Part {number}</a></li>' for number in r
         f"<nav><ul>{MENU}</ul></nav><div id=app></div><footer>{SENTENCE}</footer>{SCRIPT}",
     ],
 )
-def test_an_empty_shell_is_suspected_a4(html: str) -> None:
+def test_an_empty_shell_is_suspected(html: str) -> None:
+    """R-A4."""
     assert script_evidence(html)
 
 
@@ -79,7 +80,8 @@ def test_a_noscript_that_only_counts_visitors_asks_for_nothing() -> None:
         "<div>" * 100_000 + SCRIPT,
     ],
 )
-def test_a_page_that_can_be_read_as_it_is_costs_no_browser_a4(html: str) -> None:
+def test_a_page_that_can_be_read_as_it_is_costs_no_browser(html: str) -> None:
+    """R-A4."""
     assert script_evidence(html) is None
 
 
@@ -119,7 +121,8 @@ def test_scripts_comments_attributes_and_hidden_text_are_not_text() -> None:
         ),
     ],
 )
-def test_looking_is_cheap_whatever_the_page_d35_s49(unit: str) -> None:
+def test_looking_is_cheap_whatever_the_page(unit: str) -> None:
+    """F-D35, S-49."""
     html = unit * (1_000_000 // len(unit))
     started = time.process_time()
 
@@ -144,7 +147,8 @@ def _page(text: str) -> str:
     return f"<body><nav>{MENU}</nav><main><p>{text}</p></main>"
 
 
-def test_content_that_only_a_browser_sees_is_a_gain_a4() -> None:
+def test_content_that_only_a_browser_sees_is_a_gain() -> None:
+    """R-A4."""
     assert gains_by_rendering("<div id=root></div>", _page(SENTENCE * 3))
     assert gains_by_rendering(_page(SENTENCE * 10), _page(SENTENCE * 14))
 

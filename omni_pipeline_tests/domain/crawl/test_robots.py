@@ -1,4 +1,4 @@
-"""What robots.txt permits (RFC 9309; FAULTS D14-D19, S48)."""
+"""What robots.txt permits (RFC 9309; F-D14 to F-D19, S-48)."""
 
 import time
 
@@ -41,7 +41,8 @@ def _rules(body: bytes | str) -> RobotsRules:
     return rules_from(_file(body), AGENT)
 
 
-def test_a_disallowed_path_is_not_allowed_d14() -> None:
+def test_a_disallowed_path_is_not_allowed() -> None:
+    """F-D14."""
     rules = _rules("User-agent: *\nDisallow: /private\nAllow: /private/open\n")
 
     assert rules.allows("https://example.com/")
@@ -72,7 +73,8 @@ def test_the_contact_url_in_the_user_agent_does_not_make_it_another_crawler() ->
         Unusable(url=ROBOTS, kind="permanent.redirect_loop", reason="6 redirects"),
     ],
 )
-def test_a_site_without_robots_may_be_crawled_d16_d17(outcome: Outcome) -> None:
+def test_a_site_without_robots_may_be_crawled(outcome: Outcome) -> None:
+    """F-D16, F-D17."""
     assert rules_from(outcome, AGENT) == RobotsRules()
     assert RobotsRules().allows("https://example.com/x")
 
@@ -89,9 +91,10 @@ def test_a_site_without_robots_may_be_crawled_d16_d17(outcome: Outcome) -> None:
         Unusable(url=ROBOTS, status=200, kind="permanent.encoding", reason="br"),
     ],
 )
-def test_where_robots_cannot_be_read_nothing_may_be_fetched_d15(
+def test_where_robots_cannot_be_read_nothing_may_be_fetched(
     outcome: Unreachable | Blocked | Forbidden | Unusable,
 ) -> None:
+    """F-D15."""
     rules = rules_from(outcome, AGENT)
 
     assert rules.unreachable == outcome.reason
@@ -109,9 +112,10 @@ def test_where_robots_cannot_be_read_nothing_may_be_fetched_d15(
         ("Crawl-delay: soon", None, 0.0),
     ],
 )
-def test_the_crawl_delay_is_kept_up_to_a_cap_and_the_wish_stays_visible_d19(
+def test_the_crawl_delay_is_kept_up_to_a_cap_and_the_wish_stays_visible(
     line: str, asked: float | None, kept: float
 ) -> None:
+    """F-D19."""
     rules = _rules(f"User-agent: *\n{line}\n")
 
     assert (rules.asked_delay_seconds, rules.delay_seconds) == (asked, kept)
@@ -134,15 +138,18 @@ def test_sitemaps_are_listed_as_written() -> None:
         b"User-agent" * 60_000,
     ],
 )
-def test_no_file_breaks_the_reading_d18(body: bytes) -> None:
+def test_no_file_breaks_the_reading(body: bytes) -> None:
+    """F-D18."""
     assert _rules(body).allows("https://example.com/page")
 
 
-def test_a_byte_order_mark_does_not_hide_the_first_group_d18() -> None:
+def test_a_byte_order_mark_does_not_hide_the_first_group() -> None:
+    """F-D18."""
     assert not _rules(b"\xef\xbb\xbfUser-agent: *\nDisallow: /\n").allows("https://example.com/x")
 
 
-def test_a_rule_that_the_size_cap_cut_in_two_does_not_forbid_more_than_it_said_d18() -> None:
+def test_a_rule_that_the_size_cap_cut_in_two_does_not_forbid_more_than_it_said() -> None:
+    """F-D18."""
     head = b"User-agent: *\n"
     filler = b"#" * (MAX_ROBOTS_BYTES - len(head) - len(b"\nDisallow: /")) + b"\n"
     long_file = head + filler + b"Disallow: /private\n"
@@ -152,7 +159,8 @@ def test_a_rule_that_the_size_cap_cut_in_two_does_not_forbid_more_than_it_said_d
     assert rules_from(cut, AGENT).allows("https://example.com/page")
 
 
-def test_patterns_made_to_be_slow_are_not_s48() -> None:
+def test_patterns_made_to_be_slow_are_not() -> None:
+    """S-48."""
     rules = _rules("User-agent: *\n" + ("Disallow: /" + "*a" * 10 + "b\n") * 10)
     started = time.process_time()
 
@@ -297,7 +305,8 @@ def test_a_stored_copy_rules_as_the_file_did() -> None:
     assert rules_from_copy("", AGENT).allows("https://example.com/")
 
 
-def test_the_stored_copy_is_cut_between_lines_d18() -> None:
+def test_the_stored_copy_is_cut_between_lines() -> None:
+    """F-D18."""
     for end in ("\n", "\r"):
         lines = f"disallow: /private{end}" * 40_000
         copy = robots_text(_file(lines))
@@ -319,7 +328,8 @@ def test_the_stored_copy_is_cut_between_lines_d18() -> None:
         ":",
     ],
 )
-def test_reading_half_a_megabyte_is_quick_whatever_it_says_d18_s48(unit: str) -> None:
+def test_reading_half_a_megabyte_is_quick_whatever_it_says(unit: str) -> None:
+    """F-D18, S-48."""
     body = "user-agent: *\nuser-agent: omni-pipeline\n" + unit * (MAX_ROBOTS_BYTES // len(unit))
     started = time.process_time()
 

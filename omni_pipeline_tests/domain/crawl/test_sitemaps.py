@@ -1,4 +1,4 @@
-"""Reading sitemaps that may be hostile (A3, FAULTS D24-D26, S28, S47)."""
+"""Reading sitemaps that may be hostile (R-A3, F-D24 to F-D26, S-28, S-47)."""
 
 import gzip
 import time
@@ -43,7 +43,8 @@ PAGES = (
         URLSET.replace("<url", "<s:url").replace("</url", "</s:url").encode(),
     ],
 )
-def test_pages_are_read_from_xml_however_it_is_wrapped_a3(body: bytes) -> None:
+def test_pages_are_read_from_xml_however_it_is_wrapped(body: bytes) -> None:
+    """R-A3."""
     sitemap = parse_sitemap(body)
 
     assert sitemap.pages == PAGES
@@ -79,7 +80,8 @@ def test_a_plain_list_of_urls_is_a_sitemap_too() -> None:
         (gzip.compress(URLSET.encode())[:-9], "too early"),
     ],
 )
-def test_what_came_before_the_damage_is_kept_d26(body: bytes, problem: str) -> None:
+def test_what_came_before_the_damage_is_kept(body: bytes, problem: str) -> None:
+    """F-D26."""
     sitemap = parse_sitemap(body)
 
     assert sitemap.pages[:1] == PAGES[:1]
@@ -107,9 +109,10 @@ LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_doctype_that_declares_or_loads_is_refused_before_it_can_do_anything_d26_s47(
+def test_a_doctype_that_declares_or_loads_is_refused_before_it_can_do_anything(
     prolog: str, encoding: str
 ) -> None:
+    """F-D26, S-47."""
     body = f'<?xml version="1.0" encoding="{encoding}"?>{prolog}<urlset><url><loc>&l9;</loc>'
 
     sitemap = parse_sitemap(body.encode(encoding))
@@ -119,7 +122,8 @@ def test_a_doctype_that_declares_or_loads_is_refused_before_it_can_do_anything_d
 
 
 @pytest.mark.parametrize("before_the_cut", range(1, 9))
-def test_a_doctype_across_the_border_of_two_pieces_is_seen_s47(before_the_cut: int) -> None:
+def test_a_doctype_across_the_border_of_two_pieces_is_seen(before_the_cut: int) -> None:
+    """S-47."""
     comment = "<!--" + "x" * (PIECE_BYTES - before_the_cut - len("<!---->")) + "-->"
     doctype = '<!DOCTYPE x [<!ENTITY a "b">]>'
     body = f"{comment}{doctype}<urlset><url><loc>https://example.com/</loc></url></urlset>"
@@ -248,7 +252,8 @@ def test_a_file_of_beginnings_without_ends_is_given_up_in_time(token: str) -> No
     assert time.process_time() - started < 8
 
 
-def test_reading_stops_at_fifty_thousand_urls_d25() -> None:
+def test_reading_stops_at_fifty_thousand_urls() -> None:
+    """F-D25."""
     body = "<urlset>" + "<url><loc>https://example.com/x</loc></url>" * (MAX_URLS + 1)
 
     sitemap = parse_sitemap(body.encode())
@@ -258,7 +263,8 @@ def test_reading_stops_at_fifty_thousand_urls_d25() -> None:
 
 
 @pytest.mark.parametrize("head", [b"<urlset>", b"https://example.com/a\n"])
-def test_a_gzip_bomb_is_defused_in_little_memory_d25(head: bytes) -> None:
+def test_a_gzip_bomb_is_defused_in_little_memory(head: bytes) -> None:
+    """F-D25."""
     bomb = gzip.compress(head + b" " * (100 * MIB))
 
     tracemalloc.start()
@@ -282,7 +288,8 @@ def test_a_gzip_bomb_is_defused_in_little_memory_d25(head: bytes) -> None:
     ],
     ids=["one endless tag", "one endless comment", "seven million tags", "one endless text"],
 )
-def test_xml_made_to_be_slow_is_given_up_d26(body: bytes) -> None:
+def test_xml_made_to_be_slow_is_given_up(body: bytes) -> None:
+    """F-D26."""
     started = time.process_time()
 
     sitemap = parse_sitemap(body)
@@ -291,7 +298,8 @@ def test_xml_made_to_be_slow_is_given_up_d26(body: bytes) -> None:
     assert time.process_time() - started < 8
 
 
-def test_a_url_that_could_not_be_stored_is_left_out_d38() -> None:
+def test_a_url_that_could_not_be_stored_is_left_out() -> None:
+    """F-D38."""
     body = f"<urlset><url><loc>https://example.com/{'x' * 9000}</loc></url></urlset>"
     assert parse_sitemap(body.encode()).pages == ()
 

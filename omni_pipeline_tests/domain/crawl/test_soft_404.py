@@ -1,4 +1,4 @@
-"""The "not found" page that comes with 200 (FAULTS D10)."""
+"""The "not found" page that comes with 200 (F-D10)."""
 
 import re
 import time
@@ -49,7 +49,8 @@ def _stamped(_url: str, number: int) -> str:
 
 
 @pytest.mark.parametrize("template", [_wordpress, _apache, _suggesting, _stamped])
-def test_one_template_has_one_fingerprint_whatever_it_echoes_d10(template: object) -> None:
+def test_one_template_has_one_fingerprint_whatever_it_echoes(template: object) -> None:
+    """F-D10."""
     assert callable(template)
 
     prints = {fingerprint(template(url, number), url) for number, url in enumerate([PROBE, OTHER])}
@@ -103,7 +104,8 @@ def test_a_page_that_says_nothing_or_not_yet_has_no_fingerprint(html: str) -> No
 
 
 @pytest.mark.parametrize("text", ["a", "1", "a1", "mon ", "f-", "0a1b2c3d-", "\u55b6", "/en"])
-def test_fingerprints_are_cheap_whatever_the_text_s49(text: str) -> None:
+def test_fingerprints_are_cheap_whatever_the_text(text: str) -> None:
+    """S-49."""
     html = f"<p>{text * (1_000_000 // len(text))}"
     started = time.process_time()
 

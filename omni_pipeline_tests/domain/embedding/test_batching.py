@@ -1,4 +1,4 @@
-"""Batches lose nothing, keep order and respect both limits (A14)."""
+"""Batches lose nothing, keep order and respect both limits (R-A14)."""
 
 from itertools import chain, pairwise
 

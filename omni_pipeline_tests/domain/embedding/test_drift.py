@@ -1,4 +1,4 @@
-"""Another model behind the old name is noticed; another topic is none (fault C16)."""
+"""Another model behind the old name is noticed; another topic is none (F-C16)."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_lengths_that_vary_anyway_are_no_shift() -> None:
 
 
 def test_a_model_that_answers_much_the_same_for_everything_is_told() -> None:
-    """Bit for bit the same would be refused at the client (C14)."""
+    """Bit for bit the same would be refused at the client (F-C14)."""
     model = Model(1)
     stored = model.embed(200)
     alike = stored.mean(axis=0) + model.embed(20) / 50

@@ -1,4 +1,4 @@
-"""Which model the settings mean (A13, C5), and what is said when they mean none (A16)."""
+"""Which model the settings mean (R-A13, R-C5), and what is said when they mean none (R-A16)."""
 
 from dataclasses import replace
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Vectors of words: honest ones, for they stand in an index like any other (A14)."""
+"""Vectors of words: honest ones, for they stand in an index like any other (R-A14)."""
 
 import numpy as np
 from hypothesis import given

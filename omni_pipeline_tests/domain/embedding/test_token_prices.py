@@ -21,7 +21,7 @@ ELSEWHERE = EmbeddingSettings(base_url="https://embeddings.example.com/v1", api_
     ],
 )
 def test_openais_models_have_their_prices_at_openais_endpoint_only(model: str, price: str) -> None:
-    """C6"""
+    """R-C6"""
     explicit = replace(OPENAI, base_url="https://api.openai.com/v1")
     assert price_per_million(OPENAI, model) == price_per_million(explicit, model) == Decimal(price)
     assert price_per_million(ELSEWHERE, model) is None

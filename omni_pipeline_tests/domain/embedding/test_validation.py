@@ -1,4 +1,4 @@
-"""An answer is used whole or not at all (A14, FAULTS C8 to C16)."""
+"""An answer is used whole or not at all (R-A14, F-C8 to F-C16)."""
 
 import base64
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def test_a_whole_answer_is_read(encode: Any) -> None:
 
 @given(st.permutations(range(3)))
 def test_shuffled_rows_are_put_in_order(order: list[int]) -> None:
-    """C11."""
+    """F-C11."""
     answer = read(document([row(index, VECTORS[index]) for index in order]))
     assert answer.vectors.tolist() == [list(vector) for vector in VECTORS]
 
@@ -80,7 +80,7 @@ def test_shuffled_rows_are_put_in_order(order: list[int]) -> None:
     ],
 )
 def test_rows_that_do_not_fit_the_texts_refuse_the_answer(rows: list[object]) -> None:
-    """C9, C10, C12."""
+    """F-C9, F-C10, F-C12."""
     assert kind_of(document(rows)) == "transient.embed_shape"
 
 
@@ -89,33 +89,33 @@ def test_rows_that_do_not_fit_the_texts_refuse_the_answer(rows: list[object]) ->
 def test_a_vector_that_cannot_be_compared_refuses_the_answer(
     vector: list[float], encode: Any
 ) -> None:
-    """C13, C14."""
+    """F-C13, F-C14."""
     rows = [row(0, VECTORS[0]), row(1, VECTORS[1]), row(2, encode(vector))]
     assert kind_of(document(rows)) == "transient.embed_vector"
 
 
 @pytest.mark.parametrize("number", [1e39, -1e300, 10**400])
 def test_a_number_too_large_for_float32_refuses_the_answer(number: float) -> None:
-    """C13."""
+    """F-C13."""
     rows = [row(0, VECTORS[0]), row(1, VECTORS[1]), row(2, [number, 1.0])]
     assert kind_of(document(rows)) in ("transient.embed_vector", "transient.embed_shape")
 
 
 @pytest.mark.parametrize("vector", [[1.0], [1.0, 0.0, 0.0], []])
 def test_another_dimension_is_permanent_also_for_one_vector_of_many(vector: list[float]) -> None:
-    """C15."""
+    """F-C15."""
     rows = [row(0, VECTORS[0]), row(1, VECTORS[1]), row(2, vector)]
     assert kind_of(document(rows)) == "permanent.embed_dims"
 
 
 @pytest.mark.parametrize("answer", [None, [], "x", 3, {}, {"data": None}, {"data": {}}])
 def test_json_that_is_no_answer_may_be_one_later(answer: object) -> None:
-    """C8."""
+    """F-C8."""
     assert kind_of(answer) == "transient.embed_answer"
 
 
 def test_one_vector_for_different_texts_refuses_the_answer() -> None:
-    """C14."""
+    """F-C14."""
     rows = [row(index, [1.0, 0.0]) for index in range(2)]
     assert kind_of(document(rows), ["a cat", "a dog"]) == "transient.embed_vector"
 
@@ -141,12 +141,12 @@ def test_one_vector_may_stand_for_texts_that_a_model_may_not_tell_apart(
     ],
 )
 def test_a_models_name_may_come_back_dressed_up(asked: str, answered: object) -> None:
-    """C16."""
+    """F-C16."""
     read_answer(document(model=answered), TEXTS, model=asked, dimensions=2)
 
 
 def test_an_answer_of_another_model_is_refused() -> None:
-    """C16."""
+    """F-C16."""
     with pytest.raises(PermanentError, match="OMNI_EMBEDDING_MODEL") as caught:
         read_answer(
             document(model="text-embedding-3-large"),

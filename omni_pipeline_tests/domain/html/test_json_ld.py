@@ -1,4 +1,4 @@
-"""JSON as pages embed it: broken in every way that shops break it (FAULTS S52)."""
+"""JSON as pages embed it: broken in every way that shops break it (S-52)."""
 
 import json
 import time
@@ -113,7 +113,8 @@ def test_what_came_before_the_damage_is_kept() -> None:
     assert read_block('{"name": "a"} {"name": ') == [{"name": "a"}]
 
 
-def test_a_page_has_one_mebibyte_s52() -> None:
+def test_a_page_has_one_mebibyte() -> None:
+    """S-52."""
     big = json.dumps({"name": "x" * MAX_CHARACTERS})
 
     assert list(read_blocks([big, '{"name": "b"}'])) == [{"name": "b"}]
@@ -122,7 +123,8 @@ def test_a_page_has_one_mebibyte_s52() -> None:
 
 
 @pytest.mark.parametrize("depth", [500, 100_000])
-def test_deep_nesting_neither_raises_nor_is_followed_below_64_s52(depth: int) -> None:
+def test_deep_nesting_neither_raises_nor_is_followed_below_64(depth: int) -> None:
+    """S-52."""
     objects = '{"a":' * depth + "1" + "}" * depth
     lists = "[" * depth + "]" * depth
 
@@ -152,7 +154,8 @@ def test_deep_nesting_neither_raises_nor_is_followed_below_64_s52(depth: int) ->
     ],
     ids=lambda text: text[:8],
 )
-def test_a_hostile_block_is_given_up_in_linear_time_s49(hostile: str) -> None:
+def test_a_hostile_block_is_given_up_in_linear_time(hostile: str) -> None:
+    """S-49."""
     begun = time.process_time()
     read_block(hostile)
 

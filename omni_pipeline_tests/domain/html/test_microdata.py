@@ -1,4 +1,4 @@
-"""Microdata in the shape of JSON-LD (B6)."""
+"""Microdata in the shape of JSON-LD (R-B6)."""
 
 from typing import Any
 
@@ -49,7 +49,8 @@ def test_properties_outside_of_any_item_are_kept_apart() -> None:
     assert (items, orphans) == ([], {"price": ["5"]})
 
 
-def test_a_page_of_items_is_read_up_to_a_limit_s52() -> None:
+def test_a_page_of_items_is_read_up_to_a_limit() -> None:
+    """S-52."""
     items, _ = read("<i itemscope></i>" * (MAX_ELEMENTS + 10))
 
     assert len(items) == MAX_ELEMENTS

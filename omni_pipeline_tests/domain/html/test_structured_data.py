@@ -47,5 +47,5 @@ def test_a_type_is_named_once_and_there_is_an_end_of_them() -> None:
 
 @pytest.mark.parametrize("piece", ["<div>", '<script type="application/ld+json">', '{"@type":['])
 def test_a_hostile_page_costs_little_and_declares_nothing(piece: str) -> None:
-    """S50, S52"""
+    """S-50, S-52"""
     assert declared_types(piece * 300_000) == ()

@@ -1,4 +1,4 @@
-"""Availability in schema.org's names (B6)."""
+"""Availability in schema.org's names (R-B6)."""
 
 import time
 
@@ -84,7 +84,8 @@ def test_only_what_can_be_bought_can_be_bought() -> None:
     assert not Availability.SOLD_OUT.can_be_embedded
 
 
-def test_a_mebibyte_of_text_is_read_within_100_ms_s49() -> None:
+def test_a_mebibyte_of_text_is_read_within_100_ms() -> None:
+    """S-49."""
     begun = time.process_time()
     availability_in_text("not in " * 150_000)
 

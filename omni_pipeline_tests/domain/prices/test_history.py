@@ -1,4 +1,4 @@
-"""What goes into a price's history: changes, doubts, and nothing else (B7, S68)."""
+"""What goes into a price's history: changes, doubts, and nothing else (R-B7, S-68)."""
 
 from decimal import Decimal
 

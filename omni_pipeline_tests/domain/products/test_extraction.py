@@ -1,4 +1,4 @@
-"""Products of detail pages and lists, from every source a page has (B6, FAULTS S49, S52, S63)."""
+"""Products of detail pages and lists, from every source a page has (R-B6, S-49, S-52, S-63)."""
 
 import json
 import time
@@ -283,7 +283,8 @@ def test_a_page_that_sells_nothing_has_no_product(html: str) -> None:
     assert extract_products(html, url=URL) == ()
 
 
-def test_hidden_and_invisible_text_is_no_price_s63_s64() -> None:
+def test_hidden_and_invisible_text_is_no_price() -> None:
+    """S-63, S-64."""
     body = """<h1>Hammer drill X</h1>
         <!-- price 0.01 EUR --><div class="final-price" style="display: none">
         <span class="price">€0.01</span></div><p class="price">€80.00</p>
@@ -292,13 +293,15 @@ def test_hidden_and_invisible_text_is_no_price_s63_s64() -> None:
     assert only(page(body)).price_amount == 80
 
 
-def test_control_characters_do_not_reach_the_values_s64() -> None:
+def test_control_characters_do_not_reach_the_values() -> None:
+    """S-64."""
     head = ld(product_ld(name="Hammer\u0000 dr\u200bill\U000e0041 X"))
 
     assert only(page("<h1>Hammer drill X</h1>", head)).name == "Hammer drill X"
 
 
-def test_a_page_has_at_most_a_thousand_products_s52() -> None:
+def test_a_page_has_at_most_a_thousand_products() -> None:
+    """S-52."""
     nodes = [{"@type": "Product", "name": f"T {n}", "sku": f"{n:05}"} for n in range(5_000)]
     products = extract_products(page("<h1>All</h1>", ld({"@graph": nodes})), url=URL)
 
@@ -328,7 +331,8 @@ def test_a_page_that_no_parser_should_see_is_refused() -> None:
     ],
     ids=range(11),
 )
-def test_a_hostile_page_costs_at_most_seconds_s49_s52(html: str) -> None:
+def test_a_hostile_page_costs_at_most_seconds(html: str) -> None:
+    """S-49, S-52."""
     begun = time.process_time()
     extract_products(html, url=URL)
 

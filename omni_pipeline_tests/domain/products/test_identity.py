@@ -1,4 +1,4 @@
-"""When two extractions are one product (B7)."""
+"""When two extractions are one product (R-B7)."""
 
 from typing import Any
 
@@ -35,7 +35,8 @@ def test_all_keys_are_known_so_that_a_better_number_keeps_the_history() -> None:
     assert identity_of(before) in identities_of(after)
 
 
-def test_a_key_fits_an_index_row_and_long_ones_stay_apart_d38() -> None:
+def test_a_key_fits_an_index_row_and_long_ones_stay_apart() -> None:
+    """F-D38."""
     one, other = (identity_of(product(sku="x" * 5_000 + end)) for end in "ab")
 
     assert len(one) <= MAX_IDENTITY_LENGTH

@@ -1,4 +1,4 @@
-"""What a language model is shown of a page, and what of its answer is believed (S63-S66)."""
+"""What a language model is shown of a page, and what of its answer is believed (S-63 to S-66)."""
 
 import json
 from decimal import Decimal
@@ -67,7 +67,7 @@ def test_a_list_of_products_is_not_asked_about() -> None:
 
 
 def test_the_model_sees_what_a_reader_sees() -> None:
-    """S64"""
+    """S-64"""
     html = PAGE.replace(
         "</main>",
         '<p style="display:none">hidden 1</p><p hidden>hidden 2</p><!-- hidden 3 -->'
@@ -134,7 +134,7 @@ def test_an_answer_is_a_product_when_its_name_and_price_stand_in_the_text() -> N
 def test_a_price_that_does_not_stand_there_as_a_whole_with_its_currency_is_refused(
     text: str, price: str
 ) -> None:
-    """S63"""
+    """S-63"""
     assert found_in(text, price=price) is None
 
 
@@ -194,7 +194,7 @@ def test_a_model_that_found_nothing_takes_nothing_away() -> None:
     ],
 )
 def test_an_answer_of_another_form_is_none(content: str) -> None:
-    """S66, S67: nor is one with a URL to fetch."""
+    """S-66, S-67: nor is one with a URL to fetch."""
     assert read_answer(content) is None
 
 

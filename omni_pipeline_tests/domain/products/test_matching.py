@@ -1,4 +1,4 @@
-"""Which product an extraction speaks of: the same, a new one, or two in one (B7)."""
+"""Which product an extraction speaks of: the same, a new one, or two in one (R-B7)."""
 
 from omni_pipeline.domain.products.matching import Known, Matcher
 

@@ -27,7 +27,7 @@ def test_recall_is_the_share_of_the_expected_among_the_first(
     ],
 )
 def test_ndcg_counts_early_places_more(ranked: str, expected: str, value: float) -> None:
-    """C4: 1 / log2(place + 1), by the best that was possible."""
+    """R-C4: 1 / log2(place + 1), by the best that was possible."""
     assert ndcg(list(ranked), set(expected), limit=10) == pytest.approx(value, abs=1e-4)
 
 

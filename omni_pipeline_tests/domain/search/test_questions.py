@@ -50,7 +50,7 @@ def test_json_lines_and_csv_say_the_same(text: str) -> None:
     ],
 )
 def test_a_mistake_names_its_line_and_the_remedy(text: str, words: list[str]) -> None:
-    """C4"""
+    """R-C4"""
     with pytest.raises(SettingsError) as refusal:
         read_questions(text, name="q")
     message = str(refusal.value)

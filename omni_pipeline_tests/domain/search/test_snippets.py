@@ -45,7 +45,7 @@ def fragment(text: str) -> str:
 def test_a_link_names_the_first_words_that_stand_in_one_block_of_the_page(
     text: str, words: str
 ) -> None:
-    """C4: the chunk is highlighted where it stands."""
+    """R-C4: the chunk is highlighted where it stands."""
     assert fragment(text) == words
 
 
@@ -66,7 +66,7 @@ def test_where_there_are_no_words_the_address_is_plain(text: str) -> None:
 
 @given(st.text())
 def test_a_link_is_always_an_address_without_spaces_or_control_characters(text: str) -> None:
-    """S65: what a page says cannot break out of its link."""
+    """S-65: what a page says cannot break out of its link."""
     text = text.encode("utf-8", "ignore").decode()
     link = link_to(URL, text)
     assert link.isascii()
@@ -83,7 +83,7 @@ LONG = (
 
 
 def test_a_snippet_is_where_most_words_of_the_question_are() -> None:
-    """C4"""
+    """R-C4"""
     found = snippet(LONG, "how do I reset my password?")
     assert "forgets a password resets it under Settings" in found
     assert found.startswith("… ")

@@ -102,7 +102,7 @@ def test_a_decision_survives_being_stored() -> None:
     st.frozensets(st.integers(0, 30)),
 )
 def test_deciding_twice_decides_the_same(pages: list[set[int]], before: frozenset[int]) -> None:
-    """A19: a run that was cut off after it decided goes on as if it had not been."""
+    """R-A19: a run that was cut off after it decided goes on as if it had not been."""
     fingerprints = [pack(page) for page in pages]
     decision = decide(fingerprints, before)
 

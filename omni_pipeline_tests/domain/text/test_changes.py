@@ -39,7 +39,7 @@ def test_only_the_sections_that_differ_are_named() -> None:
 
 
 def test_a_section_that_moved_has_not_changed_nor_has_one_of_noise() -> None:
-    """A11"""
+    """R-A11"""
     moved = "# Tides\n\nWhat they are.\n\n## Flood\n\nIt comes.\n\n## Ebb\n\nIt goes."
 
     assert changed_headings(PAGE, moved) == ()
@@ -82,7 +82,7 @@ def test_many_pages_and_headings_are_counted_not_listed() -> None:
 
 
 def test_what_a_site_wrote_cannot_command_a_terminal() -> None:
-    """S65"""
+    """S-65"""
     title = "Ti\x1b[2Jdes\n\u202ereversed\x9b31m" + "x" * 500
     [line] = describe_changes([change("new", title=title)])
 

@@ -85,7 +85,8 @@ def test_a_canonical_link_that_is_no_web_address_is_left_out(href: str) -> None:
     assert read(f'<link rel=canonical href="{href}"><p>Text.</p>').canonical_url is None
 
 
-def test_what_changes_from_request_to_request_does_not_change_the_hash_a11() -> None:
+def test_what_changes_from_request_to_request_does_not_change_the_hash() -> None:
+    """R-A11."""
     template = (
         '<html data-request="{0}"><head><script nonce="{0}">var t="{0}"</script></head>'
         '<body><main><!-- built {0} --><h1 id="h-{0}">Title</h1><p class="c{0}">Some   text.</p>'
@@ -107,7 +108,8 @@ def test_what_changes_from_request_to_request_does_not_change_the_hash_a11() -> 
         ("<a href='/a.css?v=1'>Style</a>", "<a href='/a.css?v=2'>Style</a>"),
     ],
 )
-def test_noise_in_the_text_does_not_change_the_hash_a11(one: str, other: str) -> None:
+def test_noise_in_the_text_does_not_change_the_hash(one: str, other: str) -> None:
+    """R-A11."""
     rest = "<h1>Title</h1><p>It stays what it is.</p>"
 
     assert read(f"<div>{rest}{one}</div>").content_hash == (
@@ -125,7 +127,8 @@ def test_a_quote_is_a_block_of_its_own() -> None:
     assert body("<p>He said:</p><blockquote>No.</blockquote>") == "He said:\n\n> No."
 
 
-def test_a_paragraph_that_was_only_wrapped_anew_is_unchanged_a11() -> None:
+def test_a_paragraph_that_was_only_wrapped_anew_is_unchanged() -> None:
+    """R-A11."""
     assert body("<p>one two\n  three</p>") == body("<p>one\ntwo three</p>") == "one two three"
 
 
@@ -182,13 +185,15 @@ def test_several_articles_are_all_read_whatever_their_length() -> None:
     assert "Two long" not in read(f"<main>{articles[0]}</main>{articles[1]}").markdown
 
 
-def test_text_that_the_converter_loses_is_missed_d34() -> None:
+def test_text_that_the_converter_loses_is_missed() -> None:
+    """F-D34."""
     answer = refuse("<p>Some text.</p><plaintext>All this is text:</plaintext></p></p></body>")
 
     assert answer.kind == "suspicious.text_lost"
 
 
-def test_hidden_and_invisible_text_is_dropped_and_counted_s64() -> None:
+def test_hidden_and_invisible_text_is_dropped_and_counted() -> None:
+    """S-64."""
     page = read("<p>Good<b style='display : none!important'>bad</b>&#xE0041;&#8203; day.</p>")
 
     assert (page.markdown, page.removed_characters) == ("Good day.", 2)
@@ -205,11 +210,13 @@ def test_hidden_and_invisible_text_is_dropped_and_counted_s64() -> None:
         "<p hidden>Text</p>",
     ],
 )
-def test_a_page_without_text_is_suspicious_not_empty_d34(html: str) -> None:
+def test_a_page_without_text_is_suspicious_not_empty(html: str) -> None:
+    """F-D34."""
     assert refuse(html).kind == "suspicious.empty"
 
 
-def test_lone_surrogates_and_nul_do_not_stop_a_page_d29() -> None:
+def test_lone_surrogates_and_nul_do_not_stop_a_page() -> None:
+    """F-D29."""
     assert body("<p>a\ud800b\x00c&#0;&#xdfff;d</p>").startswith("ab")
 
 
@@ -236,7 +243,8 @@ def test_lone_surrogates_and_nul_do_not_stop_a_page_d29() -> None:
     ],
     ids=lambda value: value[:24],
 )
-def test_a_page_built_to_explode_is_refused_quickly_d34_d35(html: str, kind: str) -> None:
+def test_a_page_built_to_explode_is_refused_quickly(html: str, kind: str) -> None:
+    """F-D34, F-D35."""
     start = time.process_time()
 
     answer = refuse(html)
@@ -265,7 +273,8 @@ def test_a_page_built_to_explode_is_refused_quickly_d34_d35(html: str, kind: str
     ],
     ids=lambda value: value[:24],
 )
-def test_a_large_or_careless_page_is_read_in_time_d31_d35(html: str) -> None:
+def test_a_large_or_careless_page_is_read_in_time(html: str) -> None:
+    """F-D31, F-D35."""
     start = time.process_time()
 
     assert read(html).markdown

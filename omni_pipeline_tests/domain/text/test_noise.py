@@ -28,7 +28,8 @@ from omni_pipeline.domain.text.noise import drop_noise, without_noise
         "CSRF token: bm90IGEgc2VjcmV0",
     ],
 )
-def test_a_line_of_noise_is_left_out_a11(line: str) -> None:
+def test_a_line_of_noise_is_left_out(line: str) -> None:
+    """R-A11."""
     assert drop_noise(f"One.\n\n{line}\n\nTwo.") == "One.\n\nTwo."
 
 
@@ -54,7 +55,8 @@ def test_code_is_left_alone() -> None:
     assert drop_noise(code) == without_noise(code) == code
 
 
-def test_noise_beside_words_does_not_count_for_the_hash_a11() -> None:
+def test_noise_beside_words_does_not_count_for_the_hash() -> None:
+    """R-A11."""
     text = "Ann wrote {} that the tide was late. " + "More of it. " * 12
 
     assert without_noise(text.format("3 hours ago")) == without_noise(text.format("2 days ago"))

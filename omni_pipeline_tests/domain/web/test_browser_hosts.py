@@ -1,4 +1,4 @@
-"""What a browser may load while it shows a page (S33, S34, S42)."""
+"""What a browser may load while it shows a page (S-33, S-34, S-42)."""
 
 import pytest
 
@@ -47,7 +47,8 @@ def test_the_site_its_subdomains_named_hosts_and_library_hosts_may_be_loaded(
         "",
     ],
 )
-def test_no_other_host_may_be_loaded_s33_s42(host: str) -> None:
+def test_no_other_host_may_be_loaded(host: str) -> None:
+    """S-33, S-42."""
     further = ("cdn.partner.test", "com", "10.0.0.1", "", "not a host")
     assert not browser_may_load(host, site_host="example.com", further=further)
 

@@ -1,4 +1,4 @@
-"""Bytes to text, whatever header and page claim (FAULTS D28, D29)."""
+"""Bytes to text, whatever header and page claim (F-D28, F-D29)."""
 
 import time
 
@@ -40,9 +40,10 @@ def _page(text: str, meta: str = "") -> str:
         ("utf-8", "punycode", "unicode_escape", GERMAN),
     ],
 )
-def test_a_page_is_read_as_it_was_written_d28(
+def test_a_page_is_read_as_it_was_written(
     written_in: str, header: str | None, meta: str, text: str
 ) -> None:
+    """F-D28."""
     page = _page(text, meta)
 
     decoded = decode(page.encode(written_in), header)
@@ -51,7 +52,8 @@ def test_a_page_is_read_as_it_was_written_d28(
     assert decoded.replaced_share == 0
 
 
-def test_the_header_is_believed_before_the_page_d28() -> None:
+def test_the_header_is_believed_before_the_page() -> None:
+    """F-D28."""
     assert decode("é".encode("cp1252"), "windows-1252").text == "é"
     assert decode(_page("é", "koi8-r").encode("cp1252"), "cp1252").text == _page("é", "koi8-r")
 
@@ -72,7 +74,8 @@ def test_rubbish_is_marked_by_its_share_of_replaced_characters() -> None:
 
 
 @given(st.binary(max_size=400), st.one_of(st.none(), st.text(max_size=20)))
-def test_no_bytes_and_no_label_raise_d28(body: bytes, label: str | None) -> None:
+def test_no_bytes_and_no_label_raise(body: bytes, label: str | None) -> None:
+    """F-D28."""
     decode(body, label)
 
 

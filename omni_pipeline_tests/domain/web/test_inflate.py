@@ -1,4 +1,4 @@
-"""One layer of compression, with a cap that holds (FAULTS D27, S45)."""
+"""One layer of compression, with a cap that holds (F-D27, S-45)."""
 
 import gzip
 import tracemalloc
@@ -70,7 +70,8 @@ def test_the_cap_is_exact_and_what_lies_below_it_is_kept(coding: str) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_a_bomb_is_defused_in_less_than_a_megabyte_s45(coding: str) -> None:
+def test_a_bomb_is_defused_in_less_than_a_megabyte(coding: str) -> None:
+    """S-45."""
     squeeze = gzip.compress if coding == "gzip" else zlib.compress
     bomb = squeeze(bytes(64 * MIB))
     inflater = Inflater(coding, max_bytes=10 * MIB)

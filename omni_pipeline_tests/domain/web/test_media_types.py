@@ -1,4 +1,4 @@
-"""Telling pages from what is only served as one (FAULTS D30)."""
+"""Telling pages from what is only served as one (F-D30)."""
 
 import pytest
 
@@ -27,7 +27,8 @@ def test_other_types_are_no_pages(content_type: str) -> None:
         b"\0\0\0\x18ftypmp42" + b"\0\x01\x02" * 50,
     ],
 )
-def test_bytes_of_other_formats_are_no_text_whatever_their_header_says_d30(body: bytes) -> None:
+def test_bytes_of_other_formats_are_no_text_whatever_their_header_says(body: bytes) -> None:
+    """F-D30."""
     assert is_binary(body)
 
 

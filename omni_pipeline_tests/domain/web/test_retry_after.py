@@ -1,4 +1,4 @@
-"""Servers say in two ways how long to stay away (A15, FAULTS C2)."""
+"""Servers say in two ways how long to stay away (R-A15, F-C2)."""
 
 from datetime import UTC, datetime
 

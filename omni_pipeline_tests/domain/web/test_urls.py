@@ -1,4 +1,7 @@
-"""Hosts, sites and URLs: one grammar at every door (FAULTS S21-S25, S32, S33, S54, D22, D38)."""
+"""Hosts, sites and URLs: one grammar at every door.
+
+S-21 to S-25, S-32, S-33, S-54, F-D22, F-D38.
+"""
 
 import ipaddress
 
@@ -53,7 +56,8 @@ LOOPBACK_8080 = frozenset({(ipaddress.ip_address("127.0.0.1"), 8080)})
         ("http://127.0.0.1:8080/x", "http://127.0.0.1:8080/x"),
     ],
 )
-def test_a_url_has_one_spelling_d22(written: str, canonical: str) -> None:
+def test_a_url_has_one_spelling(written: str, canonical: str) -> None:
+    """F-D22."""
     assert canonical_url(written) == canonical
 
 
@@ -79,29 +83,29 @@ def test_a_reference_is_resolved_against_its_page(reference: str, target: str) -
 @pytest.mark.parametrize(
     "url",
     [
-        # S21: numbers that other parsers read as 127.0.0.1
+        # S-21: numbers that other parsers read as 127.0.0.1
         *("http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "http://127.1/"),
         *("http://0/", "http://0x7f.1/", "http://127.0.0.1./", "http://127.0.0.256/"),
-        # S22: names that become something else
+        # S-22: names that become something else
         *("http://①②⑦.⓪.⓪.①/", "http://127。0。0。1/", "http://\uff11\uff12\uff17.0.0.1/"),
         *("http://good\u200d.test/", "http://localhost./", "http://LOCALHOST/"),
         *("http://a.localhost/", "http://\uff41.localhost/", "http://good.test./"),
-        # S23: two hosts in one URL
+        # S-23: two hosts in one URL
         *("http://good.test@127.0.0.1/", "http://good.test\\@127.0.0.1/", "http://u:p@good.test/"),
         *("http://good.test:80@127.0.0.1/", "http:///127.0.0.1", "http:127.0.0.1", "http:/x.test"),
         *("http://good.test/\tx", "http://good\n.test/", "http://good.test/\rx", "http://a\0b.c/"),
         *("http://good.test/\x7f", "http://good.test/\u2028", "http://good.test/\ud800"),
-        # S24: other schemes
+        # S-24: other schemes
         *("file:///etc/passwd", "gopher://good.test/", "ftp://good.test/", "javascript:alert(1)"),
         *("data:text/html,x", "view-source:http://good.test/", "chrome://settings", "about:blank"),
         *("blob:https://good.test/1", "ws://good.test/", "mailto:a@good.test"),
-        # S32, and hosts outside of the grammar
+        # S-32, and hosts outside of the grammar
         *("https:\\\\evil.test", "http://-a.test/", "http://a_b.test/", "http://a..test/"),
         *("http://" + "a" * 64 + ".test/", "http://" + "a." * 130 + "test/", "http://single/"),
         *("http://xn--zzzz.test/", "http://[127.0.0.1]/", "http://[good.test]/", "http://[::1/"),
         *("http://[fe80::1%25eth0]/", "http://good.test:0/", "http://good.test:65536/"),
         *("http://good.test:x/", "http://good.test:-1/", "http://good.test:٣/", "http://"),
-        # D38
+        # F-D38
         "http://good.test/" + "a" * MAX_URL_BYTES,
         "http://good.test/" + "ä" * (MAX_URL_BYTES // 6),
     ],
@@ -112,7 +116,8 @@ def test_what_is_no_plain_web_url_is_refused(url: str) -> None:
     assert resolved is None or url_parts(resolved).host == "docs.example.com"
 
 
-def test_a_fragment_cannot_smuggle_a_host_s23() -> None:
+def test_a_fragment_cannot_smuggle_a_host() -> None:
+    """S-23."""
     assert canonical_url("http://127.0.0.1#@good.test/") == "http://127.0.0.1/"
 
 
@@ -213,7 +218,8 @@ def test_a_bad_site_is_refused_in_one_line_with_value_rule_and_remedy(
         "",
     ],
 )
-def test_no_door_takes_a_partition_key_outside_of_the_grammar_s54(key: str) -> None:
+def test_no_door_takes_a_partition_key_outside_of_the_grammar(key: str) -> None:
+    """S-54."""
     with pytest.raises(SettingsError):
         check_partition_key(key)
 
@@ -251,7 +257,8 @@ def test_www_and_the_default_scheme_do_not_leave_the_site(url: str) -> None:
         "http://127.0.0.1/",
     ],
 )
-def test_another_host_or_port_is_out_of_scope_s33(url: str) -> None:
+def test_another_host_or_port_is_out_of_scope(url: str) -> None:
+    """S-33."""
     assert not in_scope(url, _site())
 
 
@@ -265,7 +272,8 @@ def test_a_site_on_an_odd_port_is_that_port_alone() -> None:
     assert not in_scope("https://example.com:8080/", site)
 
 
-def test_www_com_is_a_name_and_not_all_of_com_s33() -> None:
+def test_www_com_is_a_name_and_not_all_of_com() -> None:
+    """S-33."""
     assert in_scope("https://www.com/", _site("www.com"))
     assert not in_scope("https://com.com/", _site("www.com"))
 
@@ -278,7 +286,8 @@ def test_www_com_is_a_name_and_not_all_of_com_s33() -> None:
         ("www.example.com", "https://www.example.com/x?a=1"),
     ],
 )
-def test_a_page_of_the_site_has_one_url_whatever_links_to_it_d22(typed: str, own: str) -> None:
+def test_a_page_of_the_site_has_one_url_whatever_links_to_it(typed: str, own: str) -> None:
+    """F-D22."""
     site = _site(typed)
 
     for scheme in ("http", "https"):

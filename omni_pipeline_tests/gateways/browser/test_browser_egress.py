@@ -1,4 +1,4 @@
-"""Where a hostile page in a real Chromium can connect to: nowhere but its site (FAULTS S34-S43).
+"""Where a hostile page in a real Chromium can connect to: nowhere but its site (S-34 to S-43).
 
 Canaries listen where nobody should come; the policy of these doors allows the site's port only.
 """
@@ -92,9 +92,10 @@ def _show(client: BrowserRenderer, site: ScriptedSite, script: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433"])
-def test_no_way_out_of_a_page_reaches_loopback_s34_s38(
+def test_no_way_out_of_a_page_reaches_loopback(
     client: BrowserRenderer, site: ScriptedSite, name: str
 ) -> None:
+    """S-34, S-38."""
     with Canary() as canary:
         host = f"{name}:{canary.port}"
         worker = IN_A_WORKER.replace("HOST", host)
@@ -123,7 +124,8 @@ def test_what_is_allowed_does_arrive_over_the_same_ways(
     assert wanted <= set(site.targets())
 
 
-def test_webrtc_and_quic_send_no_datagram_s37(client: BrowserRenderer, site: ScriptedSite) -> None:
+def test_webrtc_and_quic_send_no_datagram(client: BrowserRenderer, site: ScriptedSite) -> None:
+    """S-37."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as canary:
         canary.bind(("127.0.0.1", 0))
         canary.setblocking(False)  # noqa: FBT003 - the socket's signature
@@ -144,9 +146,8 @@ def test_webrtc_and_quic_send_no_datagram_s37(client: BrowserRenderer, site: Scr
             canary.recv(2000)
 
 
-def test_a_service_worker_is_not_registered_s39(
-    client: BrowserRenderer, site: ScriptedSite
-) -> None:
+def test_a_service_worker_is_not_registered(client: BrowserRenderer, site: ScriptedSite) -> None:
+    """S-39."""
     site.requests.clear()
     site.pages["/worker.js"] = Page(body=b"fetch('/from-the-worker')", headers=JAVASCRIPT)
     _show(
@@ -160,9 +161,10 @@ def test_a_service_worker_is_not_registered_s39(
     assert "/from-the-worker" not in site.targets()
 
 
-def test_chromium_itself_calls_nobody_s42(
+def test_chromium_itself_calls_nobody(
     client: BrowserRenderer, site: ScriptedSite, asked_hosts: set[str]
 ) -> None:
+    """S-42."""
     _show(client, site, "")
 
     named_by_pages = {"127.0.0.1", "localhost", "::1", "0.0.0.0"}
@@ -170,9 +172,10 @@ def test_chromium_itself_calls_nobody_s42(
     assert asked_hosts <= named_by_pages
 
 
-def test_names_are_resolved_by_the_proxy_alone_and_pinned_s40(
+def test_names_are_resolved_by_the_proxy_alone_and_pinned(
     client: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """S-40."""
     site.pages["/"] = "<body>Text<script>fetch('/again').catch(() => {})</script>"
     site.requests.clear()
     outcome = render(client, f"http://rebound.test:{site.port}/")
@@ -182,7 +185,8 @@ def test_names_are_resolved_by_the_proxy_alone_and_pinned_s40(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_page_on_a_refused_address_is_forbidden_s18(client: BrowserRenderer, scheme: str) -> None:
+def test_a_page_on_a_refused_address_is_forbidden(client: BrowserRenderer, scheme: str) -> None:
+    """S-18."""
     outcome = render(client, f"{scheme}://inside.test/")
 
     assert isinstance(outcome, Forbidden)
@@ -202,9 +206,10 @@ def test_what_a_page_loads_is_held_to_the_hosts_of_the_crawl(
     assert site.targets() == ["/", "/own.js"]
 
 
-def test_without_its_proxy_the_browser_reaches_nothing_e11(
+def test_without_its_proxy_the_browser_reaches_nothing(
     client: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """F-E11."""
     site.pages["/"] = html("<p>Text")
     render(client, site.url)
     for tab in chromium_of(client)._closers:

@@ -1,4 +1,4 @@
-"""What pages become in a real Chromium, friendly ones and the others (FAULTS 2.6)."""
+"""What pages become in a real Chromium, friendly ones and the others."""
 
 import asyncio
 import time
@@ -168,9 +168,10 @@ def test_a_redirect_is_reported_and_not_followed(
         "<form action=/other></form><script>document.forms[0].submit()</script>",
     ],
 )
-def test_a_page_that_goes_elsewhere_by_itself_is_a_redirect_e9(
+def test_a_page_that_goes_elsewhere_by_itself_is_a_redirect(
     client: BrowserRenderer, site: ScriptedSite, page: str
 ) -> None:
+    """F-E9."""
     outcome = _render(client, site, page, other=html("other"))
 
     assert outcome == Redirected(url=f"{site.url}page", target=f"{site.url}other", permanent=False)
@@ -189,9 +190,10 @@ def test_a_page_may_load_itself_again_with_a_cookie(
     assert site.targets() == ["/page", "/page"]
 
 
-def test_a_page_that_loads_itself_for_ever_is_given_up_e9(
+def test_a_page_that_loads_itself_for_ever_is_given_up(
     client: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """F-E9."""
     outcome = _render(client, site, "<script>location.reload()</script>")
 
     assert isinstance(outcome, Unusable)
@@ -241,18 +243,20 @@ def test_a_status_decides_before_anything_is_rendered(
         {"content-type": "text/html", "content-disposition": "attachment; filename=x.html"},
     ],
 )
-def test_downloads_and_other_documents_are_not_html_e7(
+def test_downloads_and_other_documents_are_not_html(
     client: BrowserRenderer, site: ScriptedSite, headers: dict[str, str]
 ) -> None:
+    """F-E7."""
     outcome = _render(client, site, Page(body=b"%PDF-1.7", headers=headers))
 
     assert isinstance(outcome, Unusable)
     assert outcome.kind == "permanent.not_html"
 
 
-def test_a_download_that_a_page_starts_is_not_saved_e7(
+def test_a_download_that_a_page_starts_is_not_saved(
     client: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """F-E7."""
     page = "<p>Text<a id=a href=/file download=x.bin></a><script>a.click()</script>"
     file = Page(body=b"x" * 1000, headers={"content-type": "application/octet-stream"})
     outcome = _render(client, site, page, file=file)
@@ -295,9 +299,8 @@ def test_a_url_that_is_refused_starts_no_browser(url: str) -> None:
         "document.documentElement.requestFullscreen(); document.body.requestPointerLock()",
     ],
 )
-def test_dialogs_hold_nobody_up_e6(
-    client: BrowserRenderer, site: ScriptedSite, script: str
-) -> None:
+def test_dialogs_hold_nobody_up(client: BrowserRenderer, site: ScriptedSite, script: str) -> None:
+    """F-E6."""
     page = f"<body><p>Text</p><script>try {{ {script} }} catch {{ }}</script>"
 
     assert "Text" in _text(_render(client, site, page))
@@ -305,18 +308,18 @@ def test_dialogs_hold_nobody_up_e6(
 
 
 @pytest.mark.parametrize("options", ["''", "'noopener'"])
-def test_a_page_opens_no_windows_e8(
-    client: BrowserRenderer, site: ScriptedSite, options: str
-) -> None:
+def test_a_page_opens_no_windows(client: BrowserRenderer, site: ScriptedSite, options: str) -> None:
+    """F-E8."""
     script = f"for (let i = 0; i < 1000; i++) window.open('/popup?' + i, '_blank', {options})"
 
     assert "Text" in _text(_render(client, site, f"<p>Text</p><script>{script}</script>"))
     assert site.targets() == ["/page"]
 
 
-def test_an_iframe_bomb_loads_nothing_and_ends_e8(
+def test_an_iframe_bomb_loads_nothing_and_ends(
     strict_renderer: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """F-E8."""
     outcome = _render(strict_renderer, site, "<p>Text</p>" + "<iframe src=/page?x></iframe>" * 500)
 
     assert isinstance(outcome, Unusable)
@@ -337,16 +340,18 @@ def test_an_iframe_bomb_loads_nothing_and_ends_e8(
         ),
     ],
 )
-def test_what_is_not_loaded_does_not_count_e8(
+def test_what_is_not_loaded_does_not_count(
     strict_renderer: BrowserRenderer, site: ScriptedSite, page: str
 ) -> None:
+    """F-E8."""
     assert "Text" in _text(_render(strict_renderer, site, page))
     assert site.targets() == ["/page"]
 
 
-def test_thousands_of_requests_are_cut_short_e8(
+def test_thousands_of_requests_are_cut_short(
     strict_renderer: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """F-E8."""
     script = "for (let i = 0; i < 3000; i++) fetch('/x?' + i).catch(() => {})"
     outcome = _render(strict_renderer, site, f"<script>{script}</script>", x=Page(wait_seconds=0.5))
 
@@ -356,9 +361,11 @@ def test_thousands_of_requests_are_cut_short_e8(
 
 
 @pytest.mark.parametrize("way", ["fetch('/big')", "new Worker('/worker')"])
-def test_a_page_that_loads_too_much_is_cut_off_e8(
+def test_a_page_that_loads_too_much_is_cut_off(
     strict_renderer: BrowserRenderer, site: ScriptedSite, way: str
 ) -> None:
+    """F-E8."""
+
     def flood() -> Iterator[bytes]:
         for _ in range(100):
             yield b"x" * 100_000
@@ -392,9 +399,10 @@ def test_a_document_that_swells_is_too_large(
         "const tick = () => requestAnimationFrame(tick); tick()",
     ],
 )
-def test_a_page_that_never_falls_silent_is_taken_as_it_is_e9(
+def test_a_page_that_never_falls_silent_is_taken_as_it_is(
     client: BrowserRenderer, site: ScriptedSite, script: str
 ) -> None:
+    """F-E9."""
     # Whoever waits for it meets the wall clock, and has no page then.
     slow = Page(wait_seconds=2 * QUICK.wall_seconds)
     outcome = _render(
@@ -413,9 +421,10 @@ def test_a_page_that_never_falls_silent_is_taken_as_it_is_e9(
         "<script>while (true) alert(1)</script>",
     ],
 )
-def test_a_page_that_spins_ends_at_the_wall_clock_e3(
+def test_a_page_that_spins_ends_at_the_wall_clock(
     impatient_renderer: BrowserRenderer, site: ScriptedSite, page: str
 ) -> None:
+    """F-E3."""
     began = time.monotonic()
     outcome = _render(impatient_renderer, site, page)
     assert isinstance(outcome, Unreachable)

@@ -1,4 +1,4 @@
-"""Finding Chromium, and what is said when there is none or it does not start (FAULTS E10, S36)."""
+"""Finding Chromium, and what is said when there is none or it does not start (F-E10, S-36)."""
 
 import asyncio
 from pathlib import Path
@@ -53,7 +53,8 @@ def test_a_browser_that_was_set_is_the_only_one_looked_for(tmp_path: Path) -> No
     assert find_browser(tmp_path / "missing") is None
 
 
-def test_a_missing_browser_is_an_error_that_has_the_command_e10(tmp_path: Path) -> None:
+def test_a_missing_browser_is_an_error_that_has_the_command(tmp_path: Path) -> None:
+    """F-E10."""
     with _client(tmp_path / "missing") as client:
         with pytest.raises(PermanentError, match="playwright install chromium") as caught:
             client.check()
@@ -71,9 +72,10 @@ def test_a_missing_browser_is_an_error_that_has_the_command_e10(tmp_path: Path) 
         ("exit 0", "does not start"),
     ],
 )
-def test_a_browser_that_does_not_start_is_an_error_that_says_why_e10(
+def test_a_browser_that_does_not_start_is_an_error_that_says_why(
     tmp_path: Path, script: str, told: str
 ) -> None:
+    """F-E10."""
     program = _program(tmp_path / "broken", f"#!/bin/sh\n{script}\n")
     with _client(program) as client, pytest.raises(PermanentError) as caught:
         client.check()
@@ -104,9 +106,10 @@ def test_a_check_starts_chromium_and_closes_it_again() -> None:
 
 
 @needs_chromium
-def test_a_variable_that_opens_loopback_keeps_the_browser_from_starting_s36(
+def test_a_variable_that_opens_loopback_keeps_the_browser_from_starting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """S-36."""
     monkeypatch.setenv("PLAYWRIGHT_DISABLE_FORCED_CHROMIUM_PROXIED_LOOPBACK", "1")
     with make_renderer() as client, pytest.raises(PermanentError, match="Unset it") as caught:
         client.check()

@@ -1,4 +1,4 @@
-"""Chromium's life and death: crashes, hangs, growth, orphans (FAULTS E1, E2, E4, E5, S44)."""
+"""Chromium's life and death: crashes, hangs, growth, orphans (F-E1, F-E2, F-E4, F-E5, S-44)."""
 
 import asyncio
 import os
@@ -97,18 +97,20 @@ def _wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
     return condition()
 
 
-def test_a_renderer_that_dies_costs_one_more_attempt_e1(
+def test_a_renderer_that_dies_costs_one_more_attempt(
     client: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """F-E1."""
     _page_that(site, lambda: _kill_renderers(client), times=1)
 
     assert _is_text(render(client, site.url), "Done")
     assert site.targets().count("/") == 2
 
 
-def test_a_page_that_kills_its_renderer_each_time_is_given_up_e1(
+def test_a_page_that_kills_its_renderer_each_time_is_given_up(
     client: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """F-E1."""
     _page_that(site, lambda: _kill_renderers(client), times=99)
     outcome = render(client, site.url)
 
@@ -119,9 +121,10 @@ def test_a_page_that_kills_its_renderer_each_time_is_given_up_e1(
     assert _is_text(render(client, f"{site.url}next"), "Next")
 
 
-def test_a_page_that_hoards_memory_is_ended_with_its_renderer_e5(
+def test_a_page_that_hoards_memory_is_ended_with_its_renderer(
     client: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """F-E5."""
     site.pages["/"] = (
         "<script>let all; while (true) all = { all, more: new Array(200).fill(1.5) }</script>"
     )
@@ -131,9 +134,10 @@ def test_a_page_that_hoards_memory_is_ended_with_its_renderer_e5(
     assert outcome.kind == "transient.browser_crash"
 
 
-def test_a_browser_that_dies_is_started_anew_and_its_pages_retried_e2(
+def test_a_browser_that_dies_is_started_anew_and_its_pages_retried(
     client: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """F-E2."""
     _page_that(site, lambda: kill_group(chromium_of(client).pid), times=1)
     site.pages["/slow"] = Page(body=b"<p>Slow", wait_seconds=1.0)
 
@@ -147,9 +151,10 @@ def test_a_browser_that_dies_is_started_anew_and_its_pages_retried_e2(
 
 
 @pytest.mark.chaos
-def test_a_browser_that_stands_still_is_killed_and_replaced_e4(
+def test_a_browser_that_stands_still_is_killed_and_replaced(
     impatient_renderer: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """F-E4."""
     assert _is_text(render(impatient_renderer, site.url), "Text")
     group = chromium_of(impatient_renderer).pid
     _stop(group)
@@ -162,9 +167,10 @@ def test_a_browser_that_stands_still_is_killed_and_replaced_e4(
 
 
 @pytest.mark.chaos
-def test_a_dead_driver_takes_its_browser_along_and_the_door_goes_on_e4(
+def test_a_dead_driver_takes_its_browser_along_and_the_door_goes_on(
     impatient_renderer: BrowserRenderer, site: ScriptedSite
 ) -> None:
+    """F-E4."""
     assert _is_text(render(impatient_renderer, site.url), "Text")
     group = chromium_of(impatient_renderer).pid
     driver = parent_of(group)
@@ -176,7 +182,8 @@ def test_a_dead_driver_takes_its_browser_along_and_the_door_goes_on_e4(
     assert _wait_until(lambda: not group_members(group))
 
 
-def test_a_door_closes_a_browser_that_stands_still_e4(site: ScriptedSite) -> None:
+def test_a_door_closes_a_browser_that_stands_still(site: ScriptedSite) -> None:
+    """F-E4."""
     with make_renderer(site, limits=IMPATIENT) as client:
         render(client, site.url)
         group = chromium_of(client).pid
@@ -193,7 +200,8 @@ def test_a_door_closes_a_browser_that_stands_still_e4(site: ScriptedSite) -> Non
 
 
 @pytest.mark.chaos
-def test_a_browser_is_replaced_after_its_pages_e5(site: ScriptedSite) -> None:
+def test_a_browser_is_replaced_after_its_pages(site: ScriptedSite) -> None:
+    """F-E5."""
     with make_renderer(site, limits=replace(QUICK, pages_per_browser=2)) as client:
         groups = []
         for _ in range(3):
@@ -205,7 +213,8 @@ def test_a_browser_is_replaced_after_its_pages_e5(site: ScriptedSite) -> None:
 
 
 @pytest.mark.chaos
-def test_a_browser_that_has_grown_is_replaced_e5(site: ScriptedSite) -> None:
+def test_a_browser_that_has_grown_is_replaced(site: ScriptedSite) -> None:
+    """F-E5."""
     # Every Chromium is larger than this; it is weighed for the first time after two seconds.
     limits = replace(QUICK, tree_bytes=120 * 2**20)
     with make_renderer(site, limits=limits) as client:
@@ -236,9 +245,10 @@ def test_no_page_starts_a_renderer_or_draws_a_window(
         assert window["bounds"]["windowState"] == "fullscreen"
 
 
-def test_nothing_about_the_process_is_careless_s35_s37_s44(
+def test_nothing_about_the_process_is_careless(
     site: ScriptedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """S-35, S-37, S-44."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     with make_renderer(site) as client:
         render(client, site.url)
@@ -271,7 +281,7 @@ with ScriptedSite({"/": html("x"), "/spin": html("<script>while (true) {}</scrip
 
 
 def test_kill_9_of_this_program_leaves_no_browser_behind() -> None:
-    """Fault A22."""
+    """F-A22."""
     with subprocess.Popen(
         [sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True
     ) as program:

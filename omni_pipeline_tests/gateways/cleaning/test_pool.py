@@ -65,7 +65,7 @@ def test_workers_say_what_this_process_would_in_the_same_order(pool: CleaningPoo
 
 
 def test_a_page_that_takes_too_much_memory_fails_alone(pool: CleaningPool) -> None:
-    """D35: the pool goes on with another worker."""
+    """F-D35: the pool goes on with another worker."""
     answers = pool.clean([article(0), large(150_000), article(1)])
 
     assert [type(answer) for answer in answers] == [CleanedPage, Unreadable, CleanedPage]
@@ -75,7 +75,7 @@ def test_a_page_that_takes_too_much_memory_fails_alone(pool: CleaningPool) -> No
 
 
 def test_a_page_that_takes_too_long_fails_alone() -> None:
-    """D35: ended by the kernel, which no parser can keep waiting."""
+    """F-D35: ended by the kernel, which no parser can keep waiting."""
     pool = CleaningPool(CleaningLimits(cpu_seconds=0.02), workers=1)
     answers = pool.clean([article(0), large(60_000), article(1)])
     pool.close()
@@ -121,7 +121,7 @@ def _kill_again_and_again(pool: CleaningPool, is_over: threading.Event) -> None:
 def test_workers_see_nothing_of_the_environment(
     pool: CleaningPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S71: a parser that was broken into has no key to send away."""
+    """S-71: a parser that was broken into has no key to send away."""
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     pool.clean([article(0)])
 
@@ -163,7 +163,7 @@ pool.clean([PageSource(url="https://s.example.test/", html="<main>" + "<p>w w</p
 
 
 def test_no_worker_outlives_a_parent_that_was_killed() -> None:
-    """A19: kill -9, in the middle of pages."""
+    """R-A19: kill -9, in the middle of pages."""
     with subprocess.Popen(
         [sys.executable, "-c", PARENT],
         stdout=subprocess.PIPE,

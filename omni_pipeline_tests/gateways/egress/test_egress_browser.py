@@ -1,4 +1,7 @@
-"""A real Chromium behind the egress proxy: nothing goes past it (FAULTS S34-S38, S41-S43, E11)."""
+"""A real Chromium behind the egress proxy: nothing goes past it.
+
+S-34 to S-38, S-41 to S-43, F-E11.
+"""
 
 import asyncio
 import base64
@@ -134,7 +137,9 @@ def _greet(seen: Seen) -> sites.Page:
     return sites.Page(raw=head.encode() + b"\x81\x02hi\x88\x00")
 
 
-def test_no_kind_of_request_reaches_loopback_past_the_proxy_s34_s35_s38() -> None:
+def test_no_kind_of_request_reaches_loopback_past_the_proxy() -> None:
+    """S-34, S-35, S-38."""
+
     async def scenario() -> None:
         targets = {kind: f"127.0.0.1:{canary.port}" for kind, canary in canaries.items()}
         async with _page(site.port) as (proxy, page):
@@ -156,7 +161,9 @@ def test_no_kind_of_request_reaches_loopback_past_the_proxy_s34_s35_s38() -> Non
         assert site.targets()[0] == "/"
 
 
-def test_webrtc_and_webtransport_send_no_datagram_past_the_proxy_s37() -> None:
+def test_webrtc_and_webtransport_send_no_datagram_past_the_proxy() -> None:
+    """S-37."""
+
     async def scenario() -> None:
         async with _page(site.port) as (_, page):
             await page.goto(f"https://site.test:{site.port}/")
@@ -202,7 +209,9 @@ def test_pages_scripts_and_websockets_of_an_allowed_host_work_with_and_without_t
         asyncio.run(scenario())
 
 
-def test_a_browser_whose_proxy_was_stopped_reaches_nothing_e11() -> None:
+def test_a_browser_whose_proxy_was_stopped_reaches_nothing() -> None:
+    """F-E11."""
+
     async def scenario() -> None:
         async with _page(site.port) as (proxy, page):
             await page.goto(f"http://site.test:{site.port}/")

@@ -1,4 +1,4 @@
-"""Where the browser's proxy connects to, and what it passes (FAULTS S18-S26, S40-S43, E11).
+"""Where the browser's proxy connects to, and what it passes (S-18 to S-26, S-40 to S-43, F-E11).
 
 The proxy runs on a loop in a thread; the tests speak to it over real sockets, as anybody on the
 machine could. Canaries listen on loopback and must stay lonely.
@@ -179,7 +179,8 @@ def test_a_page_of_an_allowed_host_comes_through_in_clear() -> None:
         assert proxy.refusals == {}
 
 
-def test_an_allowed_host_comes_through_a_tunnel_with_tls_to_its_own_name_s31() -> None:
+def test_an_allowed_host_comes_through_a_tunnel_with_tls_to_its_own_name() -> None:
+    """S-31."""
     authority = trustme.CA()
     server, client_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("site.test").configure_cert(server)
@@ -224,7 +225,8 @@ def test_bytes_from_the_web_are_counted_in_clear_and_in_tunnels() -> None:
         assert proxy.bytes_received == 1000 + 19 + 100
 
 
-def test_interim_answers_are_skipped_and_the_answer_says_that_the_connection_ends_s41() -> None:
+def test_interim_answers_are_skipped_and_the_answer_says_that_the_connection_ends() -> None:
+    """S-41."""
     raw = (
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
         b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nKeep-Alive: timeout=9\r\nX: 1\r\n\r\nbody"
@@ -287,7 +289,8 @@ def test_what_no_web_server_may_answer_becomes_502(raw: bytes) -> None:
         "intranet",
     ],
 )
-def test_no_forbidden_address_is_ever_dialled_s1_s24(host: str, line: str) -> None:
+def test_no_forbidden_address_is_ever_dialled(host: str, line: str) -> None:
+    """S-1, S-24."""
     with (
         Canary("0.0.0.0") as canary,
         # The port is allowed for another address: the port alone opens nothing.
@@ -311,9 +314,10 @@ def test_no_forbidden_address_is_ever_dialled_s1_s24(host: str, line: str) -> No
         ["169.254.169.254"],
     ],
 )
-def test_one_refused_answer_refuses_the_name_without_a_word_of_addresses_s20(
+def test_one_refused_answer_refuses_the_name_without_a_word_of_addresses(
     answers: list[str],
 ) -> None:
+    """S-20."""
     resolver = FakeResolver(answers)
     with (
         Canary() as canary,
@@ -328,7 +332,8 @@ def test_one_refused_answer_refuses_the_name_without_a_word_of_addresses_s20(
     assert not any(address in answer.decode() for address in answers)
 
 
-def test_a_name_that_rebinds_is_dialled_where_it_was_judged_s19_s40() -> None:
+def test_a_name_that_rebinds_is_dialled_where_it_was_judged() -> None:
+    """S-19, S-40."""
     resolver = FakeResolver(["127.0.0.1"], ["127.0.0.2"])
     with (
         ScriptedSite({"/": "x"}) as site,
@@ -343,7 +348,8 @@ def test_a_name_that_rebinds_is_dialled_where_it_was_judged_s19_s40() -> None:
 
 
 @pytest.mark.parametrize("port", [22, 25, 5432, 8080])
-def test_other_ports_are_refused_before_the_name_is_resolved_s25(port: int) -> None:
+def test_other_ports_are_refused_before_the_name_is_resolved(port: int) -> None:
+    """S-25."""
     resolver = FakeResolver(["93.184.216.34"])
     with _running(resolver=resolver) as proxy:
         assert _status(_ask(proxy, f"CONNECT site.test:{port}")) == 403
@@ -351,7 +357,8 @@ def test_other_ports_are_refused_before_the_name_is_resolved_s25(port: int) -> N
     assert resolver.asked == []
 
 
-def test_hosts_beyond_the_crawl_are_refused_before_they_are_resolved_s42() -> None:
+def test_hosts_beyond_the_crawl_are_refused_before_they_are_resolved() -> None:
+    """S-42."""
     resolver, asked = FakeResolver(["127.0.0.1"]), list[str]()
 
     def allows(host: str) -> bool:
@@ -368,7 +375,8 @@ def test_hosts_beyond_the_crawl_are_refused_before_they_are_resolved_s42() -> No
         assert canary.accepts() == 0
 
 
-def test_a_second_request_on_a_kept_connection_reaches_nobody_s41() -> None:
+def test_a_second_request_on_a_kept_connection_reaches_nobody() -> None:
+    """S-41."""
     with (
         ScriptedSite({"/": "first"}) as site,
         Canary() as canary,
@@ -412,7 +420,8 @@ def test_a_dead_server_is_a_failure_and_not_a_refusal(free_port: int) -> None:
 # Who may ask, and how
 
 
-def test_nobody_uses_the_proxy_without_its_own_credentials_s43() -> None:
+def test_nobody_uses_the_proxy_without_its_own_credentials() -> None:
+    """S-43."""
     with (
         ScriptedSite({"/": "x"}) as site,
         _running(site.port) as proxy,
@@ -598,7 +607,8 @@ def test_a_resolver_that_hangs_is_given_up() -> None:
         assert _status(_ask(proxy, "CONNECT site.test:443")) == 504
 
 
-def test_a_stopped_proxy_cuts_its_tunnels_and_takes_nobody_e11() -> None:
+def test_a_stopped_proxy_cuts_its_tunnels_and_takes_nobody() -> None:
+    """F-E11."""
     with ExitStack() as sockets, _listening() as (listener, port):
         with _running(port) as proxy:
             silent = sockets.enter_context(_dial(proxy))
@@ -612,7 +622,8 @@ def test_a_stopped_proxy_cuts_its_tunnels_and_takes_nobody_e11() -> None:
             _dial(proxy)
 
 
-def test_credentials_are_random_and_the_server_is_a_free_port_of_loopback_s43() -> None:
+def test_credentials_are_random_and_the_server_is_a_free_port_of_loopback() -> None:
+    """S-43."""
     with _running() as one, _running() as two:
         assert len({one.username, two.username}) == 2
         assert len({one.password, two.password}) == 2

@@ -1,4 +1,4 @@
-"""The client against an endpoint that fails in every way we know of (A7, A14, A15, A16)."""
+"""The client against an endpoint that fails in every way we know of (R-A7, R-A14, R-A15, R-A16)."""
 
 import os
 import resource
@@ -76,7 +76,7 @@ def assert_vectors_belong_to(texts: list[str], vectors: np.ndarray) -> None:
 
 @pytest.mark.parametrize("behaviour", [behave.ok, behave.as_numbers, behave.shuffled])
 def test_each_text_gets_its_own_vector(behaviour: Behaviour) -> None:
-    """C11: also when the endpoint answers in another order, or not in base64."""
+    """F-C11: also when the endpoint answers in another order, or not in base64."""
     with door_to(otherwise=behaviour) as (client, server):
         embedded = client.embed(TEXTS)
     np.testing.assert_allclose(embedded.vectors, [vector_of(text) for text in TEXTS], rtol=1e-6)
@@ -148,7 +148,7 @@ def test_fewer_dimensions_are_asked_for_where_the_model_can_shorten() -> None:
     ],
 )
 def test_a_failure_that_passes_costs_one_more_request(behaviour: Behaviour) -> None:
-    """C4, C8 to C14: nothing of the bad answer is used, everything of the next one is."""
+    """F-C4, F-C8 to F-C14: nothing of the bad answer is used, everything of the next one is."""
     with door_to(behaviour) as (client, server):
         embedded = client.embed(TEXTS)
     assert_vectors_belong_to(TEXTS, embedded.vectors)
@@ -176,14 +176,14 @@ def test_a_failure_that_passes_costs_one_more_request(behaviour: Behaviour) -> N
 def test_a_failure_that_stays_is_temporary_and_ends_after_the_attempts(
     behaviour: Behaviour, kind: str
 ) -> None:
-    """C4, C8 to C14: the server sees our attempts and not the library's on top of them."""
+    """F-C4, F-C8 to F-C14: the server sees our attempts and not the library's on top of them."""
     error, calls = failure_of(behaviour)
     assert isinstance(error, TemporaryError)
     assert (error.kind, calls) == (kind, QUICK.attempts)
 
 
 def test_retry_after_is_kept_and_not_overslept() -> None:
-    """C1."""
+    """F-C1."""
     with door_to(behave.throttled(retry_after="1")) as (client, server):
         started = time.monotonic()
         client.embed(TEXTS)
@@ -200,7 +200,7 @@ def test_retry_after_may_come_in_milliseconds() -> None:
 
 @pytest.mark.parametrize("wish", ["3600", "Sun, 22 Nov 2093 02:00:00 GMT"])
 def test_a_long_retry_after_is_handed_on_instead_of_slept_through(wish: str) -> None:
-    """C2."""
+    """F-C2."""
     started = time.monotonic()
     error, calls = failure_of(behave.throttled(retry_after=wish))
     assert time.monotonic() - started < 3.0
@@ -227,7 +227,7 @@ def test_pauses_double_are_jittered_and_end() -> None:
 
 
 def test_a_closed_port_is_temporary_and_named() -> None:
-    """C5."""
+    """F-C5."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -244,7 +244,7 @@ def test_a_closed_port_is_temporary_and_named() -> None:
 
 @pytest.mark.parametrize("base_url", ["https://nowhere.invalid/v1", "https://127.0.0.1:{port}/v1"])
 def test_a_name_that_does_not_resolve_and_a_broken_handshake_are_temporary(base_url: str) -> None:
-    """C5: DNS and TLS."""
+    """F-C5: DNS and TLS."""
     with EmbeddingServer() as server:  # speaks no TLS
         port = urlsplit(server.base_url).port
         settings = replace(settings_of(server), base_url=base_url.format(port=port))
@@ -263,7 +263,7 @@ def test_a_name_that_does_not_resolve_and_a_broken_handshake_are_temporary(base_
 
 @pytest.mark.parametrize("behaviour", [behave.silent, behave.dripping_body, behave.dripping_head])
 def test_an_answer_that_does_not_end_is_cut_off_by_the_clock(behaviour: Behaviour) -> None:
-    """C6, C7: the library's own timeout is per read, which a drip outlives."""
+    """F-C6, F-C7: the library's own timeout is per read, which a drip outlives."""
     started = time.monotonic()
     error, calls = failure_of(behaviour, deadline_seconds=0.3)
     assert time.monotonic() - started < 0.3 * QUICK.attempts + 1.5
@@ -271,7 +271,7 @@ def test_an_answer_that_does_not_end_is_cut_off_by_the_clock(behaviour: Behaviou
 
 
 def test_an_answer_without_end_is_cut_off_by_its_size() -> None:
-    """C22: at most 32 MiB are read, once."""
+    """F-C22: at most 32 MiB are read, once."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     error, calls = failure_of(behave.endless)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
@@ -280,7 +280,7 @@ def test_an_answer_without_end_is_cut_off_by_its_size() -> None:
 
 
 def test_a_compressed_answer_is_not_inflated() -> None:
-    """S45: nobody asked for it, and three layers of it are a bomb."""
+    """S-45: nobody asked for it, and three layers of it are a bomb."""
     error, _ = failure_of(behave.compressed)
     assert error.kind == "permanent.embed_answer"
 
@@ -309,7 +309,7 @@ def test_a_compressed_answer_is_not_inflated() -> None:
 def test_what_a_person_must_mend_is_asked_once_and_says_what(
     behaviour: Behaviour, kind: str, remedy: str
 ) -> None:
-    """C3, C15, C16, C18."""
+    """F-C3, F-C15, F-C16, F-C18."""
     error, calls = failure_of(behaviour)
     assert isinstance(error, PermanentError)
     assert (error.kind, calls) == (kind, 1)
@@ -317,7 +317,7 @@ def test_what_a_person_must_mend_is_asked_once_and_says_what(
 
 
 def test_a_redirect_is_not_followed() -> None:
-    """C20: the key goes to no second host."""
+    """F-C20: the key goes to no second host."""
     with EmbeddingServer() as other:
         error, calls = failure_of(behave.redirect(f"{other.base_url}/embeddings"))
     assert (error.kind, calls) == ("permanent.config", 1)
@@ -328,7 +328,7 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 def test_one_text_that_is_too_long_does_not_cost_the_others_their_vectors() -> None:
-    """C17."""
+    """F-C17."""
     texts = [f"text {number}" for number in range(REQUEST_ITEMS)]
     texts[37] = "far too long"
     with door_to(otherwise=behave.refusing(lambda text: text == texts[37])) as (client, server):
@@ -343,7 +343,7 @@ def test_one_text_that_is_too_long_does_not_cost_the_others_their_vectors() -> N
 
 
 def test_what_was_answered_before_a_failure_is_handed_over_with_it() -> None:
-    """C17: halves of a refused batch are paid for one by one; one that fails loses no other."""
+    """F-C17: halves of a refused batch are paid for one by one; one that fails loses no other."""
     texts = [f"text {number}" for number in range(8)]
     refusing = behave.refusing(lambda text: text == texts[7])
     with door_to(refusing, behave.ok, otherwise=behave.failing(401, "no such key")) as (client, _):
@@ -356,7 +356,7 @@ def test_what_was_answered_before_a_failure_is_handed_over_with_it() -> None:
 
 
 def test_several_refused_texts_are_all_found() -> None:
-    """C17."""
+    """F-C17."""
     texts = [f"text {number}" for number in range(20)]
     with door_to(otherwise=behave.refusing(lambda text: text.endswith("3"))) as (client, _):
         embedded = client.embed(texts)
@@ -379,7 +379,7 @@ def test_an_endpoint_that_refuses_everything_is_not_asked_about_every_text() -> 
 
 
 def test_the_probe_is_one_tiny_request() -> None:
-    """A16."""
+    """R-A16."""
     with door_to() as (client, server):
         client.probe()
     assert len(server.calls) == 1
@@ -398,7 +398,7 @@ def test_the_probe_is_one_tiny_request() -> None:
     ],
 )
 def test_the_probe_finds_what_would_fail_the_refresh(behaviour: Behaviour, kind: str) -> None:
-    """A16."""
+    """R-A16."""
     with door_to(otherwise=behaviour) as (client, server), pytest.raises(OmniError) as caught:
         client.probe()
     assert caught.value.kind == kind
@@ -406,7 +406,7 @@ def test_the_probe_finds_what_would_fail_the_refresh(behaviour: Behaviour, kind:
 
 
 def test_the_probe_does_not_insist() -> None:
-    """A16: it is there to fail fast."""
+    """R-A16: it is there to fail fast."""
     patient = RetryPolicy(attempts=5, first_seconds=0.01)
     with door_to(otherwise=behave.failing(500), retry=patient) as (client, server):
         with pytest.raises(TemporaryError):
@@ -432,7 +432,7 @@ def test_an_endpoint_without_login_needs_no_key() -> None:
 
 
 def test_tokens_of_an_endpoints_model_are_counted_by_name() -> None:
-    """A13."""
+    """R-A13."""
     model = resolve_model(EmbeddingSettings(api_key=KEY, model="text-embedding-3-large"))
     assert load_tokenizer(model) == "text-embedding-3-small"
 
@@ -451,7 +451,7 @@ def test_tokens_of_an_endpoints_model_are_counted_by_name() -> None:
     ],
 )
 def test_the_key_is_in_no_message_traceback_or_local_variable(behaviour: Behaviour) -> None:
-    """S71."""
+    """S-71."""
     with (
         door_to(otherwise=behaviour, deadline_seconds=0.3) as (client, _),
         pytest.raises(OmniError) as caught,
@@ -468,7 +468,7 @@ def test_the_key_is_in_no_message_traceback_or_local_variable(behaviour: Behavio
 def test_the_address_and_key_of_the_environment_are_not_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """S72: the library would obey both without a word."""
+    """S-72: the library would obey both without a word."""
     with EmbeddingServer() as chosen, EmbeddingServer() as attacker:
         monkeypatch.setenv("OPENAI_BASE_URL", attacker.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
@@ -480,7 +480,7 @@ def test_the_address_and_key_of_the_environment_are_not_taken(
 
 
 def test_the_librarys_debug_log_shows_neither_key_nor_text() -> None:
-    """S73: measured so with openai 3.54; it may change."""
+    """S-73: measured so with openai 3.54; it may change."""
     code = (
         "from omni_pipeline.gateways.embedding.client import open_embedding_client\n"
         "from omni_pipeline.settings import read_settings\n"

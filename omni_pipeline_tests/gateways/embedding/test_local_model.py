@@ -1,4 +1,4 @@
-"""The model inside this process, and the endpoint it stands behind (A7, A13)."""
+"""The model inside this process, and the endpoint it stands behind (R-A7, R-A13)."""
 
 import base64
 import json
@@ -106,7 +106,7 @@ def test_questions_find_their_answers(minilm: LocalModel) -> None:
 
 @needs_weights
 def test_tokens_are_counted_whole_although_the_file_says_to_truncate() -> None:
-    """A13: with truncation left on, a splitter took 64,509 tokens for 128."""
+    """R-A13: with truncation left on, a splitter took 64,509 tokens for 128."""
     tokenizer = load_tokenizer(resolve_model(EmbeddingSettings()))
     assert not isinstance(tokenizer, str)
     assert tokenizer.truncation is None
@@ -140,7 +140,7 @@ def test_without_weights_the_door_leads_to_words_under_their_own_name(
 
 @needs_weights
 def test_the_door_gives_the_models_own_vectors(minilm: LocalModel) -> None:
-    """A7: the same client for the model inside as for any endpoint outside."""
+    """R-A7: the same client for the model inside as for any endpoint outside."""
     with open_embedding_client(EmbeddingSettings()) as client:
         client.probe()
         embedded = client.embed(TEXTS)

@@ -1,4 +1,7 @@
-"""One fetch through the HTTP client: every answer of a site becomes one outcome (P6, P8, A15)."""
+"""One fetch through the HTTP client: every answer of a site becomes one outcome.
+
+P-6, P-8, R-A15.
+"""
 
 import gzip
 import ssl
@@ -73,7 +76,8 @@ def test_a_page_comes_with_its_bytes_its_type_and_its_validators(site: ScriptedS
     assert outcome.elapsed_seconds > 0
 
 
-def test_the_site_learns_who_asks_and_nothing_else_s78_s29(site: ScriptedSite) -> None:
+def test_the_site_learns_who_asks_and_nothing_else(site: ScriptedSite) -> None:
+    """S-78, S-29."""
     site.pages["/"] = html("x", set_cookie="id=1")
     with _client(site) as client:
         client.fetch(FetchRequest(url=site.url))
@@ -87,7 +91,8 @@ def test_the_site_learns_who_asks_and_nothing_else_s78_s29(site: ScriptedSite) -
     }
 
 
-def test_validators_are_sent_and_a_304_means_the_copy_is_good_d1(site: ScriptedSite) -> None:
+def test_validators_are_sent_and_a_304_means_the_copy_is_good(site: ScriptedSite) -> None:
+    """F-D1."""
     site.pages["/"] = Page(etag='W/"v1"', headers={"content-type": "text/html"})
     request = FetchRequest(url=site.url, etag='W/"v1"', last_modified="Mon, 01 Jan 2026 00:00:00")
 
@@ -99,7 +104,8 @@ def test_validators_are_sent_and_a_304_means_the_copy_is_good_d1(site: ScriptedS
     assert site.connections == 1, "a 304 keeps its connection"
 
 
-def test_a_304_that_nobody_asked_for_is_no_answer_d2(site: ScriptedSite) -> None:
+def test_a_304_that_nobody_asked_for_is_no_answer(site: ScriptedSite) -> None:
+    """F-D2."""
     site.pages["/"] = Page(status=304)
     assert isinstance(_fetch(site), Unusable)
 
@@ -150,21 +156,24 @@ def test_a_redirect_of_a_page_is_reported_and_never_followed(
     assert site.targets() == ["/"]
 
 
-def test_a_redirect_out_of_the_web_is_forbidden_s24(site: ScriptedSite) -> None:
+def test_a_redirect_out_of_the_web_is_forbidden(site: ScriptedSite) -> None:
+    """S-24."""
     for target in ("file:///etc/passwd", "http://a@127.0.0.1/", "http://0x7f.1/", "javascript:x"):
         site.pages["/"] = redirect(target)
         assert isinstance(_fetch(site), Forbidden), target
 
 
 @pytest.mark.parametrize("target", ["/", "", "#top"])
-def test_a_redirect_to_itself_is_a_loop_d20(site: ScriptedSite, target: str) -> None:
+def test_a_redirect_to_itself_is_a_loop(site: ScriptedSite, target: str) -> None:
+    """F-D20."""
     site.pages["/"] = redirect(target)
     outcome = _fetch(site)
     assert isinstance(outcome, Unusable)
     assert outcome.kind in ("permanent.redirect_loop", "permanent.redirect")
 
 
-def test_a_loop_by_cookie_is_a_loop_d20(site: ScriptedSite) -> None:
+def test_a_loop_by_cookie_is_a_loop(site: ScriptedSite) -> None:
+    """F-D20."""
     headers = {"location": "/", "set-cookie": "seen=1"}
     site.pages["/"] = lambda seen: (
         html("x") if "cookie" in seen.headers else Page(status=302, headers=headers)
@@ -177,9 +186,10 @@ def test_a_loop_by_cookie_is_a_loop_d20(site: ScriptedSite) -> None:
 
 
 @pytest.mark.parametrize("location", [b"/a\rSet-Cookie: x=1", b"/a\x00b", b"/a b\x0bc", b"//\x7f/"])
-def test_a_location_with_control_characters_leads_nowhere_d33(
+def test_a_location_with_control_characters_leads_nowhere(
     site: ScriptedSite, location: bytes
 ) -> None:
+    """F-D33."""
     site.pages["/"] = Page(raw=b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n")
     assert isinstance(_fetch(site), Forbidden | Unreachable)
 
@@ -211,9 +221,10 @@ def test_other_answers_are_unusable(site: ScriptedSite, status: int) -> None:
     assert (outcome.status, outcome.kind) == (status, "permanent.status")
 
 
-def test_a_server_error_is_tried_three_times_and_is_never_gone_a15_d11(
+def test_a_server_error_is_tried_three_times_and_is_never_gone(
     site: ScriptedSite,
 ) -> None:
+    """R-A15, F-D11."""
     site.pages["/"] = Page(status=500)
     outcome = _fetch(site)
 
@@ -222,13 +233,15 @@ def test_a_server_error_is_tried_three_times_and_is_never_gone_a15_d11(
     assert len(site.requests) == 3
 
 
-def test_what_fails_once_and_then_answers_has_answered_a15(site: ScriptedSite) -> None:
+def test_what_fails_once_and_then_answers_has_answered(site: ScriptedSite) -> None:
+    """R-A15."""
     site.pages["/"] = in_turn(Page(status=502), Page(raw=b""), html("here"))
 
     assert isinstance(_fetch(site), Fetched)
 
 
-def test_a_short_retry_after_is_waited_for_a15_d13(site: ScriptedSite) -> None:
+def test_a_short_retry_after_is_waited_for(site: ScriptedSite) -> None:
+    """R-A15, F-D13."""
     site.pages["/"] = in_turn(Page(status=429, headers={"retry-after": "1"}), html("here"))
 
     assert isinstance(_fetch(site), Fetched)
@@ -236,7 +249,8 @@ def test_a_short_retry_after_is_waited_for_a15_d13(site: ScriptedSite) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_long_retry_after_is_left_to_the_caller_d13(site: ScriptedSite, status: int) -> None:
+def test_a_long_retry_after_is_left_to_the_caller(site: ScriptedSite, status: int) -> None:
+    """F-D13."""
     site.pages["/"] = Page(status=status, headers={"retry-after": "301"})
     outcome = _fetch(site)
 
@@ -246,9 +260,9 @@ def test_a_long_retry_after_is_left_to_the_caller_d13(site: ScriptedSite, status
 
 
 @pytest.mark.parametrize("content_type", ["application/pdf", "image/png", "text/plain"])
-def test_what_says_it_is_no_html_is_not_even_read_d30(
-    site: ScriptedSite, content_type: str
-) -> None:
+def test_what_says_it_is_no_html_is_not_even_read(site: ScriptedSite, content_type: str) -> None:
+    """F-D30."""
+
     def endless() -> Iterator[bytes]:
         while True:
             yield bytes(65536)
@@ -261,7 +275,8 @@ def test_what_says_it_is_no_html_is_not_even_read_d30(
     assert content_type in outcome.reason
 
 
-def test_what_says_it_is_html_and_is_not_is_refused_d30(site: ScriptedSite) -> None:
+def test_what_says_it_is_html_and_is_not_is_refused(site: ScriptedSite) -> None:
+    """F-D30."""
     site.pages["/"] = Page(body=b"%PDF-1.7 ...", headers={"content-type": "text/html"})
     outcome = _fetch(site)
 
@@ -269,7 +284,8 @@ def test_what_says_it_is_html_and_is_not_is_refused_d30(site: ScriptedSite) -> N
     assert outcome.kind == "permanent.not_html"
 
 
-def test_an_empty_page_is_fetched_and_judged_elsewhere_d34(site: ScriptedSite) -> None:
+def test_an_empty_page_is_fetched_and_judged_elsewhere(site: ScriptedSite) -> None:
+    """F-D34."""
     site.pages["/"] = html("")
     outcome = _fetch(site)
     assert isinstance(outcome, Fetched)
@@ -306,9 +322,8 @@ def test_one_layer_of_compression_is_taken_off(
 
 
 @pytest.mark.parametrize("coding", ["gzip, gzip", "br", "zstd", "gzip, br", "deflate,gzip", "x"])
-def test_other_codings_and_more_layers_are_refused_unread_d27_s46(
-    site: ScriptedSite, coding: str
-) -> None:
+def test_other_codings_and_more_layers_are_refused_unread(site: ScriptedSite, coding: str) -> None:
+    """F-D27, S-46."""
     headers = {"content-type": "text/html", "content-encoding": coding}
     site.pages["/"] = Page(body=gzip.compress(gzip.compress(bytes(MIB))), headers=headers)
     outcome = _fetch(site)
@@ -319,9 +334,8 @@ def test_other_codings_and_more_layers_are_refused_unread_d27_s46(
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_a_bomb_is_defused_within_thirty_two_megabytes_d27_s45(
-    site: ScriptedSite, coding: str
-) -> None:
+def test_a_bomb_is_defused_within_thirty_two_megabytes(site: ScriptedSite, coding: str) -> None:
+    """F-D27, S-45."""
     squeeze = gzip.compress if coding == "gzip" else zlib.compress
     headers = {"content-type": "text/html", "content-encoding": coding}
     site.pages["/"] = Page(body=squeeze(b" " * (64 * MIB)), headers=headers)
@@ -338,7 +352,8 @@ def test_a_bomb_is_defused_within_thirty_two_megabytes_d27_s45(
     assert peak_bytes < 32 * MIB
 
 
-def test_a_page_without_end_is_cut_at_the_limit_d31(site: ScriptedSite) -> None:
+def test_a_page_without_end_is_cut_at_the_limit(site: ScriptedSite) -> None:
+    """F-D31."""
     sent = 0
 
     def endless() -> Iterator[bytes]:
@@ -389,9 +404,10 @@ def test_compressed_data_that_never_inflates_to_anything_is_cut_too(site: Script
     ],
     ids=["cut body", "cut gzip", "cut chunk", "no answer", "cut head", "not http"],
 )
-def test_an_incomplete_answer_is_transient_and_never_a_shorter_page_d27_d31(
+def test_an_incomplete_answer_is_transient_and_never_a_shorter_page(
     site: ScriptedSite, page: Page
 ) -> None:
+    """F-D27, F-D31."""
     site.pages["/"] = page
     outcome = _fetch(site)
 
@@ -400,9 +416,10 @@ def test_an_incomplete_answer_is_transient_and_never_a_shorter_page_d27_d31(
     assert len(site.requests) == 3
 
 
-def test_more_than_the_announced_length_is_not_read_and_harms_no_other_page_d31(
+def test_more_than_the_announced_length_is_not_read_and_harms_no_other_page(
     site: ScriptedSite,
 ) -> None:
+    """F-D31."""
     headers = {"content-type": "text/html", "content-length": "5"}
     site.pages["/"] = Page(body=b"hello and more", headers=headers)
     site.pages["/other"] = html("other")
@@ -426,7 +443,8 @@ def test_more_than_the_announced_length_is_not_read_and_harms_no_other_page_d31(
         b"Transfer-Encoding: gzip, chunked",
     ],
 )
-def test_lengths_that_make_no_sense_are_no_answer_d31(site: ScriptedSite, framing: bytes) -> None:
+def test_lengths_that_make_no_sense_are_no_answer(site: ScriptedSite, framing: bytes) -> None:
+    """F-D31."""
     site.pages["/"] = _answer(framing, body=b"hello")
     outcome = _fetch(site)
 
@@ -453,7 +471,8 @@ def test_damaged_compression_is_not_tried_again(site: ScriptedSite) -> None:
     ],
     ids=["100,000 headers", "a line of 1 MB", "just above 64 KiB"],
 )
-def test_a_header_bomb_is_refused_d33(site: ScriptedSite, raw: bytes) -> None:
+def test_a_header_bomb_is_refused(site: ScriptedSite, raw: bytes) -> None:
+    """F-D33."""
     site.pages["/"] = Page(raw=raw)
     outcome = _fetch(site)
 
@@ -494,9 +513,10 @@ def _silence() -> Iterator[bytes]:
     ],
     ids=["no first byte", "slow head", "slow body", "after a burst", "silent body", "no body"],
 )
-def test_a_site_that_keeps_us_waiting_is_left_long_before_the_last_limit_d32(
+def test_a_site_that_keeps_us_waiting_is_left_long_before_the_last_limit(
     site: ScriptedSite, page: Page
 ) -> None:
+    """F-D32."""
     site.pages["/"] = page
     started = time.monotonic()
 
@@ -533,7 +553,8 @@ def test_no_answer_takes_longer_than_the_whole_limit(site: ScriptedSite) -> None
     assert outcome.reason.endswith("there was no complete answer in time")
 
 
-def test_endless_informational_answers_end_too_d32(site: ScriptedSite) -> None:
+def test_endless_informational_answers_end_too(site: ScriptedSite) -> None:
+    """F-D32."""
     site.pages["/"] = Page(raw=b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2000)
     assert isinstance(_fetch(site, PATIENT), Unreachable)
 
@@ -557,7 +578,8 @@ def test_only_canonical_urls_are_asked_for(site: ScriptedSite, url: str) -> None
         assert isinstance(client.fetch(FetchRequest(url=url)), Forbidden)
 
 
-def test_files_are_followed_through_redirects_up_to_a_limit_d17(site: ScriptedSite) -> None:
+def test_files_are_followed_through_redirects_up_to_a_limit(site: ScriptedSite) -> None:
+    """F-D17."""
     for hop in range(6):
         site.pages[f"/{hop}"] = redirect(f"/{hop + 1}")
     site.pages["/5"] = Page(body=b"User-agent: *", headers={"content-type": "text/plain"})
@@ -572,7 +594,8 @@ def test_files_are_followed_through_redirects_up_to_a_limit_d17(site: ScriptedSi
     assert four.kind == "permanent.redirect_loop"
 
 
-def test_a_redirect_loop_ends_d20(site: ScriptedSite) -> None:
+def test_a_redirect_loop_ends(site: ScriptedSite) -> None:
+    """F-D20."""
     site.pages["/a"] = redirect("/b")
     site.pages["/b"] = redirect("/a")
 
@@ -583,7 +606,8 @@ def test_a_redirect_loop_ends_d20(site: ScriptedSite) -> None:
     assert len(site.requests) == 11
 
 
-def test_a_chain_of_redirects_without_end_costs_eleven_requests_d20(site: ScriptedSite) -> None:
+def test_a_chain_of_redirects_without_end_costs_eleven_requests(site: ScriptedSite) -> None:
+    """F-D20."""
     for hop in range(5000):
         site.pages[f"/{hop}"] = redirect(f"/{hop + 1}")
 
@@ -596,9 +620,8 @@ def test_a_chain_of_redirects_without_end_costs_eleven_requests_d20(site: Script
 
 
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
-def test_a_file_that_is_too_large_is_cut_and_says_so_d18_d25(
-    site: ScriptedSite, coding: str
-) -> None:
+def test_a_file_that_is_too_large_is_cut_and_says_so(site: ScriptedSite, coding: str) -> None:
+    """F-D18, F-D25."""
     data = b"Disallow: /x\n" * MIB
     body = gzip.compress(data) if coding == "gzip" else data
     site.pages["/robots.txt"] = Page(body=body, headers={"content-encoding": coding})

@@ -1,4 +1,7 @@
-"""When the HTTP client asks a browser for a page, and which of two pages it then believes (A2)."""
+"""When the HTTP client asks a browser for a page, and which of two pages it then believes.
+
+R-A2.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -153,9 +156,10 @@ def test_auto_renders_nothing_but_pages(site: ScriptedSite, answer: Page) -> Non
 
 
 @pytest.mark.parametrize("rendering", ["auto", "browser"])
-def test_a_browser_that_crashes_once_is_asked_again_a15(
+def test_a_browser_that_crashes_once_is_asked_again(
     site: ScriptedSite, rendering: Rendering
 ) -> None:
+    """R-A15."""
     renderer = FakeRenderer(CRASHED, STATIC)
 
     assert isinstance(_fetch(site, renderer, "app", rendering), Fetched)
@@ -163,7 +167,8 @@ def test_a_browser_that_crashes_once_is_asked_again_a15(
     assert len(site.requests) == (1 if rendering == "auto" else 0), "the page as sent is at hand"
 
 
-def test_renderings_keep_the_pace_b9(site: ScriptedSite) -> None:
+def test_renderings_keep_the_pace(site: ScriptedSite) -> None:
+    """R-B9."""
     requests = iter([FetchRequest(url=site.url + "app", rendering="auto")] * 2)
     policy = AddressPolicy(allowed=site.allowed)
     with HttpClient(policy=policy, user_agent="x", renderer=FakeRenderer(STATIC)) as client:
@@ -172,7 +177,8 @@ def test_renderings_keep_the_pace_b9(site: ScriptedSite) -> None:
         assert client._loop.time() - started >= 0.3
 
 
-def test_only_canonical_urls_reach_the_browser_s24(site: ScriptedSite) -> None:
+def test_only_canonical_urls_reach_the_browser(site: ScriptedSite) -> None:
+    """S-24."""
     renderer = FakeRenderer(STATIC)
     policy = AddressPolicy(allowed=site.allowed)
     with HttpClient(policy=policy, user_agent="x", renderer=renderer) as client:

@@ -1,7 +1,9 @@
-"""Where the client connects to, shown by listeners that count who came (FAULTS S1-S31, D39-D40).
+"""Where the client connects to, shown by listeners that count who came.
 
 The policy of these tests names ``127.0.0.1`` and one port where a connection is wanted; canaries
 listen on other ports or addresses of loopback and must stay lonely.
+
+S-1 to S-31, F-D39 to F-D40.
 """
 
 import asyncio
@@ -71,7 +73,8 @@ def _fetch(client: HttpClient, url: str) -> Outcome:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1"])
-def test_a_private_address_is_refused_without_a_connection_s1(address: str) -> None:
+def test_a_private_address_is_refused_without_a_connection(address: str) -> None:
+    """S-1."""
     with Canary("127.0.0.2") if address == "127.0.0.2" else Canary() as canary:
         host = f"[{address}]" if ":" in address else address
         outcome = _fetch(_client(), f"http://{host}:{canary.port}/")
@@ -81,7 +84,8 @@ def test_a_private_address_is_refused_without_a_connection_s1(address: str) -> N
         assert canary.accepts() == 0
 
 
-def test_the_ports_of_a_named_address_are_each_their_own_permission_s25() -> None:
+def test_the_ports_of_a_named_address_are_each_their_own_permission() -> None:
+    """S-25."""
     with ScriptedSite({"/": html("x")}) as site, Canary() as canary:
         assert isinstance(_fetch(_client(site.port), site.url), Fetched)
         refused = _fetch(_client(site.port), f"http://127.0.0.1:{canary.port}/")
@@ -91,7 +95,8 @@ def test_the_ports_of_a_named_address_are_each_their_own_permission_s25() -> Non
 
 
 @pytest.mark.parametrize("port", [22, 25, 3000, 5432, 6379, 11211])
-def test_other_ports_are_refused_before_the_name_is_even_resolved_s25(port: int) -> None:
+def test_other_ports_are_refused_before_the_name_is_even_resolved(port: int) -> None:
+    """S-25."""
     resolver = FakeResolver(["93.184.216.34"])
 
     assert isinstance(_fetch(_client(resolver=resolver), f"http://site.test:{port}/"), Forbidden)
@@ -110,7 +115,8 @@ def test_other_ports_are_refused_before_the_name_is_even_resolved_s25(port: int)
         ["64:ff9b::7f00:1"],
     ],
 )
-def test_one_refused_answer_refuses_the_whole_name_s18_s20(answers: list[str]) -> None:
+def test_one_refused_answer_refuses_the_whole_name(answers: list[str]) -> None:
+    """S-18, S-20."""
     with ScriptedSite() as site, Canary() as canary:
         # The canary's port is allowed for another address: the port alone opens nothing.
         policy = AddressPolicy(allowed=frozenset({(ipaddress.ip_address("10.1.1.1"), canary.port)}))
@@ -126,7 +132,8 @@ def test_one_refused_answer_refuses_the_whole_name_s18_s20(answers: list[str]) -
         assert site.connections == 0
 
 
-def test_a_name_that_rebinds_is_dialled_where_it_was_judged_s19() -> None:
+def test_a_name_that_rebinds_is_dialled_where_it_was_judged() -> None:
+    """S-19."""
     with ScriptedSite({"/": html("x")}) as site:
         resolver = FakeResolver(["127.0.0.1"], ["127.0.0.2"])
 
@@ -137,7 +144,8 @@ def test_a_name_that_rebinds_is_dialled_where_it_was_judged_s19() -> None:
         assert site.requests[0].headers["host"] == f"site.test:{site.port}"
 
 
-def test_a_name_that_rebinds_between_connections_is_judged_again_s19() -> None:
+def test_a_name_that_rebinds_between_connections_is_judged_again() -> None:
+    """S-19."""
     close = Page(body=b"x", headers={"connection": "close", "content-type": "text/html"})
     with ScriptedSite({"/": close}) as site:
         resolver = FakeResolver(["127.0.0.1"], ["127.0.0.2"])
@@ -150,7 +158,8 @@ def test_a_name_that_rebinds_between_connections_is_judged_again_s19() -> None:
         assert site.connections == 1
 
 
-def test_each_hop_of_a_file_is_judged_s26_s28() -> None:
+def test_each_hop_of_a_file_is_judged() -> None:
+    """S-26, S-28."""
     with ScriptedSite() as site, Canary() as canary:
         site.pages["/robots.txt"] = redirect("/second")
         for target in (f"http://127.0.0.1:{canary.port}/", "http://169.254.169.254/latest"):
@@ -164,7 +173,8 @@ def test_each_hop_of_a_file_is_judged_s26_s28() -> None:
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 308])
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "[::1]", "0x7f.1"])
-def test_no_code_of_redirects_leads_to_a_private_address_s26(status: int, address: str) -> None:
+def test_no_code_of_redirects_leads_to_a_private_address(status: int, address: str) -> None:
+    """S-26."""
     with ScriptedSite() as site, Canary() as canary:
         site.pages["/"] = redirect(f"http://{address}:{canary.port}/", status)
         with _client(site.port) as client:
@@ -177,7 +187,8 @@ def test_no_code_of_redirects_leads_to_a_private_address_s26(status: int, addres
         assert site.targets() == ["/", "/"]
 
 
-def test_a_refresh_header_is_a_redirect_and_not_followed_s27() -> None:
+def test_a_refresh_header_is_a_redirect_and_not_followed() -> None:
+    """S-27."""
     with ScriptedSite() as site, Canary() as canary:
         site.pages["/"] = html("x", refresh=f"0; url=http://127.0.0.1:{canary.port}/")
 
@@ -185,7 +196,8 @@ def test_a_refresh_header_is_a_redirect_and_not_followed_s27() -> None:
         assert canary.accepts() == 0
 
 
-def test_what_one_host_set_another_is_not_sent_s29() -> None:
+def test_what_one_host_set_another_is_not_sent() -> None:
+    """S-29."""
     leave = {"set-cookie": "id=1; Path=/", "www-authenticate": 'Basic realm="x"'}
     with ScriptedSite({"/robots.txt": html("x")}) as other, ScriptedSite() as site:
         target = f"http://user.test:{other.port}/robots.txt"
@@ -198,7 +210,8 @@ def test_what_one_host_set_another_is_not_sent_s29() -> None:
         assert set(other.requests[0].headers) == {"host", "user-agent", "accept", "accept-encoding"}
 
 
-def test_a_redirect_of_a_page_to_a_private_address_is_only_reported_s26() -> None:
+def test_a_redirect_of_a_page_to_a_private_address_is_only_reported() -> None:
+    """S-26."""
     with ScriptedSite() as site, Canary() as canary:
         target = f"http://127.0.0.1:{canary.port}/"
         site.pages["/"] = redirect(target)
@@ -230,9 +243,10 @@ def test_of_several_addresses_the_one_that_answers_is_used() -> None:
         [],
     ],
 )
-def test_a_name_without_an_address_is_unreachable_for_now_d39(
+def test_a_name_without_an_address_is_unreachable_for_now(
     failure: Sequence[str] | OSError,
 ) -> None:
+    """F-D39."""
     outcome = _fetch(_client(resolver=FakeResolver(failure)), "http://site.test/")
 
     assert isinstance(outcome, Unreachable)
@@ -244,9 +258,10 @@ def test_the_system_resolver_gives_every_address_it_knows() -> None:
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"])
-def test_proxies_of_the_environment_are_not_used_s30(
+def test_proxies_of_the_environment_are_not_used(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """S-30."""
     with ScriptedSite({"/": html("x")}) as site, Canary() as proxy:
         monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
 
@@ -289,7 +304,8 @@ def _client_tls() -> ssl.SSLContext:
     return context
 
 
-def test_tls_verifies_the_name_while_the_address_is_pinned_s31() -> None:
+def test_tls_verifies_the_name_while_the_address_is_pinned() -> None:
+    """S-31."""
     names: list[str | None] = []
     with ScriptedSite({"/": html("x")}, tls=_server_tls("valid", names)) as site:
         client = _client(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
@@ -307,9 +323,10 @@ def test_tls_verifies_the_name_while_the_address_is_pinned_s31() -> None:
         ("self-signed", "site.test", "self-signed"),
     ],
 )
-def test_a_certificate_that_does_not_hold_is_a_permanent_failure_d40_s31(
+def test_a_certificate_that_does_not_hold_is_a_permanent_failure(
     certificate: str, host: str, word: str
 ) -> None:
+    """F-D40, S-31."""
     with ScriptedSite({"/": html("x")}, tls=_server_tls(certificate, [])) as site:
         client = _client(site.port, resolver=FakeResolver(["127.0.0.1"]), tls=_client_tls())
         outcome = _fetch(client, f"https://{host}:{site.port}/")
@@ -323,7 +340,8 @@ def test_a_certificate_that_does_not_hold_is_a_permanent_failure_d40_s31(
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
-def test_old_tls_is_refused_d40(version: ssl.TLSVersion) -> None:
+def test_old_tls_is_refused(version: ssl.TLSVersion) -> None:
+    """F-D40."""
     context = _server_tls("valid", [])
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     with warnings.catch_warnings():

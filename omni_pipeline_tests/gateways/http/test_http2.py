@@ -1,6 +1,6 @@
 """The web door over HTTP/2: what holds over HTTP/1.1 holds here, against an h2 server on loopback.
 
-FAULTS D13, D27, D30-D33, S18, S31, S45.
+F-D13, F-D27, F-D30 to F-D33, S-18, S-31, S-45.
 """
 
 import contextlib
@@ -109,7 +109,8 @@ def test_all_pages_of_a_site_share_one_connection() -> None:
         assert len(site.requests) == 40
 
 
-def test_the_site_learns_who_asks_and_nothing_else_s78_s29() -> None:
+def test_the_site_learns_who_asks_and_nothing_else() -> None:
+    """S-78, S-29."""
     with site_of({"/": html("x", set_cookie="id=1")}) as site:
         with door_to(site) as client:
             client.fetch(FetchRequest(url=site.url))
@@ -127,7 +128,8 @@ def test_the_site_learns_who_asks_and_nothing_else_s78_s29() -> None:
         }
 
 
-def test_a_name_is_judged_dialled_and_verified_as_over_http_1_s18_s19_s31() -> None:
+def test_a_name_is_judged_dialled_and_verified_as_over_http_1() -> None:
+    """S-18, S-19, S-31."""
     with site_of({"/": html("x")}) as site:
         client = door_to(site)
         resolver = client._dialler._resolver
@@ -159,7 +161,8 @@ def test_a_site_without_http_2_gets_http_1() -> None:
         assert site.connections <= 4
 
 
-def test_answers_without_a_body_are_read_alike_d1_s26() -> None:
+def test_answers_without_a_body_are_read_alike() -> None:
+    """F-D1, S-26."""
     pages = {"/same": Page(status=304), "/old": redirect("/new", 308)}
     with site_of(pages) as site, door_to(site) as client:
         same = client.fetch(FetchRequest(url=site.url + "same", etag='"v1"'))
@@ -170,7 +173,8 @@ def test_answers_without_a_body_are_read_alike_d1_s26() -> None:
 
 
 @pytest.mark.parametrize("location", ["/a\r\nSet-Cookie: x=1", "/a\x00b"])
-def test_a_location_with_control_characters_leads_nowhere_d33(location: str) -> None:
+def test_a_location_with_control_characters_leads_nowhere(location: str) -> None:
+    """F-D33."""
     with site_of({"/": redirect(location)}) as site:
         assert isinstance(_fetch(site), Forbidden)
 
@@ -183,8 +187,11 @@ def test_a_robots_tag_with_control_characters_can_be_stored() -> None:
     assert outcome.robots_tag == "no   index"
 
 
-def test_bodies_that_nobody_reads_are_stopped_and_starve_no_other_page_d30() -> None:
-    """The PDFs together are more than the connection's window: unstopped, they would fill it."""
+def test_bodies_that_nobody_reads_are_stopped_and_starve_no_other_page() -> None:
+    """The PDFs together are more than the connection's window: unstopped, they would fill it.
+
+    F-D30.
+    """
     pdf = Page(body=bytes(2 * MIB), headers={"content-type": "application/pdf"})
     pages: dict[str, Script] = {f"/{n}.pdf": pdf for n in range(8)}
     pages |= {f"/{n}": html("x" * 100_000) for n in range(8)}
@@ -199,7 +206,8 @@ def test_bodies_that_nobody_reads_are_stopped_and_starve_no_other_page_d30() -> 
         assert site.connections == 1
 
 
-def test_a_bomb_is_defused_within_thirty_two_megabytes_d27_s45() -> None:
+def test_a_bomb_is_defused_within_thirty_two_megabytes() -> None:
+    """F-D27, S-45."""
     bomb = Page(body=gzip.compress(b" " * (64 * MIB)), headers=HTML | {"content-encoding": "gzip"})
     with site_of({"/": bomb}) as site:
         tracemalloc.start()
@@ -214,7 +222,8 @@ def test_a_bomb_is_defused_within_thirty_two_megabytes_d27_s45() -> None:
     assert peak_bytes < 32 * MIB
 
 
-def test_a_page_larger_than_the_limit_is_cut_there_d31() -> None:
+def test_a_page_larger_than_the_limit_is_cut_there() -> None:
+    """F-D31."""
     limits = FetchLimits(body_bytes=MIB)
     with site_of({"/": html("x" * 8 * MIB), "/small": html("y")}) as site:
         with door_to(site, limits) as client:
@@ -227,7 +236,8 @@ def test_a_page_larger_than_the_limit_is_cut_there_d31() -> None:
         assert (len(site.resets), site.connections) == (1, 1)
 
 
-def test_a_header_bomb_is_refused_and_its_neighbours_live_d33() -> None:
+def test_a_header_bomb_is_refused_and_its_neighbours_live() -> None:
+    """F-D33."""
     bomb = Page(headers=HTML | {f"x-{n}": "y" * 100 for n in range(1000)}, body=b"z")
     with site_of({"/": bomb} | {f"/{n}": html("x") for n in range(16)}) as site:
         outcomes = _crawl(site, "", *map(str, range(16)))
@@ -346,9 +356,10 @@ def _empty_data_without_end(talk: Conversation, stream_id: int) -> None:
         _empty_data_without_end,
     ],
 )
-def test_whatever_a_site_sends_the_fetch_ends_and_costs_little_d31_d32_d33(
+def test_whatever_a_site_sends_the_fetch_ends_and_costs_little(
     attack: Callable[[Conversation, int], None],
 ) -> None:
+    """F-D31, F-D32, F-D33."""
     with site_of({"/": attack, "/good": html("x")}) as site, door_to(site, IMPATIENT) as client:
         started = time.thread_time()
         outcome = client.fetch(FetchRequest(url=site.url))
@@ -362,7 +373,8 @@ def test_whatever_a_site_sends_the_fetch_ends_and_costs_little_d31_d32_d33(
 
 
 @pytest.mark.parametrize("attack", [_hpack_bomb, _continuations])
-def test_no_attack_takes_much_memory_s45(attack: Callable[[Conversation, int], None]) -> None:
+def test_no_attack_takes_much_memory(attack: Callable[[Conversation, int], None]) -> None:
+    """S-45."""
     with site_of({"/": attack}) as site, door_to(site, IMPATIENT) as client:
         tracemalloc.start()
         try:
@@ -408,7 +420,8 @@ def test_a_site_that_takes_few_requests_at_a_time_gets_few_on_a_connection() -> 
         assert 2 <= site.connections <= 5
 
 
-def test_a_silent_page_does_not_hold_up_the_others_of_its_connection_d32() -> None:
+def test_a_silent_page_does_not_hold_up_the_others_of_its_connection() -> None:
+    """F-D32."""
     pages: dict[str, Script] = {f"/{n}": html("x" * 5000) for n in range(100)}
     with site_of(pages | {"/50": _silence, "/60": _trickle, "/70": _silent_body}) as site:
         outcomes = _crawl(site, *map(str, range(100)), limits=QUICK)

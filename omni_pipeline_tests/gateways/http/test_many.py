@@ -1,4 +1,4 @@
-"""Many fetches at once through the HTTP client: lazily fed, paced, and never left behind (B9)."""
+"""Many fetches at once through the HTTP client: lazily fed, paced, and never left behind (R-B9)."""
 
 import asyncio
 import itertools
@@ -89,16 +89,18 @@ def test_no_more_than_the_asked_number_are_under_way(
     assert all(later - sooner >= 0.09 for sooner, later in zip(starts, starts[2:], strict=False))
 
 
-def test_requests_start_no_faster_than_the_delay_b9(site: ScriptedSite, client: HttpClient) -> None:
+def test_requests_start_no_faster_than_the_delay(site: ScriptedSite, client: HttpClient) -> None:
+    """R-B9."""
     list(client.fetch_all(_requests(site, range(5)), concurrency=4, delay_seconds=0.1))
 
     first, *_, last = (seen.at for seen in site.requests)
     assert last - first >= 0.3, "four delays, less what the first connection took"
 
 
-def test_when_the_site_asks_for_a_pause_everyone_pauses_d13(
+def test_when_the_site_asks_for_a_pause_everyone_pauses(
     site: ScriptedSite, client: HttpClient
 ) -> None:
+    """F-D13."""
     site.pages["/0"] = in_turn(Page(status=429, headers={"retry-after": "1"}), html("x"))
 
     list(client.fetch_all(_requests(site, range(4)), concurrency=2, delay_seconds=0.05))
@@ -123,9 +125,8 @@ def test_a_caller_that_takes_its_time_times_nobody_out(site: ScriptedSite) -> No
     assert [type(outcome) for outcome in outcomes] == [Fetched] * 4
 
 
-def test_one_slow_page_does_not_hold_up_the_others_d32(
-    site: ScriptedSite, client: HttpClient
-) -> None:
+def test_one_slow_page_does_not_hold_up_the_others(site: ScriptedSite, client: HttpClient) -> None:
+    """F-D32."""
     site.pages["/0"] = Page(wait_seconds=5.0)
 
     outcomes = list(client.fetch_all(_requests(site, range(50)), concurrency=4))
@@ -134,7 +135,9 @@ def test_one_slow_page_does_not_hold_up_the_others_d32(
     assert sum(isinstance(outcome, Fetched) for outcome in outcomes) == 49
 
 
-def test_a_host_that_drips_does_not_hold_up_other_hosts_d32(site: ScriptedSite) -> None:
+def test_a_host_that_drips_does_not_hold_up_other_hosts(site: ScriptedSite) -> None:
+    """F-D32."""
+
     def requests(dripping: ScriptedSite) -> Iterator[FetchRequest]:
         for number in range(100):
             if number % 25 == 0:
@@ -153,9 +156,10 @@ def test_a_host_that_drips_does_not_hold_up_other_hosts_d32(site: ScriptedSite) 
     assert {outcome.url for outcome in fetched} == {f"{site.url}{n}" for n in range(100)}
 
 
-def test_a_site_that_goes_on_sending_when_nobody_asks_is_not_listened_to_d31(
+def test_a_site_that_goes_on_sending_when_nobody_asks_is_not_listened_to(
     site: ScriptedSite, client: HttpClient
 ) -> None:
+    """F-D31."""
     endless = {"content-type": "text/html", "content-length": "5"}
     site.pages["/0"] = Page(body=b"x" * (64 * MIB), headers=endless)
     site.pages["/1"] = Page(body=b"x", wait_seconds=0.2)

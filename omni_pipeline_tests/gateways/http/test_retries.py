@@ -1,4 +1,7 @@
-"""Retries, holds and the breaker of a host, over all pages that are asked of it (D11-D13, A15)."""
+"""Retries, holds and the breaker of a host, over all pages that are asked of it.
+
+F-D11 to F-D13, R-A15.
+"""
 
 import itertools
 import time
@@ -59,7 +62,8 @@ def _crawl_until_down(client: HttpClient, site: ScriptedSite) -> int:
 
 
 @pytest.mark.parametrize("kind", DEAD)
-def test_a_dead_site_sees_at_most_fifty_requests_d12(site: ScriptedSite, kind: str) -> None:
+def test_a_dead_site_sees_at_most_fifty_requests(site: ScriptedSite, kind: str) -> None:
+    """F-D12."""
     site.pages = {f"/{number}": DEAD[kind] for number in range(200)}
     with _client(site) as client:
         assert _crawl_until_down(client, site) == PAGES_BEFORE_GIVING_UP
@@ -67,7 +71,8 @@ def test_a_dead_site_sees_at_most_fifty_requests_d12(site: ScriptedSite, kind: s
     assert len(site.requests) <= 50
 
 
-def test_a_site_that_dies_in_mid_crawl_sees_few_requests_more_d12(site: ScriptedSite) -> None:
+def test_a_site_that_dies_in_mid_crawl_sees_few_requests_more(site: ScriptedSite) -> None:
+    """F-D12."""
     site.pages |= {f"/{number}": Page(status=500) for number in range(50, 200)}
     with _client(site) as client:
         _crawl_until_down(client, site)
@@ -75,7 +80,8 @@ def test_a_site_that_dies_in_mid_crawl_sees_few_requests_more_d12(site: Scripted
     assert len(site.requests) <= 50 + 50
 
 
-def test_behind_an_open_breaker_every_page_has_one_attempt_d12(site: ScriptedSite) -> None:
+def test_behind_an_open_breaker_every_page_has_one_attempt(site: ScriptedSite) -> None:
+    """F-D12."""
     site.pages = {f"/{number}": Page(status=500) for number in range(200)}
     with _client(site) as client:
         list(client.fetch_all(_requests(site, range(10)), concurrency=1))
@@ -86,7 +92,8 @@ def test_behind_an_open_breaker_every_page_has_one_attempt_d12(site: ScriptedSit
     assert len(site.requests) - before == 10
 
 
-def test_behind_an_open_breaker_nobody_waits_to_try_again_d12(site: ScriptedSite) -> None:
+def test_behind_an_open_breaker_nobody_waits_to_try_again(site: ScriptedSite) -> None:
+    """F-D12."""
     site.pages["/0"] = Page(status=500)
     limits = FetchLimits(breaker_failures=1, pause_seconds=20.0)
     started = time.monotonic()
@@ -97,9 +104,10 @@ def test_behind_an_open_breaker_nobody_waits_to_try_again_d12(site: ScriptedSite
     assert len(site.requests) == 1
 
 
-def test_who_was_about_to_try_again_when_the_breaker_opened_does_not_d12(
+def test_who_was_about_to_try_again_when_the_breaker_opened_does_not(
     site: ScriptedSite,
 ) -> None:
+    """F-D12."""
     site.pages |= {"/0": Page(status=500), "/1": Page(status=500, wait_seconds=0.1)}
     limits = FetchLimits(breaker_failures=2, pause_seconds=0.8)
     with _client(site, limits) as client:
@@ -108,7 +116,8 @@ def test_who_was_about_to_try_again_when_the_breaker_opened_does_not_d12(
     assert len(site.requests) == 2
 
 
-def test_an_answer_closes_the_breaker_again_d12(site: ScriptedSite) -> None:
+def test_an_answer_closes_the_breaker_again(site: ScriptedSite) -> None:
+    """F-D12."""
     site.pages |= {f"/{number}": Page(status=500) for number in range(10)}
     site.pages["/101"] = in_turn(Page(status=500), html("here"))
     with _client(site) as client:
@@ -120,9 +129,10 @@ def test_an_answer_closes_the_breaker_again_d12(site: ScriptedSite) -> None:
     assert isinstance(retried, Fetched)
 
 
-def test_a_broken_page_among_good_ones_is_retried_and_costs_no_other_d11(
+def test_a_broken_page_among_good_ones_is_retried_and_costs_no_other(
     site: ScriptedSite,
 ) -> None:
+    """F-D11."""
     site.pages["/7"] = Page(status=500)
     site.pages["/9"] = in_turn(Page(status=502), Page(status=502), html("late"))
     with _client(site) as client:
@@ -133,7 +143,8 @@ def test_a_broken_page_among_good_ones_is_retried_and_costs_no_other_d11(
     assert site.targets().count("/9") == 3
 
 
-def test_hosts_do_not_share_what_they_showed_d12(site: ScriptedSite) -> None:
+def test_hosts_do_not_share_what_they_showed(site: ScriptedSite) -> None:
+    """F-D12."""
     site.pages |= {"/dead": Page(status=500)}
 
     async def resolver(host: str, port: int) -> list[IPAddress]:
@@ -149,9 +160,10 @@ def test_hosts_do_not_share_what_they_showed_d12(site: ScriptedSite) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_host_that_asks_for_quiet_gets_it_from_every_slot_d13(
+def test_a_host_that_asks_for_quiet_gets_it_from_every_slot(
     site: ScriptedSite, status: int
 ) -> None:
+    """F-D13."""
     site.pages["/5"] = in_turn(_throttled(status, 1), html("x"))
     with _client(site) as client:
         outcomes = list(
@@ -163,7 +175,8 @@ def test_a_host_that_asks_for_quiet_gets_it_from_every_slot_d13(
     assert sum(gap > 0.3 for gap in _gaps(site)) == 1, "one pause, not one for each slot"
 
 
-def test_after_the_pause_the_pace_is_kept_d13_b9(site: ScriptedSite) -> None:
+def test_after_the_pause_the_pace_is_kept(site: ScriptedSite) -> None:
+    """F-D13, R-B9."""
     site.pages["/0"] = in_turn(_throttled(429, 0.5), html("x"))
     with _client(site) as client:
         list(client.fetch_all(_requests(site, range(8)), concurrency=SLOTS, delay_seconds=0.1))
@@ -171,7 +184,8 @@ def test_after_the_pause_the_pace_is_kept_d13_b9(site: ScriptedSite) -> None:
     assert sum(gap < 0.05 for gap in _gaps(site)) == 0
 
 
-def test_the_hold_lasts_beyond_the_crawl_that_met_it_d13(site: ScriptedSite) -> None:
+def test_the_hold_lasts_beyond_the_crawl_that_met_it(site: ScriptedSite) -> None:
+    """F-D13."""
     limits = FetchLimits(attempts=1)
     site.pages["/0"] = _throttled(429, 0.6)
     with _client(site, limits) as client:
@@ -181,14 +195,16 @@ def test_the_hold_lasts_beyond_the_crawl_that_met_it_d13(site: ScriptedSite) -> 
     assert _gaps(site)[0] >= 0.55
 
 
-def test_waiting_as_asked_is_not_counted_against_the_page_d13(site: ScriptedSite) -> None:
+def test_waiting_as_asked_is_not_counted_against_the_page(site: ScriptedSite) -> None:
+    """F-D13."""
     limits = FetchLimits(retry_within_seconds=0.3, pause_seconds=0.01)
     site.pages["/0"] = in_turn(_throttled(429, 0.5), _throttled(503, 0.5), html("x"))
     with _client(site, limits) as client:
         assert isinstance(client.fetch(FetchRequest(url=f"{site.url}0")), Fetched)
 
 
-def test_pages_that_waited_for_the_host_have_their_retries_still_d13(site: ScriptedSite) -> None:
+def test_pages_that_waited_for_the_host_have_their_retries_still(site: ScriptedSite) -> None:
+    """F-D13."""
     limits = FetchLimits(retry_within_seconds=0.3, pause_seconds=0.01)
     site.pages["/0"] = in_turn(_throttled(429, 0.5), html("x"))
     site.pages["/1"] = in_turn(Page(status=500), html("x"))
@@ -207,9 +223,10 @@ def test_own_pauses_are_counted_against_the_page(site: ScriptedSite) -> None:
     assert len(site.requests) == 1
 
 
-def test_a_host_that_asks_for_too_long_a_pause_is_not_asked_meanwhile_d13(
+def test_a_host_that_asks_for_too_long_a_pause_is_not_asked_meanwhile(
     site: ScriptedSite,
 ) -> None:
+    """F-D13."""
     limits = FetchLimits(hold_seconds=0.5)
     site.pages |= {f"/{number}": in_turn(_throttled(503, 1), html("x")) for number in range(3)}
     started = time.monotonic()
@@ -224,9 +241,10 @@ def test_a_host_that_asks_for_too_long_a_pause_is_not_asked_meanwhile_d13(
         assert refused.reason.startswith(f"{site.url}19 was not asked for")
 
 
-def test_a_page_that_asks_for_too_long_a_pause_speaks_for_itself_alone_d13(
+def test_a_page_that_asks_for_too_long_a_pause_speaks_for_itself_alone(
     site: ScriptedSite,
 ) -> None:
+    """F-D13."""
     limits = FetchLimits(hold_seconds=0.5)
     for number in range(0, 20, 4):
         site.pages[f"/{number}"] = _throttled(503, 3600)
@@ -239,7 +257,8 @@ def test_a_page_that_asks_for_too_long_a_pause_speaks_for_itself_alone_d13(
     assert isinstance(again, Blocked)
 
 
-def test_when_a_parked_host_may_be_asked_again_it_is_d13(site: ScriptedSite) -> None:
+def test_when_a_parked_host_may_be_asked_again_it_is(site: ScriptedSite) -> None:
+    """F-D13."""
     limits = FetchLimits(hold_seconds=0.1, pause_seconds=0.01)
     site.pages["/0"] = in_turn(_throttled(429, 0.3), html("x"))
     with _client(site, limits) as client:

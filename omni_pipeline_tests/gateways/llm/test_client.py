@@ -43,7 +43,7 @@ def ask(*script: Behaviour, deadline_seconds: float = 5.0) -> tuple[Reading, Emb
 
 
 def test_one_question_is_sent_without_tools_for_a_short_answer_of_fixed_form() -> None:
-    """S63, S67"""
+    """S-63, S-67"""
     reading, server = ask(says(name="Vane", price="12,50 €"))
     assert reading.answer == NOTHING | {"name": "Vane", "price": "12,50 €"}
     assert (reading.requests, reading.input_tokens, reading.output_tokens) == (1, 700, 40)
@@ -87,7 +87,7 @@ def test_an_endpoint_that_asks_for_a_long_pause_is_left_alone() -> None:
 
 
 def test_an_endpoint_that_says_nothing_is_given_up_by_the_clock() -> None:
-    """S67"""
+    """S-67"""
     with pytest.raises(TemporaryError, match="did not answer in time"):
         ask(silent, silent, deadline_seconds=0.3)
 
@@ -103,7 +103,7 @@ def test_an_endpoint_that_says_nothing_is_given_up_by_the_clock() -> None:
     ],
 )
 def test_an_answer_of_another_form_is_asked_for_twice_and_paid_for(nonsense: Behaviour) -> None:
-    """S67"""
+    """S-67"""
     reading, server = ask(nonsense, nonsense)
     assert reading.answer is None
     assert reading.requests == len(server.calls) == 2
@@ -132,7 +132,7 @@ def test_a_page_that_is_refused_is_told_from_an_endpoint_that_fails(status: int)
     ],
 )
 def test_a_wrong_key_or_model_is_permanent_and_names_the_remedy(fault: Behaviour) -> None:
-    """S71"""
+    """S-71"""
     with pytest.raises(PermanentError, match="OMNI_EXTRACTION_MODEL") as raised:
         ask(fault)
     assert KEY not in str(raised.value)

@@ -87,7 +87,7 @@ def test_a_redirect_is_not_followed(receiver: WebhookReceiver) -> None:
 def test_what_came_back_is_told_on_one_line_without_the_targets_keys(
     receiver: WebhookReceiver,
 ) -> None:
-    """S71, S74: servers echo addresses."""
+    """S-71, S-74: servers echo addresses."""
     key = "T0ken-in-the-path-8841"
     receiver.status, receiver.answer = 500, f"no such hook /{key}?x\nat line 3".encode()
     error = problem_with(f"{receiver.url}/{key}?other=Q9-also-a-key")
@@ -98,14 +98,14 @@ def test_what_came_back_is_told_on_one_line_without_the_targets_keys(
 
 
 def test_a_target_that_is_down_is_no_exception_of_a_library() -> None:
-    """G9."""
+    """F-G9."""
     error = problem_with(f"http://127.0.0.1:{find_free_port()}/hook")
     assert isinstance(error, NotDeliveredError)
     assert error.__cause__ is None
 
 
 def test_apprise_is_sent_plain_words_only(receiver: WebhookReceiver) -> None:
-    """S57: chats of every kind get text in which nothing has a meaning of its own."""
+    """S-57: chats of every kind get text in which nothing has a meaning of its own."""
     for scheme in ("json", "form"):
         [target] = targets(f"{scheme}://127.0.0.1:{receiver.port}/hook")
         target.send(MESSAGE)
@@ -117,7 +117,7 @@ def test_apprise_is_sent_plain_words_only(receiver: WebhookReceiver) -> None:
 
 
 def test_mail_and_chats_of_html_get_it_escaped() -> None:
-    """S57: as apprise converts what it was told is text."""
+    """S-57: as apprise converts what it was told is text."""
     from apprise.conversion import convert_between  # noqa: PLC0415 - warns where it is imported
 
     shown = convert_between("text", "html", HOSTILE)  # type: ignore[no-untyped-call]  # theirs

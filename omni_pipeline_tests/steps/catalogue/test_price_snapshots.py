@@ -16,7 +16,7 @@ def shop(database: Database, tmp_path: Path) -> Shop:
 
 
 def test_a_snapshot_is_added_on_a_change_and_only_then(shop: Shop) -> None:
-    """B7, I35, I36"""
+    """R-B7, I35, I36"""
     for price in ("39.90", "39.90", "34.90", "34.90"):
         shop.sell("lamp", price)
         shop.refresh()
@@ -38,7 +38,7 @@ def test_a_change_of_availability_is_one_too(shop: Shop) -> None:
 
 
 def test_a_price_that_falls_too_far_is_held_until_it_is_seen_twice(shop: Shop) -> None:
-    """S68"""
+    """S-68"""
     shop.sell("lamp", "499.00")
     shop.refresh()
     shop.sell("lamp", "4.99")
@@ -56,7 +56,7 @@ def test_a_price_that_falls_too_far_is_held_until_it_is_seen_twice(shop: Shop) -
 
 
 def test_a_refresh_that_did_not_look_at_the_page_is_no_second_look(shop: Shop) -> None:
-    """S68: within the recency window nothing was seen again."""
+    """S-68: within the recency window nothing was seen again."""
     shop.sell("lamp", "499.00")
     shop.refresh()
     shop.sell("lamp", "4.99")
@@ -99,7 +99,7 @@ def test_a_page_that_loses_its_price_says_nothing_about_it(shop: Shop) -> None:
 
 
 def test_daily_points_are_added_once_a_day_when_configured(shop: Shop) -> None:
-    """B7: seen again, unchanged, on a later day."""
+    """R-B7: seen again, unchanged, on a later day."""
     shop.sell("lamp", "39.90")
     shop.refresh()
     yesterday = (

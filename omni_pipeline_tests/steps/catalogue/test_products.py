@@ -18,7 +18,7 @@ def shop(database: Database, tmp_path: Path) -> Shop:
 
 
 def test_a_product_has_the_values_of_its_page_and_says_where_they_are_from(shop: Shop) -> None:
-    """B6"""
+    """R-B6"""
     shop.sell("lamp", "39.90", sku="L-1", gtin13="4012345678901", brand="Fernhill")
     report = shop.refresh()
     assert (report.products.products_listed, report.price_snapshots.prices_added) == (1, 1)
@@ -49,7 +49,7 @@ def test_a_domain_without_products_is_not_read(shop: Shop) -> None:
 
 
 def test_a_product_whose_page_is_gone_is_delisted_and_keeps_its_history(shop: Shop) -> None:
-    """D6, I38: in the transaction in which the page leaves."""
+    """F-D6, I38: in the transaction in which the page leaves."""
     shop.sell("lamp", "39.90")
     shop.sell("fuse", "3.00")
     shop.refresh()
@@ -64,7 +64,7 @@ def test_a_product_whose_page_is_gone_is_delisted_and_keeps_its_history(shop: Sh
 
 
 def test_a_product_that_returns_is_the_one_that_left(shop: Shop) -> None:
-    """B7: the same row, and its history goes on."""
+    """R-B7: the same row, and its history goes on."""
     shop.sell("lamp", "39.90", sku="L-1")
     shop.refresh()
     before = shop.products()["lamp"].product_id
@@ -86,7 +86,7 @@ def test_a_page_that_shows_its_product_no_more_delists_it_while_the_page_stays(s
 
 
 def test_a_product_moves_with_its_number_and_keeps_its_history(shop: Shop) -> None:
-    """B7: found again by its SKU on another address."""
+    """R-B7: found again by its SKU on another address."""
     shop.sell("lamp", "39.90", sku="L-1")
     shop.refresh()
     before = shop.products()["lamp"].product_id
@@ -205,7 +205,7 @@ def test_a_page_that_cannot_be_read_is_on_the_ledger_and_keeps_its_product(shop:
 
 
 def test_characters_that_postgres_refuses_cost_no_batch(shop: Shop) -> None:
-    """D29"""
+    """F-D29"""
     shop.sell("lamp", "39.90", sku="L\u0000-1\ud800", brand="Fern\u0000hill")
     shop.refresh()
     assert shop.products()["lamp"].current_price_amount == Decimal("39.90")

@@ -59,7 +59,7 @@ def broken(found: Verification) -> set[tuple[str, str | None]]:
 def test_only_domains_that_were_refreshed_since_are_looked_at(
     session: Session, conn: Connection
 ) -> None:
-    """A14"""
+    """R-A14"""
     for host in ("a.test", "b.test", "c.test"):
         refresh(conn, host)
     assert look(session).domains_checked == 3
@@ -170,7 +170,7 @@ def test_a_domain_that_was_removed_meanwhile_is_not_remembered(conn: Connection)
 
 
 def test_the_check_of_a_domain_passes_in_the_middle_of_its_refresh(conn: Connection) -> None:
-    """A14: what only holds between refreshes is left to them."""
+    """R-A14: what only holds between refreshes is left to them."""
     run = start_run(conn, "a.test")
     run.publish({run.save_pages("p", "q")[0]: ["one"]})
     report = check_domain(conn, "a.test")

@@ -56,7 +56,7 @@ def sitemap(*urls: str, lastmod: str | None = None) -> Page:
 def test_a_404_is_asked_for_twice_and_believed_the_second_time(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """A12, D6: confirmed at the end of the same refresh."""
+    """R-A12, F-D6: confirmed at the end of the same refresh."""
     site.pages.update(site_of(3))
     crawler = make()
     crawler.crawl()
@@ -69,7 +69,7 @@ def test_a_404_is_asked_for_twice_and_believed_the_second_time(
 
 
 def test_a_404_that_was_a_slip_removes_nothing(site: ScriptedSite, make: MakeCrawler) -> None:
-    """A12, D5"""
+    """R-A12, F-D5"""
     site.pages.update(site_of(3))
     crawler = make()
     crawler.crawl()
@@ -81,7 +81,7 @@ def test_a_404_that_was_a_slip_removes_nothing(site: ScriptedSite, make: MakeCra
 
 
 def test_a_410_is_believed_at_once(site: ScriptedSite, make: MakeCrawler) -> None:
-    """A12, D7"""
+    """R-A12, F-D7"""
     site.pages.update(site_of(3))
     crawler = make()
     crawler.crawl()
@@ -92,7 +92,7 @@ def test_a_410_is_believed_at_once(site: ScriptedSite, make: MakeCrawler) -> Non
 
 
 def test_a_page_that_returns_is_live_again(site: ScriptedSite, make: MakeCrawler) -> None:
-    """D8"""
+    """F-D8"""
     site.pages.update(site_of(2))
     crawler = make()
     crawler.crawl()
@@ -107,7 +107,7 @@ def test_a_page_that_returns_is_live_again(site: ScriptedSite, make: MakeCrawler
 def test_a_site_that_vanishes_is_held_until_a_person_confirms(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """A12, D9: nothing is retired, the check is red, and confirming is believed next time."""
+    """R-A12, F-D9: nothing is retired, the check is red, and confirming is believed next time."""
     site.pages.update(site_of(20))
     crawler = make()
     crawler.crawl()
@@ -133,7 +133,7 @@ def test_a_site_that_vanishes_is_held_until_a_person_confirms(
 def test_confirming_one_loss_does_not_wave_the_next_one_through(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """A12"""
+    """R-A12"""
     site.pages.update(site_of(40))
     crawler = make()
     crawler.crawl()
@@ -148,7 +148,7 @@ def test_confirming_one_loss_does_not_wave_the_next_one_through(
 
 
 def test_pages_that_come_back_are_held_no_longer(site: ScriptedSite, make: MakeCrawler) -> None:
-    """D9: the outage ended by itself."""
+    """F-D9: the outage ended by itself."""
     pages = site_of(20)
     site.pages.update(pages)
     crawler = make()
@@ -171,7 +171,7 @@ def not_found(seen: Seen) -> str:
 def test_a_not_found_page_that_answers_200_is_evidence_and_not_content(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D10: the site is asked once for a page that cannot exist, and so gives itself away."""
+    """F-D10: the site is asked once for a page that cannot exist, and so gives itself away."""
 
     def any_other(seen: Seen) -> str:
         return not_found(seen)
@@ -193,7 +193,7 @@ def test_a_not_found_page_that_answers_200_is_evidence_and_not_content(
 def test_the_same_new_body_at_many_urls_is_no_content(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D10: five pages that are alike to the byte are one page, and not one of these."""
+    """F-D10: five pages that are alike to the byte are one page, and not one of these."""
     site.pages.update(site_of(30))
     crawler = make()
     crawler.crawl()
@@ -204,7 +204,7 @@ def test_the_same_new_body_at_many_urls_is_no_content(
 
 
 def test_a_page_that_asks_not_to_be_indexed_leaves(site: ScriptedSite, make: MakeCrawler) -> None:
-    """A12: by its meta element or by X-Robots-Tag; its links are followed all the same."""
+    """R-A12: by its meta element or by X-Robots-Tag; its links are followed all the same."""
     site.pages.update(site_of(4))
     crawler = make()
     crawler.crawl()
@@ -220,7 +220,7 @@ def test_a_page_that_asks_not_to_be_indexed_leaves(site: ScriptedSite, make: Mak
 def test_a_page_that_names_its_own_url_is_indexed_there_and_only_there(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """A3, D22: one row per page, not one per way to write its address."""
+    """R-A3, F-D22: one row per page, not one per way to write its address."""
     canonical = f'<link rel="canonical" href="{site.url}shop">'
     site.pages["/"] = page("/shop?sort=price", "/shop?sort=name", title="Home")
     site.pages["/shop"] = page("/", title="Shop", head=canonical)
@@ -233,7 +233,7 @@ def test_a_page_that_names_its_own_url_is_indexed_there_and_only_there(
 def test_two_pages_that_name_each_other_as_the_original_are_both_kept(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """A3: a hint that leads nowhere loses no page."""
+    """R-A3: a hint that leads nowhere loses no page."""
     one, two = (
         page(title=name, head=f'<link rel="canonical" href="{site.url}{other}">')
         for name, other in (("One", "a?sort=2"), ("Two", "a?sort=1"))
@@ -249,7 +249,7 @@ def test_two_pages_that_name_each_other_as_the_original_are_both_kept(
 def test_a_home_page_named_as_canonical_by_every_page_loses_nothing(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D10: a common mistake of templates."""
+    """F-D10: a common mistake of templates."""
     head = f'<link rel="canonical" href="{site.url}">'
     site.pages["/"] = page("/a", "/b", title="Home", head=head)
     site.pages["/a"] = page("/", title="A", head=head)
@@ -262,7 +262,7 @@ def test_a_home_page_named_as_canonical_by_every_page_loses_nothing(
 def test_pages_that_the_domain_excludes_leave_the_index(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """A2: without a request, and as the operator's own wish."""
+    """R-A2: without a request, and as the operator's own wish."""
     site.pages.update(site_of(4))
     crawler = make()
     crawler.crawl()
@@ -274,7 +274,7 @@ def test_pages_that_the_domain_excludes_leave_the_index(
 
 @pytest.mark.parametrize("status", [500, 502, 503, 403, 401, 429])
 def test_no_other_answer_removes_a_page(site: ScriptedSite, make: MakeCrawler, status: int) -> None:
-    """A12, D11: old content stays, and the failure is on the ledger."""
+    """R-A12, F-D11: old content stays, and the failure is on the ledger."""
     site.pages.update(site_of(4))
     crawler = make()
     crawler.crawl()
@@ -289,7 +289,7 @@ def test_no_other_answer_removes_a_page(site: ScriptedSite, make: MakeCrawler, s
 def test_a_page_that_turned_into_a_file_is_a_failure_while_its_text_is_still_answered(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """A17: nothing that is in the index goes stale without a word."""
+    """R-A17: nothing that is in the index goes stale without a word."""
     site.pages.update(site_of(2))
     crawler = make()
     crawler.crawl()
@@ -305,7 +305,7 @@ def test_a_page_that_turned_into_a_file_is_a_failure_while_its_text_is_still_ans
 def test_a_site_that_only_fails_is_asked_a_few_times_and_left_alone(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D12: 50 requests at most, and the run fails."""
+    """F-D12: 50 requests at most, and the run fails."""
     site.pages.update(site_of(200))
     crawler = make(concurrency=8)
     crawler.crawl()
@@ -321,7 +321,7 @@ def test_a_site_that_only_fails_is_asked_a_few_times_and_left_alone(
 def test_a_site_that_asks_for_an_hour_is_left_alone_at_once(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D13"""
+    """F-D13"""
     site.pages.update(site_of(50))
     crawler = make(concurrency=2)
     crawler.crawl()
@@ -335,7 +335,7 @@ def test_a_site_that_asks_for_an_hour_is_left_alone_at_once(
 def test_what_robots_disallows_is_never_asked_for_however_it_was_found(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D14: by a link, by the sitemap, by a redirect, or because it was crawled before."""
+    """F-D14: by a link, by the sitemap, by a redirect, or because it was crawled before."""
     site.pages.update(
         {
             "/": page("/private/a", "/hop", "/known", title="Home"),
@@ -360,7 +360,7 @@ def test_what_robots_disallows_is_never_asked_for_however_it_was_found(
 def test_a_site_whose_robots_cannot_be_read_is_not_crawled(
     site: ScriptedSite, make: MakeCrawler, status: int
 ) -> None:
-    """D15: complete disallow."""
+    """F-D15: complete disallow."""
     site.pages.update(site_of(2) | {"/robots.txt": Page(status=status)})
     crawler = make()
     with pytest.raises(TemporaryError, match=r"robots\.txt could not be read"):
@@ -371,7 +371,7 @@ def test_a_site_whose_robots_cannot_be_read_is_not_crawled(
 def test_while_robots_cannot_be_read_its_last_copy_rules(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D15: a copy holds for 30 days, and the report says so."""
+    """F-D15: a copy holds for 30 days, and the report says so."""
     site.pages.update(site_of(3))
     site.pages["/robots.txt"] = robots("User-agent: *\nDisallow: /page-1")
     crawler = make()
@@ -389,7 +389,7 @@ def test_while_robots_cannot_be_read_its_last_copy_rules(
 def test_a_site_without_robots_may_be_crawled(
     site: ScriptedSite, make: MakeCrawler, status: int
 ) -> None:
-    """D16"""
+    """F-D16"""
     site.pages.update(site_of(2) | {"/robots.txt": Page(status=status)})
     assert make().crawl().pages_live == 3
 
@@ -397,7 +397,7 @@ def test_a_site_without_robots_may_be_crawled(
 def test_a_site_that_moved_away_keeps_its_pages_and_says_where(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D21"""
+    """F-D21"""
     site.pages.update(site_of(12))
     crawler = make()
     crawler.crawl()
@@ -415,7 +415,7 @@ def test_a_site_that_moved_away_keeps_its_pages_and_says_where(
 
 
 def test_every_spelling_of_an_address_is_one_row(site: ScriptedSite, make: MakeCrawler) -> None:
-    """A3, D22, D37"""
+    """R-A3, F-D22, F-D37"""
     host = crawler_host = site.url.removeprefix("http://").rstrip("/")
     spellings = (
         "/a",
@@ -440,7 +440,7 @@ def test_every_spelling_of_an_address_is_one_row(site: ScriptedSite, make: MakeC
 def test_an_endless_calendar_ends_and_says_that_it_was_cut(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D23: bounded by pattern, reported as truncated, and the rest of the site is whole."""
+    """F-D23: bounded by pattern, reported as truncated, and the rest of the site is whole."""
 
     def calendar(seen: Seen) -> str:
         day = int(seen.target.partition("day=")[2] or 0)
@@ -459,7 +459,7 @@ def test_an_endless_calendar_ends_and_says_that_it_was_cut(
 
 
 def test_links_that_lead_ever_deeper_end(site: ScriptedSite, make: MakeCrawler) -> None:
-    """D23: paths that repeat themselves."""
+    """F-D23: paths that repeat themselves."""
     deeper = page("more/", title="Deeper")
     site.pages["/"] = deeper
     for depth in range(1, 40):
@@ -472,7 +472,7 @@ def test_links_that_lead_ever_deeper_end(site: ScriptedSite, make: MakeCrawler) 
 def test_links_are_followed_to_a_bounded_depth_and_no_further(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D23: depth 16, and the report says that something was left out."""
+    """F-D23: depth 16, and the report says that something was left out."""
     names = [f"/{chr(97 + depth)}" for depth in range(20)]
     site.pages["/"] = page(names[0], title="Home")
     for here, there in pairwise(names):
@@ -484,7 +484,7 @@ def test_links_are_followed_to_a_bounded_depth_and_no_further(
 
 
 def test_a_domain_registered_without_a_word_stops_at_five_thousand_urls() -> None:
-    """D23: an endless site ends in any case."""
+    """F-D23: an endless site ends in any case."""
     assert domains.NewDomain(host="a.test", start_url="https://a.test/").page_limit == 5_000
 
 
@@ -494,7 +494,7 @@ def test_a_domain_registered_without_a_word_stops_at_five_thousand_urls() -> Non
 def test_a_recent_page_is_asked_for_when_the_sitemap_says_that_it_changed(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """A3, A5: lastmod is a hint; one in the future is none."""
+    """R-A3, R-A5: lastmod is a hint; one in the future is none."""
     site.pages.update(site_of(3))
     crawler = make(recency_hours=24.0)
     crawler.crawl()
@@ -511,7 +511,7 @@ def test_a_recent_page_is_asked_for_when_the_sitemap_says_that_it_changed(
 def test_a_daily_refresh_looks_at_every_page_every_day(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """A1, A5: what yesterday's reached after its tick is not a day old at today's."""
+    """R-A1, R-A5: what yesterday's reached after its tick is not a day old at today's."""
     site.pages.update(site_of(3))
     crawler = make(recency_hours=24.0)
     crawler.crawl()
@@ -526,7 +526,7 @@ def test_a_daily_refresh_looks_at_every_page_every_day(
 def test_a_page_that_failed_is_asked_for_again_when_its_time_has_come(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """A17"""
+    """R-A17"""
     site.pages.update({"/": page("/flaky", title="Home"), "/flaky": Page(status=500)})
     crawler = make(recency_hours=24.0)
     crawler.crawl()
@@ -540,7 +540,7 @@ def test_a_page_that_failed_is_asked_for_again_when_its_time_has_come(
 
 
 def test_many_failures_turn_a_check_red(site: ScriptedSite, make: MakeCrawler) -> None:
-    """A17: above a tenth, and not for a handful."""
+    """R-A17: above a tenth, and not for a handful."""
     site.pages.update(site_of(20))
     crawler = make()
     crawler.crawl()
@@ -561,7 +561,7 @@ def test_many_failures_turn_a_check_red(site: ScriptedSite, make: MakeCrawler) -
 def test_a_wall_in_front_of_the_site_does_not_replace_its_texts(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D36: most of the text gone from most of the pages is held back, and can be confirmed."""
+    """F-D36: most of the text gone from most of the pages is held back, and can be confirmed."""
     site.pages.update(site_of(20))
     crawler = make()
     crawler.crawl_and_clean()
@@ -588,7 +588,7 @@ def test_a_wall_in_front_of_the_site_does_not_replace_its_texts(
 def test_a_page_found_empty_is_believed_the_third_time(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D34: until then its old text stays, and the failure is on the ledger."""
+    """F-D34: until then its old text stays, and the failure is on the ledger."""
     site.pages.update(site_of(3))
     crawler = make()
     crawler.crawl_and_clean()
@@ -607,7 +607,7 @@ def test_a_page_found_empty_is_believed_the_third_time(
 def test_a_page_that_is_again_what_it_was_has_not_failed(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """A17: a failure is resolved when there is nothing left of it."""
+    """R-A17: a failure is resolved when there is nothing left of it."""
     pages = site_of(2)
     site.pages.update(pages)
     crawler = make()
@@ -622,7 +622,7 @@ def test_a_page_that_is_again_what_it_was_has_not_failed(
 def test_the_same_bytes_under_a_new_etag_are_the_same_page(
     site: ScriptedSite, make: MakeCrawler
 ) -> None:
-    """D3: the text decides, not the validator that a CDN bumped."""
+    """F-D3: the text decides, not the validator that a CDN bumped."""
     site.pages["/"] = html(page(), etag='"one"')
     crawler = make()
     crawler.crawl_and_clean()
@@ -634,7 +634,7 @@ def test_the_same_bytes_under_a_new_etag_are_the_same_page(
 
 
 def test_a_few_pages_may_shrink(site: ScriptedSite, make: MakeCrawler) -> None:
-    """D36"""
+    """F-D36"""
     site.pages.update(site_of(20))
     crawler = make()
     crawler.crawl_and_clean()
@@ -651,7 +651,7 @@ def test_a_few_pages_may_shrink(site: ScriptedSite, make: MakeCrawler) -> None:
 def test_a_crawl_that_was_cut_off_asks_again_for_a_page_per_slot_at_most(
     site: ScriptedSite, make: MakeCrawler, concurrency: int
 ) -> None:
-    """A19"""
+    """R-A19"""
     site.pages.update(site_of(100))
     crawler = make(concurrency=concurrency, recency_hours=24.0)
     with pytest.raises(CutOffError):

@@ -83,7 +83,10 @@ def crawler_of(
 def test_a_single_page_application_is_indexed_as_people_see_it(
     database: Database, site: ScriptedSite, tmp_path: Path
 ) -> None:
-    """A4: found out by evidence, remembered by pattern, linked pages found in the rendered DOM."""
+    """Found out by evidence, remembered by pattern, linked pages found in the rendered DOM.
+
+    R-A4.
+    """
     site.pages.update(application(6))
     crawler = crawler_of(database, site, tmp_path, "auto")
     with rendered(crawler) as run:
@@ -109,7 +112,7 @@ def test_a_single_page_application_is_indexed_as_people_see_it(
 def test_a_static_site_never_starts_a_browser(
     database: Database, site: ScriptedSite, tmp_path: Path
 ) -> None:
-    """A4"""
+    """R-A4"""
     site.pages.update(site_of(5))
     crawler = crawler_of(database, site, tmp_path, "auto")
     with rendered(crawler) as run:
@@ -122,7 +125,10 @@ def test_a_static_site_never_starts_a_browser(
 def test_a_page_that_only_looks_like_an_application_is_compared_once_for_its_pattern(
     database: Database, site: ScriptedSite, tmp_path: Path
 ) -> None:
-    """A4: the browser showed no more than was sent; the rest of the pattern is fetched plainly."""
+    """The browser showed no more than was sent; the rest of the pattern is fetched plainly.
+
+    R-A4.
+    """
     stub = '<body><div id="app"></div><script src="/no.js"></script><a href="/t/{}">x</a></body>'
     site.pages["/"] = site_of(0)["/"].replace("</main>", '<a href="/t/0">teasers</a></main>')
     for number in range(5):
@@ -143,7 +149,7 @@ def test_a_page_that_only_looks_like_an_application_is_compared_once_for_its_pat
 def test_a_domain_in_browser_mode_renders_every_page(
     database: Database, site: ScriptedSite, tmp_path: Path
 ) -> None:
-    """A4, D7: statuses and redirects are the site's, also through a browser."""
+    """R-A4, F-D7: statuses and redirects are the site's, also through a browser."""
     site.pages.update(site_of(3))
     crawler = crawler_of(database, site, tmp_path, "browser")
     with rendered(crawler) as run:
@@ -157,7 +163,10 @@ def test_a_domain_in_browser_mode_renders_every_page(
 def test_without_a_browser_only_what_needs_one_fails(
     database: Database, site: ScriptedSite, tmp_path: Path
 ) -> None:
-    """A16, E10: an `auto` domain loses single pages and says so; a `browser` domain starts not."""
+    """An `auto` domain loses single pages and says so; a `browser` domain starts not.
+
+    R-A16, F-E10.
+    """
     site.pages.update(site_of(5))
     site.pages["/page-3"] = SHELL
     crawler = crawler_of(database, site, tmp_path, "auto")

@@ -95,7 +95,7 @@ def open_failures(crawler: ImaginedCrawler) -> set[str]:
 def test_whatever_a_site_does_the_index_holds_what_the_evidence_says(
     make: MakeCrawler, seed: int
 ) -> None:
-    """A3, A12, A17, A19, I28: in one go, cut off and resumed, forced or not."""
+    """R-A3, R-A12, R-A17, R-A19, I28: in one go, cut off and resumed, forced or not."""
     chance = random.Random(seed)
     paper = PaperSite(chance=chance, has_etags=seed % 3 == 2)
     crawler = make({}, seed=seed, concurrency=chance.choice((1, 4)))
@@ -131,7 +131,7 @@ def test_whatever_a_site_does_the_index_holds_what_the_evidence_says(
 def test_a_start_page_that_is_not_to_be_indexed_still_leads_to_the_others(
     make: MakeCrawler,
 ) -> None:
-    """A12"""
+    """R-A12"""
     crawler = make({**site_of(3), "/": page("/page-0", "/page-1", title="Home", head=NOINDEX)})
     assert crawler.crawl().pages_live == 2
     assert crawler.crawl().pages_unchanged == 2
@@ -147,7 +147,7 @@ def test_a_start_page_that_redirects_inside_its_site_leads_to_the_others(
 
 
 def test_a_site_that_answers_under_www_is_indexed_there_once(make: MakeCrawler) -> None:
-    """D22"""
+    """F-D22"""
     crawler = make({})
     crawler.site.fallback = lambda seen: redirect(f"https://www.site.test{seen.target}", 301)
     crawler.site.elsewhere = answers_at("https://www.site.test", site_of(3))
@@ -159,7 +159,7 @@ def test_a_site_that_answers_under_www_is_indexed_there_once(make: MakeCrawler) 
 def test_a_sitemap_may_list_what_is_foreign_forbidden_dead_and_too_long(
     make: MakeCrawler,
 ) -> None:
-    """D14, D38, S28"""
+    """F-D14, F-D38, S-28"""
     listed = ("https://other.test/a", "/private", "/dead", "/page-9", "/" + "x" * 2100, "/a" * 1000)
     urls = [url if "://" in url else f"https://site.test{url}" for url in listed]
     crawler = make(
@@ -179,7 +179,7 @@ def test_a_sitemap_may_list_what_is_foreign_forbidden_dead_and_too_long(
 
 
 def test_patterns_that_were_added_take_out_what_they_leave_out(make: MakeCrawler) -> None:
-    """A2"""
+    """R-A2"""
     crawler = make(site_of(8))
     crawler.crawl()
     configure(crawler, include_patterns=["/page-[0-5]"])
@@ -188,7 +188,7 @@ def test_patterns_that_were_added_take_out_what_they_leave_out(make: MakeCrawler
 
 
 def test_a_page_under_two_queries_that_names_itself_is_one_page(make: MakeCrawler) -> None:
-    """A3, D22"""
+    """R-A3, F-D22"""
     shop = page("/shop?a=1", "/shop?b=2", title="Shop", head=canonical("/shop"))
     crawler = make({"/": page("/shop?a=1", "/shop?b=2", title="Home"), "/shop": shop})
     for _ in range(3):
@@ -199,7 +199,7 @@ def test_a_page_under_two_queries_that_names_itself_is_one_page(make: MakeCrawle
 def test_a_site_that_answers_everything_with_its_home_page_is_one_page(
     make: MakeCrawler,
 ) -> None:
-    """D10"""
+    """F-D10"""
     home = page("/a", "/b", title="Home")
     crawler = make({"/robots.txt": robots()})
     crawler.site.fallback = home
@@ -209,7 +209,7 @@ def test_a_site_that_answers_everything_with_its_home_page_is_one_page(
 
 
 def test_rules_that_forbid_everything_take_nothing_out(make: MakeCrawler) -> None:
-    """D14"""
+    """F-D14"""
     crawler = make(site_of(12))
     crawler.crawl()
     crawler.site.pages["/robots.txt"] = robots("Disallow: /")
@@ -223,7 +223,7 @@ def test_rules_that_forbid_everything_take_nothing_out(make: MakeCrawler) -> Non
 
 
 def test_held_copies_of_each_other_stay(make: MakeCrawler) -> None:
-    """A12: the second refresh of an unchanged site changes nothing."""
+    """R-A12: the second refresh of an unchanged site changes nothing."""
     crawler = make(
         {
             "/": page("/a?sort=1", "/a?sort=2", title="Home"),
@@ -237,7 +237,7 @@ def test_held_copies_of_each_other_stay(make: MakeCrawler) -> None:
 
 
 def test_held_pages_that_redirect_to_each_other_stay_and_are_failures(make: MakeCrawler) -> None:
-    """A12, D20: a loop is a mistake of the site, and no evidence."""
+    """R-A12, F-D20: a loop is a mistake of the site, and no evidence."""
     crawler = make(site_of(3))
     crawler.crawl()
     crawler.site.pages["/page-0"] = redirect("/page-1", 301)
@@ -247,7 +247,7 @@ def test_held_pages_that_redirect_to_each_other_stay_and_are_failures(make: Make
 
 
 def test_a_copy_of_a_page_that_leaves_in_the_same_refresh_stays(make: MakeCrawler) -> None:
-    """A12: the text is on the site, under one of its addresses."""
+    """R-A12: the text is on the site, under one of its addresses."""
     crawler = make(
         {
             "/": page("/a", "/a?sort=1", title="Home"),
@@ -263,7 +263,7 @@ def test_a_copy_of_a_page_that_leaves_in_the_same_refresh_stays(make: MakeCrawle
 
 
 def test_a_small_site_that_vanishes_whole_is_held_as_well(make: MakeCrawler) -> None:
-    """A12: an implausible share of a site, whatever its size."""
+    """R-A12: an implausible share of a site, whatever its size."""
     crawler = make(site_of(8))
     crawler.crawl()
     crawler.site.pages.clear()
@@ -280,7 +280,7 @@ def test_a_small_site_that_vanishes_whole_is_held_as_well(make: MakeCrawler) -> 
 def test_a_site_that_gave_no_page_is_asked_again_by_the_next_refresh(
     make: MakeCrawler, cause: str, *, is_forced: bool
 ) -> None:
-    """A19: a person who repaired the start page need not wait for a day."""
+    """R-A19: a person who repaired the start page need not wait for a day."""
     broken: dict[str, dict[str, Script]] = {
         "dead": {"/": Page(status=404)},
         "forbidden": {**site_of(3), "/robots.txt": robots("Disallow: /")},
@@ -294,7 +294,7 @@ def test_a_site_that_gave_no_page_is_asked_again_by_the_next_refresh(
 
 
 def test_a_site_that_turns_to_https_is_followed(make: MakeCrawler) -> None:
-    """D22: else every page fails for ever, and the index grows old."""
+    """F-D22: else every page fails for ever, and the index grows old."""
     crawler = make(site_of(3), url="http://site.test/")
     crawler.crawl()
     crawler.site.fallback = lambda seen: redirect(f"https://site.test{seen.target}", 301)
@@ -306,7 +306,7 @@ def test_a_site_that_turns_to_https_is_followed(make: MakeCrawler) -> None:
 
 
 def test_a_start_page_that_redirects_to_www_and_a_language_is_followed(make: MakeCrawler) -> None:
-    """D22"""
+    """F-D22"""
     crawler = make({"/": redirect("https://www.site.test/en/")})
     crawler.site.fallback = lambda seen: redirect(f"https://www.site.test{seen.target}", 301)
     home = page("/en/a", title="Home")
@@ -318,7 +318,7 @@ def test_a_start_page_that_redirects_to_www_and_a_language_is_followed(make: Mak
 def test_a_start_page_that_redirects_to_https_and_then_to_www_is_followed(
     make: MakeCrawler,
 ) -> None:
-    """D22"""
+    """F-D22"""
     www = answers_at("https://www.site.test", site_of(3))
     crawler = make({}, url="http://site.test/")
     crawler.site.fallback = lambda seen: redirect(f"https://site.test{seen.target}", 301)
@@ -329,7 +329,7 @@ def test_a_start_page_that_redirects_to_https_and_then_to_www_is_followed(
 
 
 def test_a_members_area_does_not_end_the_crawl(make: MakeCrawler) -> None:
-    """A17, D12: twelve links to pages behind a login are twelve failures."""
+    """R-A17, F-D12: twelve links to pages behind a login are twelve failures."""
     members = [f"/members/{number}" for number in range(12)]
     crawler = make({**site_of(3), **dict.fromkeys(members, Page(status=403))})
     crawler.site.pages["/"] = page(*members, "/page-0", "/page-1", "/page-2", title="Home")
@@ -353,7 +353,7 @@ def test_a_members_area_does_not_end_the_crawl(make: MakeCrawler) -> None:
 def test_a_page_that_may_be_indexed_again_is_found_behind_a_page_that_did_not_change(
     make: MakeCrawler, what: str
 ) -> None:
-    """A3, D8: the page that links to it answers 304 for ever."""
+    """R-A3, F-D8: the page that links to it answers 304 for ever."""
     crawler = make(site_of(3))
     there = crawler.site.pages["/page-1"]
     crawler.site.pages["/"] = with_etag(site_of(3)["/"])
@@ -379,7 +379,7 @@ def test_a_page_that_may_be_indexed_again_is_found_behind_a_page_that_did_not_ch
 def test_a_page_that_left_and_returns_is_found_behind_a_page_that_did_not_change(
     make: MakeCrawler,
 ) -> None:
-    """D8"""
+    """F-D8"""
     crawler = make(site_of(3))
     there = crawler.site.pages["/page-1"]
     crawler.site.pages["/"] = with_etag(site_of(3)["/"])
@@ -397,7 +397,7 @@ def test_a_page_that_left_and_returns_is_found_behind_a_page_that_did_not_change
 def test_a_dead_link_is_left_alone_for_as_long_again_as_it_has_been_dead(
     make: MakeCrawler, days: int, *, is_asked: bool
 ) -> None:
-    """A3: known to be dead for eight days when it was asked last."""
+    """R-A3: known to be dead for eight days when it was asked last."""
     crawler = make({"/": with_etag(page("/dead", title="Home"))})
     crawler.crawl()
     crawler.query(
@@ -424,7 +424,7 @@ def test_where_every_page_was_read_no_dead_link_is_asked_for_that_nothing_links_
 def test_pages_are_sent_whole_once_after_robots_rules_changed(
     make: MakeCrawler, rules: str, *, is_whole: bool
 ) -> None:
-    """A3: a comment is no rule."""
+    """R-A3: a comment is no rule."""
     crawler = make({"/": with_etag(page(title="Home")), "/robots.txt": robots("Disallow: /x")})
     crawler.crawl()
     crawler.site.pages["/robots.txt"] = robots("Disallow: /x", rules)
@@ -437,7 +437,7 @@ def test_pages_are_sent_whole_once_after_robots_rules_changed(
 
 
 def test_a_higher_page_limit_is_used_although_no_page_changed(make: MakeCrawler) -> None:
-    """A2, A3"""
+    """R-A2, R-A3"""
     crawler = make(site_of(6), page_limit=4)
     crawler.site.pages["/"] = with_etag(site_of(6)["/"])
     assert crawler.crawl().is_truncated
@@ -448,7 +448,7 @@ def test_a_higher_page_limit_is_used_although_no_page_changed(make: MakeCrawler)
 def test_a_copy_that_was_kept_for_want_of_its_original_leaves_when_that_is_back(
     make: MakeCrawler,
 ) -> None:
-    """A3, D22"""
+    """R-A3, F-D22"""
     copy = page(title="Shop", head=canonical("/shop"))
     crawler = make({"/": page("/shop?sort=1", title="Home"), "/shop?sort=1": with_etag(copy)})
     crawler.crawl()
@@ -461,7 +461,7 @@ def test_a_copy_that_was_kept_for_want_of_its_original_leaves_when_that_is_back(
 def test_pages_are_sent_whole_once_the_domain_asks_whether_they_need_a_browser(
     make: MakeCrawler,
 ) -> None:
-    """A2, A4: from ``http`` to ``auto``."""
+    """R-A2, R-A4: from ``http`` to ``auto``."""
     crawler = make({"/": with_etag(page(title="Shell"))})
     crawler.crawl()
     configure(crawler, render_mode="auto")
@@ -482,7 +482,7 @@ def test_pages_are_sent_whole_once_the_domain_asks_whether_they_need_a_browser(
 
 @pytest.mark.parametrize("why", ["recent", "failing", "forbidden"])
 def test_held_pages_that_could_not_be_looked_at_stay_held(make: MakeCrawler, why: str) -> None:
-    """A12: the check stays red, and nothing is published, until someone has seen them."""
+    """R-A12: the check stays red, and nothing is published, until someone has seen them."""
     crawler = make(site_of(60), recency_hours=24.0 if why == "recent" else 0.0)
     crawler.crawl()
     lose(crawler, 25)
@@ -500,7 +500,7 @@ def test_held_pages_that_could_not_be_looked_at_stay_held(make: MakeCrawler, why
 
 
 def test_a_confirmation_waits_for_the_refresh_that_looks(make: MakeCrawler) -> None:
-    """A12, I14"""
+    """R-A12, I14"""
     crawler = make(site_of(20), recency_hours=24.0)
     crawler.crawl()
     lose(crawler, 12)
@@ -512,7 +512,7 @@ def test_a_confirmation_waits_for_the_refresh_that_looks(make: MakeCrawler) -> N
 
 
 def test_copies_on_a_new_site_are_no_loss_to_be_confirmed(make: MakeCrawler) -> None:
-    """A12, D10: else a person has to confirm the same twelve pages every day."""
+    """R-A12, F-D10: else a person has to confirm the same twelve pages every day."""
     same = [f"/soon/{number}" for number in range(12)]
     crawler = make({**site_of(10), **dict.fromkeys(same, page(title="Coming soon"))})
     crawler.site.pages["/"] = page(*same, *list(site_of(10))[1:], title="Home")
@@ -524,7 +524,7 @@ def test_copies_on_a_new_site_are_no_loss_to_be_confirmed(make: MakeCrawler) -> 
 
 
 def test_a_page_that_moved_twice_leaves(make: MakeCrawler) -> None:
-    """A12: else its old text stays beside the new one for ever."""
+    """R-A12: else its old text stays beside the new one for ever."""
     crawler = make(site_of(3))
     crawler.crawl()
     crawler.site.pages["/page-0"] = redirect("/b", 301)
@@ -536,7 +536,7 @@ def test_a_page_that_moved_twice_leaves(make: MakeCrawler) -> None:
 
 
 def test_redirects_without_end_end_soon(make: MakeCrawler) -> None:
-    """D20, C8"""
+    """F-D20, R-C8"""
 
     def hop(seen: Seen) -> Page:
         return redirect(f"/hop/{int(seen.target.rpartition('/')[2]) + 1}")
@@ -548,7 +548,7 @@ def test_redirects_without_end_end_soon(make: MakeCrawler) -> None:
 
 
 def test_redirects_in_a_circle_are_on_the_ledger(make: MakeCrawler) -> None:
-    """A17, D20"""
+    """R-A17, F-D20"""
     crawler = make({"/": page("/a", title="Home"), "/a": redirect("/b"), "/b": redirect("/a")})
     crawler.crawl()
     assert open_failures(crawler)
@@ -556,7 +556,7 @@ def test_redirects_in_a_circle_are_on_the_ledger(make: MakeCrawler) -> None:
 
 @pytest.mark.parametrize("status", [301, 302])
 def test_a_circle_that_stays_keeps_its_row_on_the_ledger(make: MakeCrawler, status: int) -> None:
-    """A17: a row for each refresh would say that it had been mended in between."""
+    """R-A17: a row for each refresh would say that it had been mended in between."""
     circle = {"/a": redirect("/b", status), "/b": redirect("/a", status)}
     crawler = make({"/": page("/a", title="Home"), **circle})
     for _ in range(3):
@@ -571,7 +571,7 @@ def test_a_circle_that_stays_keeps_its_row_on_the_ledger(make: MakeCrawler, stat
 def test_a_held_page_whose_new_place_is_no_page_is_a_failure_or_leaves(
     make: MakeCrawler, status: int
 ) -> None:
-    """A12, A17: nothing that is in the index goes stale without a word."""
+    """R-A12, R-A17: nothing that is in the index goes stale without a word."""
     crawler = make(site_of(3))
     crawler.crawl()
     crawler.site.pages["/page-1"] = redirect("/new", status)
@@ -584,7 +584,7 @@ def test_a_held_page_whose_new_place_is_no_page_is_a_failure_or_leaves(
 
 
 def test_pages_that_are_as_they_were_are_written_many_at_a_time(make: MakeCrawler) -> None:
-    """A3: asked again after a kill they cost the site next to nothing, so they take no slot."""
+    """R-A3: asked again after a kill they cost the site next to nothing, so they take no slot."""
     pages: dict[str, Script] = {f"/{n}": with_etag(str(n)) for n in range(100)}
     crawler = make({"/": page(*pages, title="Home"), **pages})
     crawler.crawl()
@@ -593,7 +593,7 @@ def test_pages_that_are_as_they_were_are_written_many_at_a_time(make: MakeCrawle
 
 
 def test_links_are_followed_no_deeper_the_second_time(make: MakeCrawler) -> None:
-    """D23"""
+    """F-D23"""
     names = ["/", *(f"/{chr(97 + depth)}" for depth in range(24))]
     pages: dict[str, Script] = {
         here: page(there, title=f"At {here}") for here, there in pairwise(names)
@@ -606,7 +606,7 @@ def test_links_are_followed_no_deeper_the_second_time(make: MakeCrawler) -> None
 
 
 def test_an_endless_calendar_does_not_grow_with_each_refresh(make: MakeCrawler) -> None:
-    """D23"""
+    """F-D23"""
     days = [f"/cal?day={day}" for day in range(250)]
     crawler = make({"/": page(*days, title="Home")}, page_limit=1000)
     crawler.site.pages["/cal"] = lambda seen: page(title=seen.target)
@@ -615,7 +615,7 @@ def test_an_endless_calendar_does_not_grow_with_each_refresh(make: MakeCrawler) 
 
 
 def test_a_limit_below_what_is_live_bounds_the_crawl_and_is_reported(make: MakeCrawler) -> None:
-    """A2"""
+    """R-A2"""
     crawler = make(site_of(10))
     crawler.crawl()
     report = crawler.crawl(page_limit=4)
@@ -624,7 +624,7 @@ def test_a_limit_below_what_is_live_bounds_the_crawl_and_is_reported(make: MakeC
 
 
 def test_under_a_limit_pages_take_turns(make: MakeCrawler) -> None:
-    """A2: those that were looked at longest ago, and the start page."""
+    """R-A2: those that were looked at longest ago, and the start page."""
     crawler = make(site_of(9))
     crawler.crawl()
     turns = []
@@ -636,7 +636,7 @@ def test_under_a_limit_pages_take_turns(make: MakeCrawler) -> None:
 
 
 def test_held_pages_that_the_limit_left_out_stay_held(make: MakeCrawler) -> None:
-    """A12"""
+    """R-A12"""
     crawler = make(site_of(20))
     crawler.crawl()
     lose(crawler, 12)
@@ -647,7 +647,7 @@ def test_held_pages_that_the_limit_left_out_stay_held(make: MakeCrawler) -> None
 
 
 def test_a_site_at_its_limit_may_change_its_addresses(make: MakeCrawler) -> None:
-    """A2, A12: else it is never indexed again."""
+    """R-A2, R-A12: else it is never indexed again."""
     crawler = make(site_of(5), page_limit=6)
     crawler.crawl()
     moved = {f"/page-{number}": f"/page-{number}/" for number in range(5)}
@@ -660,7 +660,7 @@ def test_a_site_at_its_limit_may_change_its_addresses(make: MakeCrawler) -> None
 
 
 def test_a_resumed_crawl_still_says_that_it_was_cut(make: MakeCrawler) -> None:
-    """A19, D23"""
+    """R-A19, F-D23"""
     crawler = make(site_of(30), page_limit=12)
     with pytest.raises(CutOffError):
         crawler.crawl(cut_off_after=8)
@@ -671,7 +671,7 @@ def test_a_resumed_crawl_still_says_that_it_was_cut(make: MakeCrawler) -> None:
 
 
 def test_a_recent_page_that_failed_is_asked_for_when_its_time_has_come(make: MakeCrawler) -> None:
-    """A17"""
+    """R-A17"""
     crawler = make(site_of(3), recency_hours=24.0)
     crawler.crawl()
     crawler.site.pages["/page-1"] = Page(status=500)
@@ -683,7 +683,7 @@ def test_a_recent_page_that_failed_is_asked_for_when_its_time_has_come(make: Mak
 
 
 def test_a_pattern_takes_out_a_recent_page_in_the_next_refresh(make: MakeCrawler) -> None:
-    """A2: it needs no request."""
+    """R-A2: it needs no request."""
     crawler = make(site_of(3), recency_hours=24.0)
     crawler.crawl()
     configure(crawler, exclude_patterns=["/page-1"])
@@ -695,7 +695,7 @@ def test_a_pattern_takes_out_a_recent_page_in_the_next_refresh(make: MakeCrawler
 
 
 def test_pages_are_fetched_while_others_are_written(make: MakeCrawler) -> None:
-    """A19, B9: the first page locks what is written to, and the sixth lets go of it."""
+    """R-A19, R-B9: the first page locks what is written to, and the sixth lets go of it."""
     crawler = make(site_of(30), concurrency=8)
     with crawler.database.connect() as conn:
 
@@ -714,7 +714,7 @@ def test_pages_are_fetched_while_others_are_written(make: MakeCrawler) -> None:
 
 
 def test_what_cannot_be_written_ends_the_crawl(make: MakeCrawler) -> None:
-    """B4: the site is asked for no more than was under way."""
+    """R-B4: the site is asked for no more than was under way."""
     crawler = make(site_of(60), concurrency=4)
     asked_before: list[str] = []
 
@@ -736,7 +736,7 @@ def test_what_cannot_be_written_ends_the_crawl(make: MakeCrawler) -> None:
 def test_a_domain_that_is_registered_anew_with_https_has_one_row_per_page(
     make: MakeCrawler,
 ) -> None:
-    """D22: both spellings answer."""
+    """F-D22: both spellings answer."""
     crawler = make(site_of(3), url="http://site.test/")
     crawler.crawl()
     crawler.site.elsewhere = answers_at("https://site.test", site_of(3))
@@ -747,7 +747,7 @@ def test_a_domain_that_is_registered_anew_with_https_has_one_row_per_page(
 
 
 def test_the_first_crawl_of_a_site_under_www_knows_its_not_found_page(make: MakeCrawler) -> None:
-    """D10"""
+    """F-D10"""
     pages = {"/": page("/a", "/nothing-here", title="Home"), "/a": page(title="A")}
     sorry = page(title="Not found", text="Sorry, there is no such page: try the search instead.")
     crawler = make({})
@@ -762,7 +762,7 @@ def test_the_first_crawl_of_a_site_under_www_knows_its_not_found_page(make: Make
 
 
 def test_a_home_page_behind_a_redirect_is_no_not_found_page(make: MakeCrawler) -> None:
-    """D10: the site answers every address with it."""
+    """F-D10: the site answers every address with it."""
     home = page("/a", title="Home")
     pages: dict[str, Script] = {"/": redirect("/en/"), "/en/": home, "/a": page(title="A")}
     crawler = make({**pages, "/robots.txt": robots()})
@@ -772,7 +772,7 @@ def test_a_home_page_behind_a_redirect_is_no_not_found_page(make: MakeCrawler) -
 
 
 def test_a_copy_that_is_met_late_is_kept_where_its_original_is_no_page(make: MakeCrawler) -> None:
-    """A3"""
+    """R-A3"""
     crawler = make({"/": page("/slip", title="Home"), "/slip": page(title="Slip")})
     crawler.crawl()
     crawler.site.pages["/slip"] = in_turn(Page(status=404), page("/y?sort=1", title="Slip"))
@@ -782,7 +782,7 @@ def test_a_copy_that_is_met_late_is_kept_where_its_original_is_no_page(make: Mak
 
 
 def test_a_held_copy_that_is_gone_at_the_second_look_leaves(make: MakeCrawler) -> None:
-    """A12"""
+    """R-A12"""
     crawler = make({"/": page("/y?sort=1", title="Home"), "/y?sort=1": page(title="Y")})
     crawler.crawl()
     copy = page(title="Y", head=canonical("/y"))
@@ -792,7 +792,7 @@ def test_a_held_copy_that_is_gone_at_the_second_look_leaves(make: MakeCrawler) -
 
 
 def test_a_site_that_forbids_everything_is_asked_for_its_rules_alone(make: MakeCrawler) -> None:
-    """D14"""
+    """F-D14"""
     crawler = make({**site_of(3), "/robots.txt": robots("Disallow: /")})
     with pytest.raises(TemporaryError):
         crawler.crawl()

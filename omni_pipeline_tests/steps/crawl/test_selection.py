@@ -1,4 +1,4 @@
-"""Refreshes of a part of a site (B1): what they ask for, and what they leave alone."""
+"""Refreshes of a part of a site (R-B1): what they ask for, and what they leave alone."""
 
 from collections.abc import Sequence
 
@@ -78,7 +78,7 @@ def test_only_pages_that_match_are_asked_for_and_others_stay_as_they_are(
 
 
 def test_the_job_says_what_it_was_about_and_counts_its_own_pages(pipeline: Pipeline) -> None:
-    """A14, B1"""
+    """R-A14, R-B1"""
     refresh(pipeline, name_part(None, ()))
     refresh(pipeline, SHOP)
     [job] = pipeline.query(
@@ -126,7 +126,7 @@ def test_new_pages_join_when_they_match_and_only_then(pipeline: Pipeline) -> Non
 
 
 def test_pages_checked_lately_are_skipped_here_too(pipeline: Pipeline) -> None:
-    """A5"""
+    """R-A5"""
     refresh(pipeline, name_part(None, ()))
     crawled, _ = refresh(pipeline, SHOP, is_forced=False)
     assert crawled.pages_skipped == crawled.pages_discovered == 6
@@ -135,7 +135,7 @@ def test_pages_checked_lately_are_skipped_here_too(pipeline: Pipeline) -> None:
 def test_what_an_interrupted_crawl_had_found_waits_for_the_next_whole_one(
     pipeline: Pipeline,
 ) -> None:
-    """A19: the page that links there may answer "not modified" for ever."""
+    """R-A19: the page that links there may answer "not modified" for ever."""
     refresh(pipeline, name_part(None, ()))
     pipeline.site.pages["/docs/late.html"] = "<h1>Late</h1><p>Found by a crawl that was killed.</p>"
     late = f"{pipeline.site.url}/docs/late.html"

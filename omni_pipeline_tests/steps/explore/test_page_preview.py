@@ -1,4 +1,4 @@
-"""One page by itself: by the rules of a crawl, shown with the way that led to it (B8)."""
+"""One page by itself: by the rules of a crawl, shown with the way that led to it (R-B8)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +60,7 @@ def test_redirects_are_followed_and_shown() -> None:
 
 
 def test_ten_redirects_are_followed_and_no_more() -> None:
-    """D20"""
+    """F-D20"""
     pages = {f"/{n}": redirect(f"/{n + 1}") for n in range(MAX_REDIRECTS + 1)}
     with ScriptedSite({**pages, f"/{MAX_REDIRECTS + 1}": PAGE}) as site:
         assert look(site, "1").document.url.endswith(f"/{MAX_REDIRECTS + 1}")
@@ -70,7 +70,7 @@ def test_ten_redirects_are_followed_and_no_more() -> None:
 
 
 def test_a_page_that_robots_txt_forbids_is_not_asked_for() -> None:
-    """D14"""
+    """F-D14"""
     robots = Page(body=b"User-agent: *\nDisallow: /page")
     with ScriptedSite({"/page": PAGE, "/robots.txt": robots}) as site:
         error = refused(site)
@@ -80,7 +80,7 @@ def test_a_page_that_robots_txt_forbids_is_not_asked_for() -> None:
 
 
 def test_robots_txt_of_the_site_that_a_redirect_leads_to_holds_there() -> None:
-    """D14: also when reached by a redirect."""
+    """F-D14: also when reached by a redirect."""
     robots = Page(body=b"User-agent: *\nDisallow: /secret")
     with (
         ScriptedSite({"/secret": PAGE, "/robots.txt": robots}) as other,
@@ -93,7 +93,7 @@ def test_robots_txt_of_the_site_that_a_redirect_leads_to_holds_there() -> None:
 
 
 def test_nothing_is_asked_for_while_robots_txt_cannot_be_read() -> None:
-    """D15"""
+    """F-D15"""
     with ScriptedSite({"/page": PAGE, "/robots.txt": Page(status=503)}) as site:
         error = refused(site)
         assert set(site.targets()) == {"/robots.txt"}
@@ -102,7 +102,7 @@ def test_nothing_is_asked_for_while_robots_txt_cannot_be_read() -> None:
 
 
 def test_a_redirect_to_a_forbidden_address_reaches_nobody() -> None:
-    """C8: robots.txt and page alike."""
+    """R-C8: robots.txt and page alike."""
     with Canary() as canary, ScriptedSite() as site:
         site.pages["/page"] = redirect(f"http://127.0.0.1:{canary.port}/")
         assert "is refused" in str(refused(site))

@@ -1,4 +1,7 @@
-"""A quick look at a site: what it says, what five pages are like, what a crawl may come to (B8)."""
+"""A quick look at a site: what it says, what five pages are like, what a crawl may come to.
+
+R-B8.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -112,7 +115,7 @@ def test_without_a_sitemap_links_are_counted_and_called_the_least() -> None:
 
 
 def test_what_robots_txt_forbids_is_neither_asked_for_nor_counted() -> None:
-    """D14"""
+    """F-D14"""
     with ScriptedSite() as site:
         site.pages |= {
             "/robots.txt": Page(body=b"User-agent: *\nDisallow: /private\nCrawl-delay: 4"),
@@ -134,7 +137,7 @@ def test_what_robots_txt_forbids_is_neither_asked_for_nor_counted() -> None:
     ids=["cannot be read", "asks for ten minutes"],
 )
 def test_a_site_that_may_not_be_crawled_is_left_alone(robots: Page) -> None:
-    """D15, D19"""
+    """F-D15, F-D19"""
     report, site = look({"/robots.txt": robots, "/": article()})
     assert set(site.targets()) == {"/robots.txt"}
     assert (report.sample, report.estimate, report.next_commands) == ((), None, ())
@@ -180,7 +183,7 @@ def test_a_sitemap_that_cannot_be_read_is_a_problem_not_an_absence() -> None:
 
 
 def test_a_site_that_moved_is_to_be_looked_at_where_it_is() -> None:
-    """D21"""
+    """F-D21"""
     with (
         ScriptedSite({"/": article("/a")}) as there,
         ScriptedSite({"/": redirect(there.url, 301)}) as here,

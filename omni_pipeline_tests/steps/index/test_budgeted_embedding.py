@@ -1,4 +1,4 @@
-"""What a refresh pays: booked before it is sent, settled once, never beyond a budget (C6)."""
+"""What a refresh pays: booked before it is sent, settled once, never beyond a budget (R-C6)."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -79,7 +79,7 @@ def tokens_used(pipeline: Pipeline) -> int:
 
 
 def test_every_batch_is_on_the_bill_with_its_price(paid: Pipeline) -> None:
-    """C6"""
+    """R-C6"""
     report = paid.refresh().embeddings
     assert report.tokens_embedded > 0
     assert report.cost_usd == pytest.approx(report.tokens_embedded * 2 / 1_000_000)
@@ -95,7 +95,7 @@ def test_every_batch_is_on_the_bill_with_its_price(paid: Pipeline) -> None:
 
 
 def test_what_is_not_paid_again_is_counted(paid: Pipeline) -> None:
-    """C6: text by text, those of unchanged pages not among them."""
+    """R-C6: text by text, those of unchanged pages not among them."""
     paid.refresh()
     edited = paid.site.read(PAGE).replace("suspends the plan", "suspends this one plan")
     paid.site.pages[PAGE] = edited
@@ -172,7 +172,7 @@ def published(pipeline: Pipeline, *, is_lossy: bool) -> tuple[object, ...]:
 
 
 def test_a_lost_commit_is_neither_counted_nor_paid_twice(paid: Pipeline) -> None:
-    """Fault B11: every transaction loses its answer once, and neither ledger nor report shows it.
+    """F-B11: every transaction loses its answer once, and neither ledger nor report shows it.
 
     A page cannot be read, and some have a text that the endpoint refuses.
     """
@@ -191,7 +191,7 @@ def test_what_the_endpoint_did_not_answer_is_not_on_the_bill(paid: Pipeline) -> 
 
 
 def test_what_was_answered_before_a_failure_is_kept_and_billed(paid: Pipeline) -> None:
-    """Fault C17: of a batch that was refused for one text, the first half is not paid for twice."""
+    """F-C17: of a batch that was refused for one text, the first half is not paid for twice."""
     script = [behave.refusing(lambda _: True), behave.ok, behave.failing(401, "no such key")]
     with EmbeddingServer(script) as server:
         settings = replace(PAID, base_url=server.base_url, model=MODEL, dimensions=DIMENSIONS)
@@ -208,7 +208,7 @@ def test_what_was_answered_before_a_failure_is_kept_and_billed(paid: Pipeline) -
 
 
 def test_a_refused_key_stops_the_embedding_alone(paid: Pipeline) -> None:
-    """Fault C18: asked once; what was crawled and cut is kept, and no ledger shows the key."""
+    """F-C18: asked once; what was crawled and cut is kept, and no ledger shows the key."""
     key = "canary-0123456789abcdef"
     with EmbeddingServer(otherwise=behave.wrong_key) as server:
         settings = replace(
@@ -250,7 +250,7 @@ def vectors_check(paid: Pipeline) -> CountsReport:
 
 
 def test_another_model_behind_the_same_name_turns_a_check_red(paid: Pipeline) -> None:
-    """Fault C16: of one edited page alone, until a refresh buys what is like before."""
+    """F-C16: of one edited page alone, until a refresh buys what is like before."""
     paid.refresh()
     assert vectors_check(paid).passed
     edited = paid.site.read(PAGE).replace("suspends the plan", "suspends this one plan")
@@ -273,7 +273,7 @@ def test_another_model_behind_the_same_name_turns_a_check_red(paid: Pipeline) ->
 def test_a_budget_stops_a_refresh_before_it_overspends_and_the_next_day_goes_on(
     paid: Pipeline, *, is_domains: bool
 ) -> None:
-    """C6, S53: what is published stays, what is paid for is kept, nothing is paid twice."""
+    """R-C6, S-53: what is published stays, what is paid for is kept, nothing is paid twice."""
     paid.refresh(max_pages=3)
     published = paid.query(b"SELECT count(*) FROM embeddings")
     budget = tokens_used(paid) + 500
@@ -358,7 +358,7 @@ class Watcher(threading.Thread):
 def test_the_lease_is_renewed_and_no_transaction_open_while_a_request_waits(
     paid: Pipeline,
 ) -> None:
-    """Fault C1: a wait three times as long as the lease."""
+    """F-C1: a wait three times as long as the lease."""
     paid.settings = replace(paid.settings, lease_seconds=0.6, heartbeat_seconds=0.1)
     watcher = Watcher(paid, lease_seconds=0.6)
     with EmbeddingServer([behave.throttled(retry_after="2")]) as server:

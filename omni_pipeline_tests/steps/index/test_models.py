@@ -1,4 +1,4 @@
-"""Another embedding model: built beside the old one, then flipped to, then left again (C5)."""
+"""Another embedding model: built beside the old one, then flipped to, then left again (R-C5)."""
 
 import threading
 from collections import Counter
@@ -215,7 +215,7 @@ def test_an_incomplete_index_is_not_activated(project: Project) -> None:
 
 
 def test_a_model_that_the_endpoint_does_not_have_is_not_registered(project: Project) -> None:
-    """A16"""
+    """R-A16"""
     project.server.otherwise = without("second")
     with pytest.raises(PermanentError, match="OMNI_EMBEDDING_MODEL"):
         project.add("second")
@@ -232,7 +232,7 @@ def test_a_model_of_unknown_dimensions_is_refused_with_the_flag_to_give(project:
 
 
 def test_dimensions_are_never_mixed(project: Project) -> None:
-    """A14: a vector of another length is refused by the table itself."""
+    """R-A14: a vector of another length is refused by the table itself."""
     with (
         project.pipeline.database.connect() as conn,
         pytest.raises(Exception, match="has_declared"),
@@ -467,7 +467,7 @@ def hammering(project: Project) -> Iterator[Hammer]:
 def test_a_reader_meets_whole_answers_of_one_model_through_build_flip_rollback_and_drop(
     project: Project,
 ) -> None:
-    """C5: never empty, never mixed, never a chunk too few."""
+    """R-C5: never empty, never mixed, never a chunk too few."""
     expected = {(a.url, a.text) for a in project.ask()}
     with hammering(project) as hammer:
         project.add("second")
@@ -492,7 +492,7 @@ def test_a_reader_meets_whole_answers_of_one_model_through_build_flip_rollback_a
 
 
 def test_a_reader_meets_every_page_whole_while_the_chunker_changes(project: Project) -> None:
-    """C5: page by page, as with any other change."""
+    """R-C5: page by page, as with any other change."""
     urls = {a.url for a in project.ask()}
     project.settings = replace(project.settings, chunk_tokens=60)
     wholes: dict[str, set[frozenset[str]]] = {url: set() for url in urls}

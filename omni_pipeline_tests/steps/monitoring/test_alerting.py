@@ -148,7 +148,7 @@ def test_a_domain_in_order_alerts_nobody(world: World) -> None:
 def test_a_domain_without_success_for_a_day_and_two_hours_is_stale_until_it_is_refreshed(
     world: World,
 ) -> None:
-    """C3"""
+    """R-C3"""
     world.refresh()
     world.age("25 hours")
     assert world.sync() == NOTHING
@@ -163,7 +163,7 @@ def test_a_domain_without_success_for_a_day_and_two_hours_is_stale_until_it_is_r
 
 
 def test_how_long_a_domain_is_fresh_is_a_setting(world: World) -> None:
-    """C2"""
+    """R-C2"""
     world.age("27 hours")
     patient = limits_of(read_settings({"OMNI_FRESH_HOURS": "48"}))
     assert sync_with_tables(world.session, REDACTOR, patient) == NOTHING
@@ -188,7 +188,7 @@ def test_alerts_of_a_removed_domain_are_over(world: World) -> None:
 
 
 def test_a_high_failure_rate_alerts(world: World) -> None:
-    """A17"""
+    """R-A17"""
     world.refresh(discovered=100, failed=11)
     world.sync()
     [alert] = world.open()
@@ -200,7 +200,7 @@ def test_a_high_failure_rate_alerts(world: World) -> None:
 
 
 def test_held_pages_alert_until_a_person_confirms_them(world: World) -> None:
-    """A12: without another refresh."""
+    """R-A12: without another refresh."""
     world.hold("x", "y")
     world.sync()
     [alert] = world.open()
@@ -212,7 +212,7 @@ def test_held_pages_alert_until_a_person_confirms_them(world: World) -> None:
 
 
 def test_a_budget_that_is_used_up_alerts_in_the_words_of_the_run(world: World) -> None:
-    """C6"""
+    """R-C6"""
     world.refresh(error=("transient.budget", "The daily token budget of a.test, 5, is used up."))
     world.sync()
     [alert] = world.open()
@@ -223,7 +223,7 @@ def test_a_budget_that_is_used_up_alerts_in_the_words_of_the_run(world: World) -
 def test_a_breaker_alerts_at_once_where_a_person_must_act_and_else_when_it_stays_open(
     world: World,
 ) -> None:
-    """C3 of the faults: no credit left is one alert, a hiccup is none."""
+    """F-C3: no credit left is one alert, a hiccup is none."""
     circuit_breakers.open_for(
         world.conn, "https://a", kind="permanent.quota", error="No credit.", seconds=900
     )
@@ -241,7 +241,7 @@ def test_a_breaker_alerts_at_once_where_a_person_must_act_and_else_when_it_stays
 
 
 def test_ids_that_run_out_alert_at_80_percent(world: World) -> None:
-    """Fault B17"""
+    """F-B17"""
     world.conn.execute("SELECT setval('embedding_models_id_seq', 26_000)")
     assert world.sync() == NOTHING
     world.conn.execute("SELECT setval('embedding_models_id_seq', 26_300)")
@@ -255,7 +255,7 @@ def test_ids_that_run_out_alert_at_80_percent(world: World) -> None:
 
 
 def test_a_failed_run_speaks_in_the_words_of_its_job_without_secrets(world: World) -> None:
-    """S71"""
+    """S-71"""
     world.refresh(error=("transient.x", "Login with s3cret-of-ours\nwas refused."))
     note_reports(world.session, REDACTOR, [report(is_wrong=True, run_id="run-1")])
     [alert] = world.open()
@@ -297,7 +297,7 @@ def test_a_refresh_that_succeeded_since_ends_the_failure_of_another_run(world: W
 
 
 def test_each_alert_is_sent_once_and_its_recovery_once(world: World) -> None:
-    """C3"""
+    """R-C3"""
     target = Recorder()
     note_reports(world.session, REDACTOR, [report(is_wrong=True)])
     for _ in range(3):
@@ -377,7 +377,7 @@ def test_a_bad_night_of_many_domains_is_few_messages(world: World) -> None:
 
 
 def test_a_target_that_is_down_gets_one_message_when_it_is_back(world: World) -> None:
-    """G9: kept and sent again, later each time; the others are not kept waiting."""
+    """F-G9: kept and sent again, later each time; the others are not kept waiting."""
     down, up = Recorder("down", is_down=True), Recorder("up")
     note_reports(world.session, REDACTOR, [report(is_wrong=True)])
     results = deliver(world.session, [down, up], AT_ONCE)
@@ -451,7 +451,7 @@ def test_who_comes_too_late_in_a_round_is_left_for_the_next(world: World) -> Non
 
 
 def test_a_database_that_stays_away_is_told_and_that_it_is_back() -> None:
-    """A20: alerts are kept in it, so of this people are told past it."""
+    """R-A20: alerts are kept in it, so of this people are told past it."""
     target = Recorder()
     state = ""
     for error in ("refused", "refused", "refused", None, None):

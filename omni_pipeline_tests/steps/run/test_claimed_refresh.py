@@ -36,7 +36,7 @@ def moved_to(url: str) -> Move:
 
 
 def test_a_refresh_makes_every_page_of_the_site_searchable(pipeline: Pipeline) -> None:
-    """A3, A14: found by links and by the sitemap, counted, conserved."""
+    """R-A3, R-A14: found by links and by the sitemap, counted, conserved."""
     report = pipeline.refresh()
     crawled = report.raw_pages
     assert crawled.pages_live == crawled.pages_changed > 10
@@ -49,7 +49,7 @@ def test_a_refresh_makes_every_page_of_the_site_searchable(pipeline: Pipeline) -
 
 
 def test_a_second_refresh_pays_nothing_and_writes_no_chunk_or_vector(pipeline: Pipeline) -> None:
-    """A11, also under force_rescrape."""
+    """R-A11, also under force_rescrape."""
     pipeline.refresh()
     before = pipeline.query(ROWS)
     report = pipeline.refresh(force_rescrape=True)
@@ -60,7 +60,7 @@ def test_a_second_refresh_pays_nothing_and_writes_no_chunk_or_vector(pipeline: P
 
 
 def test_a_recently_fetched_page_is_not_fetched_unless_forced(pipeline: Pipeline) -> None:
-    """A5: inside the recency window no page is asked for; with the flag every page is."""
+    """R-A5: inside the recency window no page is asked for; with the flag every page is."""
     first = pipeline.refresh()
     pages = [r.path for r in pipeline.site.requests if r.path.endswith((".html", "/"))]
     pipeline.site.requests.clear()
@@ -77,7 +77,7 @@ def test_a_recently_fetched_page_is_not_fetched_unless_forced(pipeline: Pipeline
 def test_after_the_window_an_unchanged_page_costs_one_conditional_request(
     pipeline: Pipeline,
 ) -> None:
-    """A11, D1: the validators are sent, the answer is 304, nothing but the time is written."""
+    """R-A11, F-D1: the validators are sent, the answer is 304, nothing but the time is written."""
     report = pipeline.refresh()
     pipeline.query(b"UPDATE raw_pages SET checked_at = now() - interval '25 hours' RETURNING id")
     before = pipeline.query(ROWS)
@@ -92,7 +92,7 @@ def test_after_the_window_an_unchanged_page_costs_one_conditional_request(
 def test_editing_one_paragraph_embeds_exactly_the_chunks_whose_text_changed(
     pipeline: Pipeline,
 ) -> None:
-    """A11: new texts of the page = texts paid for; every other row stays the row it was."""
+    """R-A11: new texts of the page = texts paid for; every other row stays the row it was."""
     pipeline.refresh()
     before, rows = pipeline.published_texts(PAGE), set(pipeline.query(ROWS))
     edit(pipeline, PAGE, "suspends the plan", "suspends this one plan")
@@ -107,7 +107,7 @@ def test_editing_one_paragraph_embeds_exactly_the_chunks_whose_text_changed(
 
 
 def test_force_reembed_pays_for_every_chunk_again(pipeline: Pipeline) -> None:
-    """A11: the separate, explicit way to pay again; nothing is fetched for it."""
+    """R-A11: the separate, explicit way to pay again; nothing is fetched for it."""
     first = pipeline.refresh()
     report = pipeline.refresh(force_reembed=True)
     assert report.embeddings.chunks_embedded == first.embeddings.chunks_embedded
@@ -116,7 +116,7 @@ def test_force_reembed_pays_for_every_chunk_again(pipeline: Pipeline) -> None:
 
 
 def test_another_chunking_rechunks_every_page_on_the_next_refresh(pipeline: Pipeline) -> None:
-    """A13, D4: one configuration, versioned; its change never leaves a mix behind."""
+    """R-A13, F-D4: one configuration, versioned; its change never leaves a mix behind."""
     pipeline.refresh()
     pipeline.chunker = make_chunker("text-embedding-3-small", 60)
     report = pipeline.refresh()
@@ -127,7 +127,7 @@ def test_another_chunking_rechunks_every_page_on_the_next_refresh(pipeline: Pipe
 
 
 def test_a_page_that_is_gone_twice_leaves_with_its_chunks(pipeline: Pipeline) -> None:
-    """A12: 404 is confirmed by a second request in the same refresh."""
+    """R-A12: 404 is confirmed by a second request in the same refresh."""
     pipeline.refresh()
     pipeline.site.remove(PAGE)
     pipeline.site.requests.clear()
@@ -149,7 +149,7 @@ def test_a_page_that_comes_back_is_published_again(pipeline: Pipeline) -> None:
 
 
 def test_a_site_that_answers_404_everywhere_loses_nothing(pipeline: Pipeline) -> None:
-    """A12, D9: an implausible loss is held, and what was published is still answered."""
+    """R-A12, F-D9: an implausible loss is held, and what was published is still answered."""
     live = pipeline.refresh().raw_pages.pages_live
     for (url,) in pipeline.query(b"SELECT url FROM raw_pages"):
         pipeline.site.remove(str(url).removeprefix(pipeline.site.url))
@@ -163,7 +163,7 @@ def test_a_site_that_answers_404_everywhere_loses_nothing(pipeline: Pipeline) ->
 def test_a_site_that_redirects_everything_to_its_home_page_loses_nothing(
     pipeline: Pipeline,
 ) -> None:
-    """A12, D10: one page as the answer to everything is no answer."""
+    """R-A12, F-D10: one page as the answer to everything is no answer."""
     pipeline.refresh()
     home = f"{pipeline.site.url}/"
     urls = [str(url) for (url,) in pipeline.query(b"SELECT url FROM raw_pages") if url != home]
@@ -189,7 +189,7 @@ def test_a_page_that_moved_leaves_when_its_new_place_is_live(pipeline: Pipeline)
 
 
 def test_server_errors_remove_nothing_and_are_on_the_ledger(pipeline: Pipeline) -> None:
-    """A12, A17, D11: 500 is a failure of the look, not of the page."""
+    """R-A12, R-A17, F-D11: 500 is a failure of the look, not of the page."""
     pipeline.refresh()
     before = pipeline.published_texts(PAGE)
     pipeline.site.remove(PAGE, HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -210,7 +210,7 @@ def test_an_unreachable_site_fails_with_one_clear_line(pipeline: Pipeline) -> No
 
 
 def test_a_site_that_asks_for_an_absurd_delay_is_not_crawled(pipeline: Pipeline) -> None:
-    """D19: skipped with a visible reason, instead of one page a week."""
+    """F-D19: skipped with a visible reason, instead of one page a week."""
     pipeline.site.pages["/robots.txt"] = "User-agent: *\nCrawl-delay: 1000000000\n"
     with pytest.raises(PermanentError, match="between requests"):
         pipeline.refresh()
@@ -220,7 +220,7 @@ def test_a_site_that_asks_for_an_absurd_delay_is_not_crawled(pipeline: Pipeline)
 def test_a_sitemap_at_an_address_that_is_not_public_is_not_fetched_and_said_to_be_unread(
     pipeline: Pipeline,
 ) -> None:
-    """S28: named in robots.txt, it is asked for where the web is, and only there; said it is."""
+    """S-28: named in robots.txt, it is asked for where the web is, and only there; said it is."""
     pipeline.site.pages["/robots.txt"] = (
         "Sitemap: http://169.254.169.254/latest/meta-data\nSitemap: http://127.0.0.1:1/s.xml\n"
     )
@@ -239,7 +239,7 @@ def test_the_page_limit_truncates_and_says_so(pipeline: Pipeline) -> None:
 
 
 def test_vectors_paid_for_before_a_failure_are_not_paid_for_again(pipeline: Pipeline) -> None:
-    """A19: what was answered before the endpoint went away is kept."""
+    """R-A19: what was answered before the endpoint went away is kept."""
     pipeline.client = CountingClient(breaks_after=1)
     with pytest.raises(TemporaryError):
         pipeline.refresh()
@@ -252,7 +252,7 @@ def test_vectors_paid_for_before_a_failure_are_not_paid_for_again(pipeline: Pipe
 
 
 def test_a_refused_text_keeps_only_its_own_page_back(pipeline: Pipeline) -> None:
-    """C17: the page keeps what it had published, the others go on."""
+    """F-C17: the page keeps what it had published, the others go on."""
     pipeline.refresh()
     before = pipeline.published_texts(PAGE)
     edit(pipeline, PAGE, "suspends the plan", "suspends the UNSPEAKABLE plan")
@@ -264,7 +264,7 @@ def test_a_refused_text_keeps_only_its_own_page_back(pipeline: Pipeline) -> None
 
 
 def test_the_second_of_two_refreshes_is_told_who_holds_the_domain(pipeline: Pipeline) -> None:
-    """A8: the loser leaves at once, without a request."""
+    """R-A8: the loser leaves at once, without a request."""
     with pipeline.open("run-of-the-winner"):
         pipeline.site.requests.clear()
         with (
@@ -285,7 +285,7 @@ def crawl_then(pipeline: Pipeline, disturb: Callable[[Connection], object]) -> N
 
 
 def test_a_run_that_lost_its_domain_writes_nothing_more(pipeline: Pipeline) -> None:
-    """A8, P3: fenced out in the middle, at the next write."""
+    """R-A8, P-3: fenced out in the middle, at the next write."""
     with pytest.raises(LeaseLostError):
         crawl_then(pipeline, lambda conn: crawl_jobs.reap(conn, lease_seconds=-1))
     assert pipeline.query(b"SELECT count(*) FROM cleaned_pages") == [(0,)]
@@ -294,7 +294,7 @@ def test_a_run_that_lost_its_domain_writes_nothing_more(pipeline: Pipeline) -> N
 
 
 def test_removing_a_domain_in_mid_refresh_ends_it_and_says_why(pipeline: Pipeline) -> None:
-    """B3: no orphan, and the job row keeps host and reason."""
+    """R-B3: no orphan, and the job row keeps host and reason."""
     with pytest.raises(LeaseLostError):
         crawl_then(pipeline, lambda conn: domains.remove(conn, pipeline.host))
     [(host, status, kind)] = pipeline.query(b"SELECT host, status, error_kind FROM crawl_jobs")
@@ -303,7 +303,7 @@ def test_removing_a_domain_in_mid_refresh_ends_it_and_says_why(pipeline: Pipelin
 
 
 def test_every_step_may_run_twice(pipeline: Pipeline) -> None:
-    """A10, habit 10: a repeated step changes nothing."""
+    """R-A10, habit 10: a repeated step changes nothing."""
     pipeline.refresh()
     before = pipeline.query(ROWS)
     with pipeline.open() as refresh:

@@ -35,7 +35,7 @@ def test_an_error_of_any_length_is_stored_as_one_line() -> None:
 def test_no_secret_reaches_the_ledger_whatever_ended_the_refresh(
     pipeline: Pipeline, *, is_ours: bool
 ) -> None:
-    """S71, I31: also through an error that nobody foresaw."""
+    """S-71, I31: also through an error that nobody foresaw."""
     text = f"cannot use {KEY}: postgresql://omni:{PASSWORD}@db/omni said no to {PASSWORD}"
     database_url = f"postgresql://omni:{PASSWORD}@db/omni"
     pipeline.settings = type(pipeline.settings)(

@@ -46,7 +46,7 @@ def lease_of(database: Database, run: Run, clock: Clock) -> Lease:
 def test_a_run_that_cannot_beat_stops_before_its_lease_runs_out(
     database: Database, run: Run
 ) -> None:
-    """Fault A20: the thread that beats is dead, and the work goes on: for 60 s of 90."""
+    """F-A20: the thread that beats is dead, and the work goes on: for 60 s of 90."""
     clock = Clock()
     lease = lease_of(database, run, clock)
     clock.now += 60
@@ -59,7 +59,7 @@ def test_a_run_that_cannot_beat_stops_before_its_lease_runs_out(
 def test_a_beat_extends_trust_from_its_start_and_not_from_its_end(
     database: Database, run: Run
 ) -> None:
-    """Fault A20: a slow round trip must not be taken for a fresh lease."""
+    """F-A20: a slow round trip must not be taken for a fresh lease."""
     clock = Clock()
     lease = lease_of(database, run, clock)
     clock.now += 50
@@ -76,7 +76,7 @@ def test_a_beat_extends_trust_from_its_start_and_not_from_its_end(
 def test_an_outage_of_the_beats_connection_alone_costs_no_job(
     database: Database, relay: Relay, run: Run
 ) -> None:
-    """Fault A21: beats are tried again, nobody is reaped, and no second run is let in."""
+    """F-A21: beats are tried again, nobody is reaped, and no second run is let in."""
     lease = Lease(relay.database, run.claim, lease_seconds=12, heartbeat_seconds=0.1)
     with lease:
         wait_for_beat(run)

@@ -72,7 +72,7 @@ def reap_now(conn: Connection) -> None:
 def test_a_process_that_hangs_after_its_lease_was_lost_is_ended(
     database: Database, conn: Connection
 ) -> None:
-    """B2, P3: a hung worker would hold its slot of the queue for ever."""
+    """R-B2, P-3: a hung worker would hold its slot of the queue for ever."""
     worker = start_worker(database, ends=True, seconds=SECONDS)
     reap_now(conn)
     output, error = worker.communicate(timeout=SECONDS / 2)
@@ -126,7 +126,7 @@ def check_until_lost(lease: Lease) -> None:
 def test_a_lease_that_somebody_else_ended_is_lost_at_the_next_beat(
     database: Database, conn: Connection
 ) -> None:
-    """B3, P3: not only when the trust in it runs out."""
+    """R-B3, P-3: not only when the trust in it runs out."""
     claim = claim_domain(conn)
     with Lease(database, claim, lease_seconds=90, heartbeat_seconds=0.05) as lease:
         crawl_jobs.reap(conn, lease_seconds=90, dead_job_ids=[claim.job_id])

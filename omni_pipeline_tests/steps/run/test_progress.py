@@ -1,4 +1,4 @@
-"""Progress in numbers that can be trusted: a rate with evidence, an end that is in sight (C7)."""
+"""Progress in numbers that can be trusted: a rate with evidence, an end that is in sight (R-C7)."""
 
 import pytest
 

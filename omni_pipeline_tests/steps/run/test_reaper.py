@@ -43,7 +43,7 @@ def dead_worker() -> str:
 def test_the_job_of_a_process_that_died_is_ended_at_once(
     conn: Connection, session: Session, dead_worker: str
 ) -> None:
-    """B2: its lease is not waited for; who lives is left alone."""
+    """R-B2: its lease is not waited for; who lives is left alone."""
     register(conn, "b.test")
     lost = claim_domain(conn, request=Request(run_id="run-1", worker=dead_worker))
     claim_domain(conn, "b.test", Request(run_id="run-2", worker=this_worker()))
@@ -75,7 +75,7 @@ def test_a_lock_that_outlives_its_dead_process_for_a_moment_is_waited_for(
 def test_a_lock_that_stays_is_left_to_the_next_look(
     conn: Connection, session: Session, dead_worker: str
 ) -> None:
-    """B2: the reaper has other domains to look after."""
+    """R-B2: the reaper has other domains to look after."""
     claim_domain(conn, request=Request(run_id=None, worker=dead_worker))
     with conn.transaction():
         conn.execute("SELECT FROM domains FOR SHARE")

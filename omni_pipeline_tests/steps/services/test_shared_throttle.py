@@ -125,7 +125,7 @@ def outcome_of(client: EmbeddingClient) -> str:
 
 
 def test_when_one_run_is_told_to_wait_no_run_asks_before(runs: Runs) -> None:
-    """C1: the limit is lowered for all; the server sees each run's attempts and no others."""
+    """F-C1: the limit is lowered for all; the server sees each run's attempts and no others."""
     runs.behave(behave.throttled(retry_after_ms="700"))
     clients = [runs.open() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -141,7 +141,7 @@ def test_when_one_run_is_told_to_wait_no_run_asks_before(runs: Runs) -> None:
 
 
 def test_a_long_wish_to_be_left_alone_parks_every_run_without_a_request(runs: Runs) -> None:
-    """C2."""
+    """F-C2."""
     runs.behave(otherwise=behave.throttled(retry_after="3600"))
     started = time.monotonic()
     for _ in range(3):
@@ -164,7 +164,7 @@ def test_a_429_that_says_no_time_pauses_all_runs_for_a_moment(runs: Runs) -> Non
 
 
 def test_the_endpoint_never_sees_more_than_its_limit_and_no_time_is_wasted(runs: Runs) -> None:
-    """C21: ten runs, 600 requests a minute: 10 a second, and those of a burst."""
+    """F-C21: ten runs, 600 requests a minute: 10 a second, and those of a burst."""
     runs.behave()
     clients = [runs.open(per_minute=600) for _ in range(10)]
     with ThreadPoolExecutor(10) as pool:
@@ -188,7 +188,7 @@ def test_a_queue_that_is_too_long_is_not_joined(runs: Runs) -> None:
 
 
 def test_a_turn_that_a_pause_took_back_is_waited_for_again(runs: Runs) -> None:
-    """C1: also a run that had its place in the queue asks no earlier than the endpoint wished."""
+    """F-C1: also a run that had its place in the queue asks no earlier than the endpoint wished."""
     session = Session(runs.database)
     runs.resources.callback(session.close)
     limit = Limit(endpoint="e", model="m", requests_per_minute=10)
@@ -212,7 +212,7 @@ def test_a_turn_that_a_pause_took_back_is_waited_for_again(runs: Runs) -> None:
 def test_after_five_failures_nobody_asks_until_one_probe_has_answered(
     runs: Runs, status: int
 ) -> None:
-    """C4."""
+    """F-C4."""
     runs.behave(otherwise=behave.failing(status))
     assert outcome_of(runs.open()) == "transient.embed_server"
     assert len(runs.arrivals) == MAX_FAILURES
@@ -231,7 +231,7 @@ def test_after_five_failures_nobody_asks_until_one_probe_has_answered(
 
 
 def test_failures_of_several_runs_count_together(runs: Runs) -> None:
-    """C4: ten processes need not learn it ten times."""
+    """F-C4: ten processes need not learn it ten times."""
     runs.behave(otherwise=behave.failing(503))
     with ThreadPoolExecutor(10) as pool:
         outcomes = set(pool.map(outcome_of, [runs.open() for _ in range(10)]))
@@ -240,7 +240,7 @@ def test_failures_of_several_runs_count_together(runs: Runs) -> None:
 
 
 def test_a_run_outlives_an_outage_of_half_a_minute(runs: Runs) -> None:
-    """A15: it waits for the probe of whoever is first, and goes on."""
+    """R-A15: it waits for the probe of whoever is first, and goes on."""
     runs.behave(otherwise=behave.failing(503))
     assert outcome_of(runs.open()) == "transient.embed_server"
     runs.behave()
@@ -253,14 +253,14 @@ def test_a_run_outlives_an_outage_of_half_a_minute(runs: Runs) -> None:
 
 
 def test_an_endpoint_that_cannot_be_reached_opens_the_breaker_too(runs: Runs) -> None:
-    """C5."""
+    """F-C5."""
     runs.behave(otherwise=behave.cut)
     assert outcome_of(runs.open()) == "transient.embed_unreachable"
     assert outcome_of(runs.open()) == "transient.embed_breaker"
 
 
 def test_a_refused_text_says_nothing_against_the_endpoint(runs: Runs) -> None:
-    """C17."""
+    """F-C17."""
     runs.behave(otherwise=behave.refusing(lambda text: text == TEXTS[0]))
     for _ in range(MAX_FAILURES):
         assert [one.kind for one in runs.open().embed(TEXTS).refused] == [
@@ -285,7 +285,7 @@ def test_a_refused_text_says_nothing_against_the_endpoint(runs: Runs) -> None:
 def test_ten_runs_ask_an_endpoint_that_refuses_the_account_once(
     runs: Runs, behaviour: Behaviour, kind: str, words: str
 ) -> None:
-    """C3, C18: all of them are told why, none of them is told the key (S71)."""
+    """F-C3, F-C18: all of them are told why, none of them is told the key (S-71)."""
     runs.behave(otherwise=behaviour)
     for _ in range(10):
         client = runs.open()
@@ -300,7 +300,7 @@ def test_ten_runs_ask_an_endpoint_that_refuses_the_account_once(
 
 
 def test_ten_runs_at_the_same_moment_ask_at_most_once_each(runs: Runs) -> None:
-    """C3."""
+    """F-C3."""
     runs.behave(otherwise=behave.failing(429, "no", code="insufficient_quota"))
     with ThreadPoolExecutor(10) as pool:
         outcomes = list(pool.map(outcome_of, [runs.open() for _ in range(10)]))
@@ -312,7 +312,7 @@ def test_ten_runs_at_the_same_moment_ask_at_most_once_each(runs: Runs) -> None:
 
 
 def test_new_runs_pick_up_a_rotated_key_at_once(runs: Runs) -> None:
-    """C19: the breaker that the old key opened is not in the new one's way."""
+    """F-C19: the breaker that the old key opened is not in the new one's way."""
 
     def only_new(exchange: Exchange) -> None:
         is_new = exchange.call.headers["authorization"] == "Bearer new-key-0123456789"
@@ -346,7 +346,7 @@ def test_another_model_than_the_endpoint_has_closes_it_to_nobody(runs: Runs) -> 
 
 
 def test_an_endpoint_thirty_times_slower_is_waited_for(runs: Runs) -> None:
-    """C23: slowness alone is no failure."""
+    """F-C23: slowness alone is no failure."""
 
     def slow(exchange: Exchange) -> None:
         time.sleep(0.3)  # a pause would hang up afterwards

@@ -76,7 +76,7 @@ def test_menus_and_footers_of_pages_without_landmarks_go_in_the_first_refresh(
 
 
 def test_the_next_refresh_of_the_same_site_cleans_and_decides_nothing(crawler: Crawler) -> None:
-    """A11"""
+    """R-A11"""
     refresh(crawler)
     before = crawler.query("SELECT page_id, xmin::text FROM cleaned_pages ORDER BY 1")
     decided = crawler.query("SELECT xmin::text FROM boilerplate")
@@ -127,7 +127,10 @@ def test_another_decision_reaches_pages_that_nobody_edited_at_a_bounded_pace(
 def test_text_that_is_left_out_now_is_not_taken_for_a_site_that_shrank(
     site: ScriptedSite, crawler: Crawler
 ) -> None:
-    """A12, D36: the guard against walls looks at what the site says, not at what is left of it."""
+    """The guard against walls looks at what the site says, not at what is left of it.
+
+    R-A12, F-D36.
+    """
     long_menu = "".join(f"<p>An entry of the menu that is rather long: {n}.</p>" for n in range(60))
     site.pages.update({path: bare(path, menu=f"{long_menu}<p>{path}</p>") for path in PATHS[:3]})
     for path in ("/", *PATHS[3:]):
@@ -147,7 +150,10 @@ def test_text_that_is_left_out_now_is_not_taken_for_a_site_that_shrank(
 
 
 def test_a_wall_in_front_of_the_site_teaches_nothing(site: ScriptedSite, crawler: Crawler) -> None:
-    """D36: it stands on every page, and would else be boilerplate, and the menus none any more."""
+    """It stands on every page, and would else be boilerplate, and the menus none any more.
+
+    F-D36.
+    """
     refresh(crawler)
     before, decided = texts(crawler), crawler.query("SELECT blocks FROM boilerplate")
     wall = "Please confirm that you are of age, before you may read about the weather of gardens."
@@ -183,7 +189,7 @@ class KilledError(Exception):
 def test_a_run_that_is_killed_is_gone_on_with_to_the_same_texts(
     crawler: Crawler, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    """A19: after any of its commits."""
+    """R-A19: after any of its commits."""
     with crawler.open() as opened, crawler.web() as web:
         crawl(opened, web, user_agent="omni_pipeline/0.1")
     with pytest.raises(KilledError), killed_after(crawler, after, monkeypatch) as clean:
@@ -235,7 +241,7 @@ def test_workers_clean_to_the_same_texts(
 def test_a_page_over_its_budget_is_on_the_ledger_and_the_others_are_cleaned(
     site: ScriptedSite, crawler: Crawler
 ) -> None:
-    """D35, A17"""
+    """F-D35, R-A17"""
     site.pages["/page-3"] = "<title>x</title>" + "<p>one word and another</p>" * 100_000
     with crawler.open() as opened, crawler.web() as web:
         crawl(opened, web, user_agent="omni_pipeline/0.1")

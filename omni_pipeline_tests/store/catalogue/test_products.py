@@ -52,7 +52,7 @@ def test_a_new_snapshot_is_the_current_price(run: Run, lamp: int) -> None:
 
 
 def test_a_job_adds_one_snapshot_of_a_product_however_often_it_tries(run: Run, lamp: int) -> None:
-    """I36, B11"""
+    """I36, F-B11"""
     assert (price(run, lamp, "10"), price(run, lamp, "11")) == (1, 0)
     assert current(run.conn) == ["10"]
 
@@ -79,7 +79,7 @@ def test_a_job_adds_one_snapshot_of_a_product_however_often_it_tries(run: Run, l
 def test_history_can_neither_be_rewritten_nor_filled_with_nonsense(
     run: Run, lamp: int, statement: LiteralString
 ) -> None:
-    """B7, I35, I37, S60"""
+    """R-B7, I35, I37, S-60"""
     price(run, lamp, "10")
     with pytest.raises(psycopg.IntegrityError):
         run.conn.execute(statement)
@@ -93,7 +93,7 @@ def test_history_goes_with_its_domain(run: Run, lamp: int) -> None:
 
 
 def test_a_page_that_leaves_takes_its_product_along_in_one_transaction(run: Run, lamp: int) -> None:
-    """D6, I38"""
+    """F-D6, I38"""
     with run.fenced():
         raw_pages.remove_pages(run.conn, run.claim, {"https://a.test/p": MISSING})
         assert status(run.conn, lamp)[0] == "delisted"

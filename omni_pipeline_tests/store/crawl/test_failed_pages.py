@@ -43,7 +43,7 @@ def due(run: Run, *, is_forced: bool = False) -> list[str]:
 
 
 def test_a_failure_says_where_why_and_when_it_is_tried_again(run: Run) -> None:
-    """A17"""
+    """R-A17"""
     fail(run, "p")
     (failure,) = open_failures(run)
     assert (failure.url, failure.stage, failure.attempts) == (ROOT + "p", "fetch", 1)
@@ -75,7 +75,7 @@ def test_the_newest_reason_and_job_stand_and_the_first_time_stays(run: Run) -> N
 
 
 def test_a_permanent_failure_is_not_tried_again_by_itself(run: Run) -> None:
-    """A15"""
+    """R-A15"""
     fail(run, "p", kind="permanent.too_large")
     fail(run, "q")
     make_due_of_transient = "UPDATE failed_pages SET next_try_at = now() WHERE url LIKE '%q'"
@@ -95,7 +95,7 @@ def test_a_failure_that_turns_permanent_waits_no_more_and_back(run: Run) -> None
 
 
 def test_only_fetches_whose_time_has_come_are_due_unless_forced(run: Run) -> None:
-    """A17: retried with backoff on later refreshes, or on demand."""
+    """R-A17: retried with backoff on later refreshes, or on demand."""
     fail(run, "later", "now")
     fail(run, "cleaned", stage="clean")
     assert due(run) == []
@@ -164,7 +164,7 @@ def test_failures_leave_with_their_domain_and_survive_their_job(run: Run) -> Non
 
 
 def test_a_person_makes_every_open_failure_due_permanent_ones_too(run: Run) -> None:
-    """A17: on demand."""
+    """R-A17: on demand."""
     fail(run, "waits")
     fail(run, "permanent", kind="permanent.not_html")
     fail(run, "done")

@@ -87,7 +87,7 @@ def lose_and_start_again(run: Run) -> Run:
 
 
 def test_urls_are_queued_once_in_the_order_they_were_found(run: Run) -> None:
-    """A3: deduplicated over the whole refresh, by the database."""
+    """R-A3: deduplicated over the whole refresh, by the database."""
     assert not add(run, "c", "a", "b")
     assert not add(run, "a", "d", "c", depth=5)
     assert queue(run) == ["c", "a", "b", "d"]
@@ -104,7 +104,7 @@ def test_a_url_that_was_settled_is_not_queued_again(run: Run) -> None:
 
 
 def test_the_page_limit_counts_every_url_of_the_crawl_and_says_what_it_left_out(run: Run) -> None:
-    """A2"""
+    """R-A2"""
     assert not add(run, "a", "b", page_limit=3)
     settle(run, "changed", "a")
     assert add(run, "c", "d", "e", page_limit=3)
@@ -147,7 +147,7 @@ def test_an_outcome_that_nobody_knows_is_refused(run: Run) -> None:
 
 
 def test_a_page_checked_inside_the_recency_window_is_skipped(run: Run) -> None:
-    """A5, without force"""
+    """R-A5, without force"""
     save(run, "recent", "old")
     age(run.conn, DAY - 60, ["recent"])
     age(run.conn, DAY + 60, ["old"])
@@ -157,7 +157,7 @@ def test_a_page_checked_inside_the_recency_window_is_skipped(run: Run) -> None:
 
 
 def test_a_forced_crawl_fetches_every_page(run: Run) -> None:
-    """A5, with force"""
+    """R-A5, with force"""
     save(run, "recent", "old")
     age(run.conn, DAY + 60, ["old"])
     open_crawl(run, is_forced=True)
@@ -165,7 +165,7 @@ def test_a_forced_crawl_fetches_every_page(run: Run) -> None:
 
 
 def test_a_page_that_is_gone_is_not_due(run: Run) -> None:
-    """A12"""
+    """R-A12"""
     save(run, "here", "gone")
     with run.fenced():
         raw_pages.remove_pages(run.conn, run.claim, {ROOT + "gone": MISSING})
@@ -177,7 +177,7 @@ def test_a_page_that_is_gone_is_not_due(run: Run) -> None:
 
 
 def test_a_killed_crawl_goes_on_where_it_stopped(run: Run) -> None:
-    """A19: what was fetched is not fetched again, what was queued still is."""
+    """R-A19: what was fetched is not fetched again, what was queued still is."""
     save(run, "known")
     age(run.conn, DAY + 60, ["known"])
     open_crawl(run)
@@ -206,7 +206,7 @@ def test_opening_twice_changes_nothing(run: Run) -> None:
 
 
 def test_a_forced_crawl_looks_again_at_what_an_unforced_one_had_finished(run: Run) -> None:
-    """A5, A19: with force every page is fetched, also when another crawl left its frontier."""
+    """R-A5, R-A19: with force every page is fetched, also when another crawl left its frontier."""
     save(run, "recent")
     open_crawl(run)
     add(run, "a", "b")
@@ -239,7 +239,7 @@ def test_what_was_settled_before_the_recency_window_is_forgotten(run: Run) -> No
 
 
 def test_a_url_that_was_never_fetched_stays_queued_however_old(run: Run) -> None:
-    """A3, A19: its page answers 304 from now on, so nothing would find the link again."""
+    """R-A3, R-A19: its page answers 304 from now on, so nothing would find the link again."""
     add(run, "found")
     age_frontier(run, hours=25)
     successor = lose_and_start_again(run)
@@ -248,7 +248,7 @@ def test_a_url_that_was_never_fetched_stays_queued_however_old(run: Run) -> None
 
 
 def test_a_killed_crawl_goes_on_also_without_a_recency_window(run: Run) -> None:
-    """A19: OMNI_RECENCY_HOURS=0 asks for fresh pages, not for beginning anew after each kill."""
+    """R-A19: OMNI_RECENCY_HOURS=0 asks for fresh pages, not for beginning anew after each kill."""
     add(run, "a", "b")
     settle(run, "changed", "a")
     successor = lose_and_start_again(run)
@@ -258,7 +258,7 @@ def test_a_killed_crawl_goes_on_also_without_a_recency_window(run: Run) -> None:
 
 
 def test_a_resumed_crawl_tries_the_failed_urls_again_when_they_are_due(run: Run) -> None:
-    """A17: a site that was down for one refresh is looked at in the next one."""
+    """R-A17: a site that was down for one refresh is looked at in the next one."""
     add(run, "down", "later")
     settle(run, "failed", "down", "later")
     failure = Failure(url=ROOT + "down", kind="transient.timeout", reason="no answer")
@@ -278,7 +278,7 @@ def test_a_resumed_crawl_tries_the_failed_urls_again_when_they_are_due(run: Run)
 
 
 def test_a_closed_crawl_moves_its_totals_to_the_job_and_leaves_no_frontier(run: Run) -> None:
-    """B1, I28: discovered is the sum of the five ways to end."""
+    """R-B1, I28: discovered is the sum of the five ways to end."""
     add(run, *"abcdefghijklmno")
     for outcome, paths in (
         ("changed", "abcde"),

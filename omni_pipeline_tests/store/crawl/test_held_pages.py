@@ -15,14 +15,14 @@ def held(run: Run) -> dict[str, tuple[str, bool]]:
 
 
 def test_what_is_held_now_replaces_what_was_held_before(run: Run) -> None:
-    """A12: a page that came back is not held any more."""
+    """R-A12: a page that came back is not held any more."""
     hold(run, "missing", "a", "b")
     hold(run, "missing", "b", "c")
     assert held(run) == {"b": ("missing", False), "c": ("missing", False)}
 
 
 def test_losses_and_shrinkages_are_held_apart(run: Run) -> None:
-    """D36"""
+    """F-D36"""
     hold(run, "missing", "a")
     hold(run, "shrunk", "b")
     assert held(run) == {"a": ("missing", False), "b": ("shrunk", False)}
@@ -32,7 +32,7 @@ def test_losses_and_shrinkages_are_held_apart(run: Run) -> None:
 
 
 def test_a_confirmation_is_for_the_pages_and_the_reason_it_was_given_for(run: Run) -> None:
-    """A12: confirming one loss does not wave the next one through."""
+    """R-A12: confirming one loss does not wave the next one through."""
     hold(run, "missing", "a", "b")
     assert held_pages.count_unconfirmed(run.conn, run.claim.domain_id) == {"missing": 2}
     assert held_pages.confirm(run.conn, run.claim.domain_id) == 2

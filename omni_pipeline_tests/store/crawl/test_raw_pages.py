@@ -69,7 +69,7 @@ def test_a_page_is_stored_as_it_was_fetched(run: Run) -> None:
 
 
 def test_saving_says_which_bodies_changed(run: Run) -> None:
-    """A11: an identical body is not written again; only the look at it is."""
+    """R-A11: an identical body is not written again; only the look at it is."""
     assert save(run, p="one", q="two") == {"p": True, "q": True}
     run.conn.execute("UPDATE raw_pages SET fetched_at = '2020-01-01', checked_at = '2020-01-01'")
     before = page(run.conn, "p")
@@ -113,7 +113,7 @@ def test_two_domains_may_have_the_same_page_and_do_not_touch_each_others(run: Ru
 def test_batches_that_share_pages_in_opposite_orders_do_not_deadlock(
     run: Run, shared: Database
 ) -> None:
-    """Fault B5: rows are locked in the order of their URLs, whatever the batch's own."""
+    """F-B5: rows are locked in the order of their URLs, whatever the batch's own."""
     urls = [f"{ROOT}{number}" for number in range(40)]
     start = threading.Barrier(2)
 
@@ -137,7 +137,7 @@ def test_batches_that_share_pages_in_opposite_orders_do_not_deadlock(
 def test_a_page_leaves_with_the_status_that_proves_it_and_without_its_text(
     run: Run, status: int
 ) -> None:
-    """A12"""
+    """R-A12"""
     save(run, stays="one", leaves="two")
     left = remove_pages(run, leaves=status)
     stored = page(run.conn, "leaves")
@@ -154,7 +154,7 @@ def test_a_page_leaves_with_the_status_that_proves_it_and_without_its_text(
 
 @pytest.mark.parametrize("status", [200, 302, 403, 429, 500, 503])
 def test_a_page_never_leaves_on_anything_else(run: Run, status: int) -> None:
-    """A12: an outage, a bot wall or a login page removes nothing."""
+    """R-A12: an outage, a bot wall or a login page removes nothing."""
     save(run, p="one")
     with pytest.raises(psycopg.errors.CheckViolation, match="gone_has_evidence"):
         remove_pages(run, p=status)
@@ -184,7 +184,7 @@ def test_a_live_page_without_its_body_is_refused(run: Run, corruption: LiteralSt
 
 
 def test_a_page_is_due_for_cleaning_until_its_body_was_cleaned_by_this_cleaner(run: Run) -> None:
-    """A11: the same body and the same cleaner: nothing downstream runs."""
+    """R-A11: the same body and the same cleaner: nothing downstream runs."""
     save(run, p="one", q="two")
     assert due_for_cleaning(run) == ["p", "q"]
     page_id = page(run.conn, "p")["id"]

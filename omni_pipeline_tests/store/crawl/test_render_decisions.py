@@ -9,7 +9,7 @@ def recent(run: Run, seconds: float) -> dict[str, bool]:
 
 
 def test_the_newest_decision_stands_until_it_is_too_old(run: Run) -> None:
-    """A4"""
+    """R-A4"""
     with run.fenced():
         render_decisions.record(run.conn, run.claim, {"/app": False, "/docs": False})
         render_decisions.record(run.conn, run.claim, {"/app": True})

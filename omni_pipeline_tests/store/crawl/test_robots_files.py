@@ -7,7 +7,7 @@ ORIGIN = "https://a.test"
 
 
 def test_the_newest_copy_of_an_origin_is_kept_with_its_age(run: Run) -> None:
-    """D15"""
+    """F-D15"""
     assert robots_files.find(run.conn, run.claim, ORIGIN) is None
     for content in ("Disallow: /old", "Disallow: /new"):
         with run.fenced():

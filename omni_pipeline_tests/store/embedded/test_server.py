@@ -324,7 +324,7 @@ def test_everything_in_the_root_is_closed_to_other_users(root: Path) -> None:
 def test_the_server_does_not_inherit_its_starters_environment(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S76: it outlives the starter, and keys have no business there."""
+    """S-76: it outlives the starter, and keys have no business there."""
     for name in ("OPENAI_API_KEY", "PGDATA", "PGPORT", "PGHOST", "LC_ALL"):
         monkeypatch.setenv(name, "canary")
     with open_server(root) as server:

@@ -24,7 +24,7 @@ P, Q = f"https://{HOST}/p", f"https://{HOST}/q"
 
 
 def test_staged_chunks_are_invisible_until_they_are_published(run: Run) -> None:
-    """A9: readers meet published rows only."""
+    """R-A9: readers meet published rows only."""
     (page,) = run.save_pages("p")
     revision_ids = run.stage({page: ["one", "two"]})
     run.pay(["one", "two"])
@@ -78,7 +78,7 @@ def test_staged_pages_come_in_batches_oldest_first(run: Run) -> None:
 
 
 def test_revisions_that_declare_other_counts_than_were_staged_are_found(run: Run) -> None:
-    """A14: counted before anything is paid for."""
+    """R-A14: counted before anything is paid for."""
     page, other = run.save_pages("p", "q")
     run.stage({page: ["one", "two"], other: ["three"]})
     assert chunks.staged_with_wrong_counts(run.conn, run.claim.domain_id) == []
@@ -90,7 +90,7 @@ def test_revisions_that_declare_other_counts_than_were_staged_are_found(run: Run
 
 
 def test_a_text_is_asked_for_once_however_often_it_stands(run: Run) -> None:
-    """A11"""
+    """R-A11"""
     page, other = run.save_pages("p", "q")
     revision_ids = run.stage({page: ["same", "same", "one"], other: ["same", "two"]})
     assert run.pay_missing(revision_ids) == ["one", "same", "two"]
@@ -98,7 +98,7 @@ def test_a_text_is_asked_for_once_however_often_it_stands(run: Run) -> None:
 
 
 def test_an_edit_asks_for_the_changed_text_alone(run: Run) -> None:
-    """A11: unchanged paragraphs of the page are not paid for again."""
+    """R-A11: unchanged paragraphs of the page are not paid for again."""
     (page,) = run.save_pages("p")
     run.publish({page: ["one", "two", "three"]})
     assert run.pay_missing(run.stage({page: ["three", "TWO", "one"]})) == ["TWO"]
@@ -122,7 +122,7 @@ def remove_pages(run: Run, url: str) -> None:
 
 
 def test_a_page_that_is_gone_leaves_with_its_chunks_and_vectors(run: Run) -> None:
-    """A12: published or staged, in the transaction that retires it."""
+    """R-A12: published or staged, in the transaction that retires it."""
     page, other = run.save_pages("p", "q")
     run.publish({page: ["one", "two"], other: ["three"]})
     revision_ids = run.stage({page: ["four"]})
@@ -137,7 +137,7 @@ def test_a_page_that_is_gone_leaves_with_its_chunks_and_vectors(run: Run) -> Non
 
 
 def test_what_is_published_is_counted_from_the_rows(run: Run) -> None:
-    """A14"""
+    """R-A14"""
     page, other = run.save_pages("p", "q")
     run.publish({page: ["one", "two"], other: ["three"]})
     counted = chunks.count_published(run.conn, run.claim.domain_id)

@@ -32,7 +32,7 @@ def ensure_named(conn: Connection, name: str, dimensions: int = 8) -> StoredMode
 
 
 def test_the_first_model_of_all_is_active_and_later_ones_are_being_built(conn: Connection) -> None:
-    """C5"""
+    """R-C5"""
     assert find_active(conn) is None
     first = ensure_named(conn, "first")
     assert (first.status, first.name, first.dimensions) == ("active", "first", 8)
@@ -41,7 +41,7 @@ def test_the_first_model_of_all_is_active_and_later_ones_are_being_built(conn: C
 
 
 def test_a_model_is_known_by_its_name_and_its_dimensions(conn: Connection) -> None:
-    """A7: a model asked for fewer dimensions gives other vectors."""
+    """R-A7: a model asked for fewer dimensions gives other vectors."""
     first = ensure_named(conn, "first")
     assert ensure_named(conn, "first") == first
     shortened = ensure_named(conn, "first", dimensions=4)
@@ -51,7 +51,7 @@ def test_a_model_is_known_by_its_name_and_its_dimensions(conn: Connection) -> No
 def test_of_two_first_models_at_once_one_becomes_active(
     conn: Connection, other_connection: Connection
 ) -> None:
-    """A21: ten domains may be refreshed at once on the very first day."""
+    """R-A21: ten domains may be refreshed at once on the very first day."""
     with ThreadPoolExecutor() as pool:
         with conn.transaction():
             first = ensure_named(conn, "first")
@@ -62,7 +62,7 @@ def test_of_two_first_models_at_once_one_becomes_active(
 
 
 def test_an_endpoint_counts_as_probed_for_a_day(conn: Connection) -> None:
-    """A16"""
+    """R-A16"""
     model, other = ensure_named(conn, "first"), ensure_named(conn, "other")
     assert not embedding_models.was_probed_recently(conn, model.id)
     embedding_models.note_probe(conn, model.id)
@@ -111,7 +111,7 @@ def test_the_overview_says_how_much_of_the_index_each_model_covers(
 
 
 def test_an_index_that_lacks_pages_is_not_activated(two_indexes: tuple[Run, Run]) -> None:
-    """C5: search would lose them."""
+    """R-C5: search would lose them."""
     run, _ = two_indexes
     other = start_run(run.conn, "b.test")
     other.publish({other.save_pages("p")[0]: ["four"]})
@@ -140,7 +140,7 @@ def test_a_complete_index_takes_over_and_the_one_before_it_is_kept(
 def test_a_rollback_returns_to_the_previous_model_and_may_be_taken_back(
     two_indexes: tuple[Run, Run],
 ) -> None:
-    """C5: one command."""
+    """R-C5: one command."""
     run, builder = two_indexes
     builder.publish({2: ["three"]})
     activate(run.conn, "next")

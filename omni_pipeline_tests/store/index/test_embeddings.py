@@ -53,7 +53,7 @@ def add_for(conn: Connection, organization: str, host: str) -> None:
 
 
 def test_a_vector_is_stored_as_it_was_paid_for(run: Run) -> None:
-    """A14: in half precision, and each with the text that it was computed from."""
+    """R-A14: in half precision, and each with the text that it was computed from."""
     texts = [f"text {number}" for number in range(100)]
     run.pay(texts)
     rows = run.conn.execute("SELECT text_hash, embedding FROM staged_embeddings").fetchall()
@@ -88,7 +88,7 @@ def test_keeping_nothing_is_no_error(run: Run) -> None:
 def test_a_vector_that_cannot_be_searched_is_refused_with_its_batch(
     run: Run, vector: np.ndarray[tuple[int], np.dtype[np.float64]], error: type[Exception]
 ) -> None:
-    """A14, I32: the last line behind the checks of the endpoint's answer."""
+    """R-A14, I32: the last line behind the checks of the endpoint's answer."""
     batch = np.stack([vector_of("good")[: len(vector)], vector.astype(np.float32)])
     hashes = [text_hash("good"), text_hash("bad")]
     with pytest.raises(error), run.fenced():
@@ -97,7 +97,7 @@ def test_a_vector_that_cannot_be_searched_is_refused_with_its_batch(
 
 
 def test_paid_vectors_survive_the_run_that_paid_for_them(run: Run) -> None:
-    """A19: a kill between paying and publishing costs nothing."""
+    """R-A19: a kill between paying and publishing costs nothing."""
     (page,) = run.save_pages("p")
     run.stage({page: ["one", "two"]})
     run.pay(["one"])
@@ -141,7 +141,7 @@ def test_forgetting_is_a_matter_of_one_domain_and_one_model(run: Run) -> None:
 
 
 def test_a_published_text_is_taken_by_other_pages_and_domains_of_the_organization(run: Run) -> None:
-    """A11: paid once, wherever it stands."""
+    """R-A11: paid once, wherever it stands."""
     publish_text(run, "one")
     other = start_run(run.conn, "b.test")
     assert reuse(run, "one", "two") == ["one"]
@@ -161,7 +161,7 @@ def test_a_paid_and_not_yet_published_text_is_taken_too(run: Run) -> None:
 
 
 def test_another_organizations_vectors_are_never_taken(run: Run) -> None:
-    """S58: what a tenant has paid for, or even that it has the text, is nobody else's business."""
+    """S-58: what a tenant has paid for, or even that it has the text, is nobody else's business."""
     publish_text(run, "one")
     run.pay(["two"])
     add_for(run.conn, "tenant", "b.test")
@@ -176,7 +176,7 @@ def test_another_organizations_vectors_are_never_taken(run: Run) -> None:
 
 
 def test_another_models_vectors_are_never_taken(run: Run) -> None:
-    """A7: two models' vectors do not mix, not even when they have as many dimensions."""
+    """R-A7: two models' vectors do not mix, not even when they have as many dimensions."""
     publish_text(run, "one")
     second = ensure(run.conn, name="second", dimensions=DIMENSIONS, is_lexical=False)
     assert reuse(Run(conn=run.conn, claim=run.claim, model=second), "one") == []

@@ -88,7 +88,7 @@ def model(connection: Connection) -> StoredModel:
 def test_recall_is_high_and_the_answers_are_sorted_exactly(
     database: Database, connection: Connection, model: StoredModel
 ) -> None:
-    """C5: at least 0.95 of what an exact scan finds."""
+    """R-C5: at least 0.95 of what an exact scan finds."""
     assert hnsw_indexes.build(database, model)
     questions = clustered(np.random.default_rng(9), QUESTIONS)
     before = index_scans(connection, model)
@@ -130,7 +130,7 @@ def test_a_search_of_one_domain_is_exact(
 def test_a_large_scope_has_as_many_answers_as_were_asked_for(
     database: Database, connection: Connection, model: StoredModel, max_scanned: int
 ) -> None:
-    """C4: where the index finds too few of the scope, the search is exact after all.
+    """R-C4: where the index finds too few of the scope, the search is exact after all.
 
     All of the scope are asked for: of fewer the index may find enough that are not the nearest.
     """

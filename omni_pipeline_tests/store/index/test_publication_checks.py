@@ -1,4 +1,4 @@
-"""What the database itself refuses to commit, whoever asks (A9, A10, A14)."""
+"""What the database itself refuses to commit, whoever asks (R-A9, R-A10, R-A14)."""
 
 from typing import LiteralString
 
@@ -128,7 +128,7 @@ def test_a_row_that_contradicts_itself_is_refused_at_once(
 
 
 def test_a_second_set_beside_the_first_is_refused(published: Run) -> None:
-    """A10: what a swap that forgot the deletes, or the page's lock, would leave."""
+    """R-A10: what a swap that forgot the deletes, or the page's lock, would leave."""
     with pytest.raises(
         psycopg.errors.UniqueViolation, match="chunks_page_id_model_id_position_key"
     ):

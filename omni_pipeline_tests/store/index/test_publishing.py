@@ -69,7 +69,7 @@ def forget_staged(run: Run) -> None:
 
 
 def test_an_edit_of_one_text_leaves_the_rows_of_the_others_untouched(run: Run) -> None:
-    """A11: same ids, and neither the chunks nor their vectors were written again."""
+    """R-A11: same ids, and neither the chunks nor their vectors were written again."""
     (page,) = run.save_pages("p")
     run.publish({page: ["one", "two", "three"]})
     one, two, three = rows(run.conn, page)
@@ -135,7 +135,7 @@ def test_the_same_text_on_two_pages_stays_when_it_leaves_one(run: Run) -> None:
 
 
 def test_a_text_that_is_repeated_on_its_own_page_takes_the_vector_it_has(run: Run) -> None:
-    """A11: nothing is to be paid for, so the vector has to come from the page itself."""
+    """R-A11: nothing is to be paid for, so the vector has to come from the page itself."""
     (page,) = run.save_pages("p")
     run.publish({page: ["same", "one"]})
     forget_staged(run)
@@ -146,7 +146,7 @@ def test_a_text_that_is_repeated_on_its_own_page_takes_the_vector_it_has(run: Ru
 
 
 def test_any_sequence_of_edits_is_published_as_it_was_written(run: Run) -> None:
-    """A9, A11: whatever came before, and each text is paid for only while no page has it."""
+    """R-A9, R-A11: whatever came before, and each text is paid for only while no page has it."""
     chance = random.Random(11)
     pages = dict(zip(("p", "q", "r"), run.save_pages("p", "q", "r"), strict=True))
     written: dict[str, list[str]] = {path: [] for path in pages}
@@ -169,7 +169,7 @@ def test_any_sequence_of_edits_is_published_as_it_was_written(run: Run) -> None:
 
 
 def test_paying_again_replaces_every_vector_and_the_chunks_with_them(run: Run) -> None:
-    """A11: `force_reembed` is the explicit way to pay again."""
+    """R-A11: `force_reembed` is the explicit way to pay again."""
     page, other = run.save_pages("p", "q")
     run.publish({page: ["one", "two"], other: ["one"]})
     forget_staged(run)
@@ -200,7 +200,7 @@ def test_paying_again_takes_the_new_text_of_a_page_that_changed(run: Run) -> Non
 
 
 def test_paying_again_does_not_take_what_an_earlier_run_left_behind(run: Run) -> None:
-    """A11: a run that fails after its first batch never comes to forgetting what it published."""
+    """R-A11: a run that fails after its first batch never comes to forgetting what it published."""
     (page,) = run.save_pages("p")
     run.publish({page: ["one"]})
     run.finish(("throttled", "the endpoint refused"))
@@ -210,7 +210,7 @@ def test_paying_again_does_not_take_what_an_earlier_run_left_behind(run: Run) ->
 
 
 def test_paying_again_takes_no_old_vector_by_way_of_a_new_page(run: Run) -> None:
-    """A11: one text, on a new page and on a published one, in the order of their batches."""
+    """R-A11: one text, on a new page and on a published one, in the order of their batches."""
     page, new_page = run.save_pages("p", "q")
     run.publish({page: ["one"]})
     forget_staged(run)
@@ -230,7 +230,7 @@ def test_paying_again_takes_no_old_vector_by_way_of_a_new_page(run: Run) -> None
 
 
 def test_nothing_relies_on_a_cascade(connection: Connection) -> None:
-    """A10: chunks are replaced, and leave, by deletes that are written down."""
+    """R-A10: chunks are replaced, and leave, by deletes that are written down."""
     connection.execute("ALTER TABLE embeddings DROP CONSTRAINT embeddings_chunk_id_fkey")
     connection.execute("ALTER TABLE embeddings ADD FOREIGN KEY (chunk_id) REFERENCES chunks (id)")
     run = start_run(connection)
@@ -246,7 +246,7 @@ def test_nothing_relies_on_a_cascade(connection: Connection) -> None:
 
 
 def test_a_missing_vector_refuses_the_whole_batch_and_changes_nothing(run: Run) -> None:
-    """A9, A14"""
+    """R-A9, R-A14"""
     page, other = run.save_pages("p", "q")
     run.publish({page: ["one"], other: ["two"]})
     revision_ids = run.stage({page: ["one", "unpaid"], other: ["paid"]})
@@ -275,7 +275,7 @@ def failing_deletes(conn: Connection, table: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("table", ["embeddings", "chunks", "page_revisions", "staged_chunks"])
 def test_a_delete_that_fails_fails_the_publish_and_inserts_nothing(run: Run, table: str) -> None:
-    """A9, A10: the legacy system logged a failed delete and inserted beside it."""
+    """R-A9, R-A10: the legacy system logged a failed delete and inserted beside it."""
     (page,) = run.save_pages("p")
     run.publish({page: ["one", "two"]})
     revision_ids = run.stage({page: ["three"]})
@@ -291,7 +291,7 @@ def test_a_delete_that_fails_fails_the_publish_and_inserts_nothing(run: Run, tab
 
 
 def test_publishing_under_a_lost_fence_is_refused_and_the_successor_goes_on(run: Run) -> None:
-    """A8, A9: what was staged and paid is not lost with the run that did it."""
+    """R-A8, R-A9: what was staged and paid is not lost with the run that did it."""
     (page,) = run.save_pages("p")
     run.publish({page: ["one"]})
     revision_ids = run.stage({page: ["two"]})
@@ -311,7 +311,7 @@ def test_publishing_under_a_lost_fence_is_refused_and_the_successor_goes_on(run:
 
 
 def test_publishing_twice_changes_nothing(run: Run) -> None:
-    """A9, B11: the answer to a COMMIT may be lost, and the work is repeated as a whole."""
+    """R-A9, F-B11: the answer to a COMMIT may be lost, and the work is repeated as a whole."""
     (page,) = run.save_pages("p")
     revision_ids = run.stage({page: ["one", "two"]})
     run.pay(["one", "two"])
@@ -326,7 +326,7 @@ def test_publishing_twice_changes_nothing(run: Run) -> None:
 def test_two_simultaneous_publishes_of_a_page_leave_one_whole_set(
     run: Run, other_connection: Connection
 ) -> None:
-    """A9: the second waits for the first, and then finds nothing left to do."""
+    """R-A9: the second waits for the first, and then finds nothing left to do."""
     (page,) = run.save_pages("p")
     run.publish({page: ["old", "one"]})
     revision_ids = run.stage({page: ["one", "two"]})

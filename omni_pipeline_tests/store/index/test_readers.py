@@ -117,7 +117,7 @@ def forget_staged(run: Run) -> None:
 
 
 def test_readers_meet_whole_pages_during_two_hundred_rewrites(shared: Database, run: Run) -> None:
-    """A9: never none, never a mix, never both; also not for the standing invariants."""
+    """R-A9: never none, never a mix, never both; also not for the standing invariants."""
     chance = random.Random(3)
     pages = dict(zip(PATHS, run.save_pages(*PATHS), strict=True))
     run.publish({page: texts_of(path, 0) for path, page in pages.items()})
@@ -253,7 +253,7 @@ def version_seen(reader: Reader) -> set[int]:
 def test_a_writer_killed_between_its_deletes_and_its_inserts_changed_nothing(
     shared: Database, ready: Run
 ) -> None:
-    """A9, A19, CP08: the legacy system's pages lost their embeddings here."""
+    """R-A9, R-A19, CP08: the legacy system's pages lost their embeddings here."""
     reader = PageReader(shared)
     with polling(reader), pause_before_inserts(ready.conn):
         with publishing(shared, ready.claim, ready.staged_ids()):
@@ -264,7 +264,7 @@ def test_a_writer_killed_between_its_deletes_and_its_inserts_changed_nothing(
 
 
 def test_a_writer_killed_before_its_commit_changed_nothing(shared: Database, ready: Run) -> None:
-    """A9, A19, CP09"""
+    """R-A9, R-A19, CP09"""
     reader = PageReader(shared)
     with polling(reader):
         with publishing(shared, ready.claim, ready.staged_ids()) as writer:
@@ -275,7 +275,7 @@ def test_a_writer_killed_before_its_commit_changed_nothing(shared: Database, rea
 
 
 def test_a_writer_killed_after_its_commit_has_published(shared: Database, ready: Run) -> None:
-    """A9, A19, CP10: and the next run finds nothing left to do."""
+    """R-A9, R-A19, CP10: and the next run finds nothing left to do."""
     reader = PageReader(shared)
     with polling(reader):
         with publishing(shared, ready.claim, ready.staged_ids()) as writer:
@@ -292,7 +292,7 @@ def test_a_writer_killed_after_its_commit_has_published(shared: Database, ready:
 
 
 def assert_resumes(successor: Run) -> None:
-    """The next run publishes what was staged without paying for any of it again (A19)."""
+    """The next run publishes what was staged without paying for any of it again (R-A19)."""
     revision_ids = successor.staged_ids()
     assert successor.pay_missing(revision_ids) == []
     successor.swap(revision_ids)

@@ -53,7 +53,7 @@ def count_pages(conn: Connection) -> int:
 
 
 def test_a_claim_issues_a_new_fence_and_opens_a_running_job(conn: Connection) -> None:
-    """B1: the row says whose run it is, what it was asked for, and when it began."""
+    """R-B1: the row says whose run it is, what it was asked for, and when it began."""
     domain_id = register(conn)
     part = CrawlSelection(job_type=JobType.CATEGORY, patterns=("/shop/*",))
     request = Request(
@@ -79,7 +79,7 @@ def test_a_claim_issues_a_new_fence_and_opens_a_running_job(conn: Connection) ->
 
 
 def test_a_claimed_domain_is_refused_with_a_message_that_names_the_holder(run: Run) -> None:
-    """A8"""
+    """R-A8"""
     crawl_jobs.enter_stage(run.conn, run.claim, "chunks")
     silence(run.conn, run.claim, 12)
     expected = (
@@ -91,7 +91,7 @@ def test_a_claimed_domain_is_refused_with_a_message_that_names_the_holder(run: R
 
 
 def test_losers_never_fence_the_winner_out(run: Run) -> None:
-    """A8: the winner writes on, however often others tried."""
+    """R-A8: the winner writes on, however often others tried."""
     for _ in range(20):
         with pytest.raises(DomainBusyError):
             claim_domain(run.conn)
@@ -103,7 +103,7 @@ def test_losers_never_fence_the_winner_out(run: Run) -> None:
 def test_a_loser_that_waited_for_the_winners_commit_does_not_fence_it_out(
     conn: Connection, other_connection: Connection
 ) -> None:
-    """A8: after the wait the loser must look for a running job anew."""
+    """R-A8: after the wait the loser must look for a running job anew."""
     register(conn)
     with ThreadPoolExecutor() as pool:
         with conn.transaction():
@@ -200,7 +200,10 @@ class Storm:
 def test_forty_claimers_of_ten_domains_never_hold_one_twice(
     shared: Database, conn: Connection
 ) -> None:
-    """A8, A21, F2: fences unique, every request accounted for, every winner writes and ends."""
+    """Fences unique, every request accounted for, every winner writes and ends.
+
+    R-A8, R-A21, F-F2.
+    """
     storm = Storm(shared)
     for host in storm.hosts:
         register(conn, host)
@@ -220,7 +223,7 @@ def test_forty_claimers_of_ten_domains_never_hold_one_twice(
 
 
 def test_a_fence_that_was_raised_refuses_the_write_before_it_begins(run: Run) -> None:
-    """A8, A19: a worker that wakes up after its successor began writes nothing."""
+    """R-A8, R-A19: a worker that wakes up after its successor began writes nothing."""
     crawl_jobs.reap(run.conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[run.claim.job_id])
     successor = claim_domain(run.conn)
     with pytest.raises(LeaseLostError, match=rf"job {run.claim.job_id}\) no longer holds a\.test"):
@@ -315,7 +318,7 @@ def test_a_finished_domain_can_be_claimed_at_once(run: Run) -> None:
 def test_a_run_that_finished_has_closed_the_door_behind_itself(
     run: Run, error: tuple[str, str] | None
 ) -> None:
-    """A19: a thread that was forgotten writes nothing, also before the next claim."""
+    """R-A19: a thread that was forgotten writes nothing, also before the next claim."""
     assert run.finish(error)
     with pytest.raises(LeaseLostError, match="its job was ended"):
         write_page(run.conn, run.claim)
@@ -335,7 +338,7 @@ def test_the_same_end_told_again_is_the_end_that_it_was(
 
 
 def test_the_ledger_is_read_newest_first_by_host_and_by_status(conn: Connection) -> None:
-    """B1: also of a domain that was removed."""
+    """R-B1: also of a domain that was removed."""
     first = start_run(conn, "a.test")
     crawl_jobs.add_to_counters(conn, first.claim, Counters(chunks_embedded=3, tokens_embedded=9))
     first.finish(("transient.timeout", "It took too long."))
@@ -362,7 +365,7 @@ def test_one_job_is_read_with_everything_that_is_known_of_it(run: Run) -> None:
 
 
 def test_finishing_after_the_reaper_leaves_its_word(run: Run) -> None:
-    """B4: the truth stands: no exception, no silent success."""
+    """R-B4: the truth stands: no exception, no silent success."""
     silence(run.conn, run.claim, 100)
     crawl_jobs.reap(run.conn, lease_seconds=LEASE_SECONDS)
     before = read_job(run.conn, run.claim)
@@ -376,7 +379,7 @@ def test_finishing_after_the_reaper_leaves_its_word(run: Run) -> None:
 
 
 def test_removing_a_domain_ends_its_run_and_keeps_the_job_with_the_reason(run: Run) -> None:
-    """B3, B4, F3"""
+    """R-B3, R-B4, F-F3"""
     run.publish({run.save_pages("p")[0]: ["text"]})
     assert domains.remove(run.conn, HOST) == "run-1"
     job = read_job(run.conn, run.claim)
@@ -397,7 +400,7 @@ def test_removing_a_domain_ends_its_run_and_keeps_the_job_with_the_reason(run: R
 def test_a_removal_waits_for_the_write_in_progress_and_takes_it_along(
     run: Run, other_connection: Connection
 ) -> None:
-    """B3: no orphan is left by a write that was under way."""
+    """R-B3: no orphan is left by a write that was under way."""
     with ThreadPoolExecutor() as pool:
         with run.fenced():
             removal = pool.submit(domains.remove, other_connection, HOST)
@@ -408,7 +411,7 @@ def test_a_removal_waits_for_the_write_in_progress_and_takes_it_along(
 
 
 def test_deleting_the_row_of_a_domain_that_is_being_refreshed_is_refused(run: Run) -> None:
-    """B3: only a removal, which ends the job first, may take a domain from its run."""
+    """R-B3: only a removal, which ends the job first, may take a domain from its run."""
     with pytest.raises(psycopg.errors.CheckViolation, match=re.escape('"running_beats"')):
         run.conn.execute("DELETE FROM domains WHERE host = %s", [HOST])
     write_page(run.conn, run.claim)
@@ -420,7 +423,7 @@ def test_deleting_the_row_of_a_domain_that_is_being_refreshed_is_refused(run: Ru
 def test_the_worker_of_a_domain_removed_and_added_again_cannot_write_to_the_new_one(
     run: Run,
 ) -> None:
-    """F4: the fence numbers start anew, the domain's id does not."""
+    """F-F4: the fence numbers start anew, the domain's id does not."""
     domains.remove(run.conn, HOST)
     successor = start_run(run.conn)
     assert successor.claim.fence == run.claim.fence

@@ -66,7 +66,7 @@ NOT_OF_DOMAINS = {
 
 
 def test_a_domain_keeps_its_configuration(conn: Connection) -> None:
-    """A2"""
+    """R-A2"""
     wanted = NewDomain(
         host="docs.test:8080",
         start_url="http://docs.test:8080/start",
@@ -115,7 +115,7 @@ def test_adding_a_domain_for_an_unknown_organization_is_an_error(conn: Connectio
 def test_a_host_outside_the_grammar_is_refused_by_the_database_too(
     conn: Connection, host: str
 ) -> None:
-    """S54: a partition key is typed by people; this is the last of its doors."""
+    """S-54: a partition key is typed by people; this is the last of its doors."""
     with pytest.raises(psycopg.errors.CheckViolation, match="domains_host_check"):
         domains.add(conn, NewDomain(host=host, start_url="https://a.test/"))
 
@@ -138,7 +138,7 @@ def test_an_unknown_domain_is_named_with_the_remedy(conn: Connection) -> None:
 
 
 def test_a_paused_domain_is_listed_but_not_among_the_active(conn: Connection) -> None:
-    """C2"""
+    """R-C2"""
     for host in ("b.test", "c.test", "a.test"):
         register(conn, host)
     domains.set_status(conn, "b.test", "paused")
@@ -196,7 +196,7 @@ def rows_by_table(conn: Connection) -> dict[str, int]:
 
 
 def test_removing_a_domain_leaves_nothing_of_it_but_the_ledgers(conn: Connection) -> None:
-    """B3"""
+    """R-B3"""
     fill_every_table(start_run(conn, "gone.test"))
     full = {table for table, rows in rows_by_table(conn).items() if rows}
     assert full >= OF_THE_CONTENT_LINEAGE, "each of them had a row to lose"
@@ -211,7 +211,7 @@ def test_removing_a_domain_leaves_nothing_of_it_but_the_ledgers(conn: Connection
 def test_every_table_that_knows_domains_forgets_them_by_its_own_definition(
     conn: Connection,
 ) -> None:
-    """B3: a row goes with its domain, or with what it belongs to and what does; ledgers stay."""
+    """R-B3: a row goes with its domain, or with what it belongs to and what does; ledgers stay."""
     rows = conn.execute(
         "SELECT c.relname, (SELECT string_agg(DISTINCT f.confdeltype::text, '') "
         "FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f') "
@@ -295,7 +295,7 @@ def test_the_overview_of_a_domain_counts_no_other_domains_rows(run: Run) -> None
 
 
 def test_what_is_named_changes_and_everything_else_stays(conn: Connection) -> None:
-    """A2, C2"""
+    """R-A2, R-C2"""
     register(conn)
     register(conn, "b.test")
     before, bystander = domains.get(conn, HOST), domains.get(conn, "b.test")
@@ -366,7 +366,7 @@ def test_a_number_below_an_options_bound_is_refused_by_its_column_too(
 
 
 def test_the_overview_counts_the_lost_pages_that_wait_for_a_person(run: Run) -> None:
-    """A12"""
+    """R-A12"""
     with run.fenced():
         held_pages.hold(run.conn, run.claim, {"https://a.test/x": "missing"})
     (seen,) = domains.overview(run.conn, HOST)

@@ -40,7 +40,7 @@ def reap(conn: Connection) -> list[LostJob]:
 
 
 def test_a_job_that_was_silent_for_a_lease_is_ended_with_the_reason(run: Run) -> None:
-    """B2"""
+    """R-B2"""
     silence(run.conn, run.claim, LEASE_SECONDS + 1)
     assert reap(run.conn) == [LostJob(job_id=run.claim.job_id, host=HOST, run_id="run-1")]
     job = read_job(run.conn, run.claim)
@@ -51,7 +51,7 @@ def test_a_job_that_was_silent_for_a_lease_is_ended_with_the_reason(run: Run) ->
 
 
 def test_a_job_inside_its_lease_is_left_alone_however_long_it_runs(run: Run) -> None:
-    """B2: only silence counts, never the time since the start."""
+    """R-B2: only silence counts, never the time since the start."""
     run.conn.execute("UPDATE crawl_jobs SET started_at = started_at - interval '3 days'")
     silence(run.conn, run.claim, LEASE_SECONDS - 5)
     assert reap(run.conn) == []
@@ -59,7 +59,7 @@ def test_a_job_inside_its_lease_is_left_alone_however_long_it_runs(run: Run) -> 
 
 
 def test_a_job_that_waits_in_the_queue_is_not_a_dead_one(run: Run) -> None:
-    """B2"""
+    """R-B2"""
     run.conn.execute("UPDATE crawl_jobs SET status = 'pending', started_at = NULL")
     run.conn.execute("UPDATE crawl_jobs SET heartbeat_at = NULL, created_at = '2020-01-01'")
     assert reap(run.conn) == []
@@ -82,7 +82,7 @@ def test_a_job_that_ended_is_not_reaped_though_its_process_is_dead(run: Run) -> 
 
 
 def test_the_jobs_that_a_domain_had_before_stay_as_they_ended(run: Run) -> None:
-    """B4: their last beat is older than any lease."""
+    """R-B4: their last beat is older than any lease."""
     run.finish()
     silence(run.conn, run.claim, 10 * LEASE_SECONDS)
     before = read_job(run.conn, run.claim)
@@ -99,7 +99,7 @@ def test_the_workers_of_running_jobs_can_be_looked_at(conn: Connection) -> None:
 
 
 def test_a_reaped_domain_is_free_at_once_and_its_old_worker_is_refused(run: Run) -> None:
-    """A19, F5: the raised fence refuses the old worker even before a successor claims."""
+    """R-A19, F-F5: the raised fence refuses the old worker even before a successor claims."""
     silence(run.conn, run.claim, LEASE_SECONDS + 1)
     reap(run.conn)
     with pytest.raises(LeaseLostError), run.fenced():
@@ -111,7 +111,7 @@ def test_a_reaped_domain_is_free_at_once_and_its_old_worker_is_refused(run: Run)
 def test_a_write_in_progress_is_passed_by_and_its_job_ended_after_it(
     run: Run, other_connection: Connection
 ) -> None:
-    """A19: the reaper neither waits for a transaction nor cuts it in two."""
+    """R-A19: the reaper neither waits for a transaction nor cuts it in two."""
     silence(run.conn, run.claim, LEASE_SECONDS + 1)
     with run.fenced():
         assert reap(other_connection) == []
@@ -133,7 +133,7 @@ def test_a_write_in_progress_is_passed_by_and_its_job_ended_after_it(
 def test_one_stuck_domain_does_not_keep_the_reaper_from_the_others(
     conn: Connection, other_connection: Connection, lock: LiteralString
 ) -> None:
-    """B2: whoever holds its lock, however long."""
+    """R-B2: whoever holds its lock, however long."""
     for host in ("a.test", "stuck.test", "z.test"):
         silence(conn, start_run(conn, host).claim, LEASE_SECONDS + 1)
     other_connection.execute("SET lock_timeout = '1s'")
@@ -146,7 +146,10 @@ def test_one_stuck_domain_does_not_keep_the_reaper_from_the_others(
 def test_a_beat_that_is_under_way_while_the_reaper_looks_saves_the_job(
     run: Run, other_connection: Connection
 ) -> None:
-    """B2: the interleaving, forced: the reaper sees the old beat, the new one is not committed."""
+    """The interleaving, forced: the reaper sees the old beat, the new one is not committed.
+
+    R-B2.
+    """
     silence(run.conn, run.claim, LEASE_SECONDS + 1)
     with run.conn.transaction():
         assert crawl_jobs.beat(run.conn, run.claim)
@@ -160,7 +163,7 @@ def test_a_beat_that_is_under_way_while_the_reaper_looks_saves_the_job(
 def test_a_beat_that_lands_between_the_reapers_look_and_its_lock_saves_the_job(
     run: Run, shared: Database, other_connection: Connection
 ) -> None:
-    """B2: the reaper has read the old beat and is held up before it locks the job."""
+    """R-B2: the reaper has read the old beat and is held up before it locks the job."""
     silence(run.conn, run.claim, LEASE_SECONDS + 1)
     held_up = crawl_jobs._SQL["reap"].replace(
         b"WHERE j.status = 'running' AND (", b"WHERE pg_advisory_lock(7) IS NOT NULL AND (", 1
@@ -231,7 +234,7 @@ def reap_by_select_then_update(conn: Connection, _: Claim) -> bool:
 def test_a_job_that_beats_is_never_reaped_in_two_hundred_races(
     run: Run, other_connection: Connection
 ) -> None:
-    """B2, F5"""
+    """R-B2, F-F5"""
     results = race(run, other_connection, reap_in_one_statement, 200)
     assert {(True, True), (False, False)}.isdisjoint(results), "either it beat, or it was reaped"
     assert set(results) == {(True, False), (False, True)}, "both sides won now and then"
@@ -246,7 +249,7 @@ def test_the_same_races_kill_live_jobs_of_a_reaper_that_looks_first_and_acts_lat
 
 
 def test_several_reapers_report_each_lost_job_once(shared: Database) -> None:
-    """F6"""
+    """F-F6"""
     with shared.connect() as conn:
         for number in range(20):
             host = f"d{number:02}.test"
@@ -266,7 +269,10 @@ def test_several_reapers_report_each_lost_job_once(shared: Database) -> None:
 
 
 def test_several_refreshes_with_a_restless_reaper_all_complete(shared: Database) -> None:
-    """B5, A21: none fails, no row is lost, and no snapshot of the reaper's kind is in the way."""
+    """None fails, no row is lost, and no snapshot of the reaper's kind is in the way.
+
+    R-B5, R-A21.
+    """
     is_over = threading.Event()
     hosts = ["a.test", "b.test", "c.test"]
     with shared.connect() as conn:

@@ -38,7 +38,7 @@ def holders(conn: Connection) -> list[tuple[int, str]]:
 
 
 def test_a_done_time_is_not_done_again_and_the_fence_stays(conn: Connection, try_tick: Try) -> None:
-    """G3, I27: the message names the job that did it."""
+    """F-G3, I27: the message names the job that did it."""
     done = try_tick(None)
     fence = count(conn, "SELECT fence FROM domains")
     with pytest.raises(
@@ -50,7 +50,7 @@ def test_a_done_time_is_not_done_again_and_the_fence_stays(conn: Connection, try
 
 
 def test_a_failed_attempt_leaves_its_time_to_the_next_one(conn: Connection, try_tick: Try) -> None:
-    """G7"""
+    """F-G7"""
     first = try_tick(("transient.timeout", "It took too long."))
     assert holders(conn) == [(first.job_id, "failed")]
     second = try_tick(None)
@@ -68,7 +68,7 @@ def test_an_attempt_that_finds_the_domain_busy_takes_nothing_from_anybody(
 
 
 def test_of_two_attempts_at_the_same_moment_one_works(shared: Database, conn: Connection) -> None:
-    """G3: two daemons; the other is told of the holder, or that all is done."""
+    """F-G3: two daemons; the other is told of the holder, or that all is done."""
     register(conn)
 
     def attempt(_: int) -> str:

@@ -388,7 +388,7 @@ NOT_YET = {35, 36, 37, 38}  # about products, which are not stored yet
 
 
 def test_the_invariants_are_numbered_without_a_hole() -> None:
-    """FAULTS section 3, I01 to I42, and those that its schema did not know."""
+    """Each number is explained once, and none is given twice."""
     numbers = {int(name[1:3]) for name in invariants.names()}
     assert numbers == set(range(1, max(numbers) + 1))
 
@@ -605,7 +605,7 @@ def test_a_quiet_invariant_is_silent_while_there_is_an_excuse(
 
 @pytest.mark.parametrize("name", QUIET)
 def test_a_model_that_was_built_since_is_no_excuse(defenceless: Connection, name: str) -> None:
-    """C5: a build is a job of the domain, and leaves its pages alone."""
+    """R-C5: a build is a job of the domain, and leaves its pages alone."""
     build = (
         "UPDATE crawl_jobs SET domain_id = 1, fence = 2, job_type = 'model_build', "
         "status = 'failed', finished_at = now() WHERE id = 2"
@@ -642,7 +642,7 @@ def test_a_changed_text_that_is_staged_is_not_reported(defenceless: Connection) 
 
 
 def test_a_run_of_the_first_asset_alone_is_no_violation(conn: Connection) -> None:
-    """C1: whoever materializes raw_pages alone leaves pages to be cleaned, on purpose."""
+    """R-C1: whoever materializes raw_pages alone leaves pages to be cleaned, on purpose."""
     run = start_run(conn)
     run.publish({run.save_pages("p")[0]: ["one"]})
     run.finish()

@@ -1,4 +1,4 @@
-"""Work whose COMMIT was not answered is done once, whatever had become of it (fault B11)."""
+"""Work whose COMMIT was not answered is done once, whatever had become of it (F-B11)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

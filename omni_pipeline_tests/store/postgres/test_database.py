@@ -117,7 +117,7 @@ def test_a_bare_array_is_refused_rather_than_sent_past_the_index(with_vectors: C
     ],
 )
 def test_a_url_that_cannot_be_read_is_refused_without_quoting_it(url: str) -> None:
-    """S71: libpq's own messages quote what it took for the host or the port."""
+    """S-71: libpq's own messages quote what it took for the host or the port."""
     with pytest.raises(SettingsError, match=r"written as %40") as caught:
         Database(url=url).connect()
     assert "sec" not in str(caught.value)
@@ -158,7 +158,7 @@ def test_a_parameter_that_the_client_refuses_is_permanent(postgres: EmbeddedPost
 def test_a_full_server_may_be_tried_again(
     postgres: EmbeddedPostgres, empty_database: Database
 ) -> None:
-    """B10: this refusal arrives without an SQLSTATE."""
+    """F-B10: this refusal arrives without an SQLSTATE."""
     name = describe(empty_database.url).rpartition("/")[2]
     execute(postgres, "CREATE ROLE crowd LOGIN CONNECTION LIMIT 0")
     try:
@@ -221,7 +221,7 @@ def test_a_failure_is_classified_by_its_sqlstate(
 
 
 def test_a_file_size_limit_counts_as_a_full_disk(connection: Connection) -> None:
-    """B8: under ``ulimit -f`` Postgres reports an internal error."""
+    """F-B8: under ``ulimit -f`` Postgres reports an internal error."""
     statement = "DO $$ BEGIN RAISE 'could not extend: File too large' USING ERRCODE='XX000'; END $$"
     assert catch(lambda: connection.execute(statement)).kind == "transient.disk_full"
 
@@ -254,7 +254,10 @@ def test_a_session_ended_by_an_administrator_is_a_lost_connection(connection: Co
 
 
 def test_a_crash_of_the_server_is_a_lost_connection_without_a_state(database: Database) -> None:
-    """B2, B3: the crash of one session resets all of them, and none of them gets an SQLSTATE."""
+    """The crash of one session resets all of them, and none of them gets an SQLSTATE.
+
+    F-B2, F-B3.
+    """
     with database.connect() as bystander, database.connect() as victim:
         os.kill(victim.info.backend_pid, signal.SIGKILL)
         wait_until_back(database)
@@ -348,7 +351,7 @@ def test_what_is_too_old_is_named_with_its_remedy(server: Server, complaint: str
 
 
 def test_a_read_only_server_may_be_tried_again(empty_database: Database) -> None:
-    """B9: a failover replica."""
+    """F-B9: a failover replica."""
     options = "-c default_transaction_read_only=on"
     with (
         with_options(empty_database, options=options).connect() as conn,

@@ -161,7 +161,7 @@ def test_a_migration_may_take_longer_than_a_statement_may(conn: Connection, fold
 def test_a_migration_does_not_wait_for_locks_longer_than_a_session_does(
     empty_database: Database, conn: Connection, folder: Path
 ) -> None:
-    """B6: a waiting ALTER TABLE would queue every reader behind itself."""
+    """F-B6: a waiting ALTER TABLE would queue every reader behind itself."""
     migrate(conn, folder)
     (folder / "0003_wider.sql").write_text("ALTER TABLE pages ADD COLUMN title text;")
     conn.execute("SET lock_timeout = '100ms'")

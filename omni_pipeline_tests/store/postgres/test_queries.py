@@ -87,7 +87,7 @@ def test_each_query_of_a_file_has_a_name_of_its_own_and_only_one_statement(path:
 
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: path.stem)
 def test_every_query_that_a_module_asks_for_is_in_its_file(path: Path) -> None:
-    """A6: what the code calls exists."""
+    """R-A6: what the code calls exists."""
     names = asked_for(path)
     loads = re.findall(r"^_SQL = load_queries\(__name__\)$", path.read_text(), re.MULTILINE)
     assert len(loads) == (1 if names or path.stem == "invariants" else 0)
@@ -122,7 +122,7 @@ def plan_or_run(conn: Connection, query: bytes) -> None:
 
 
 def test_every_query_can_be_planned_on_the_migrated_database(migrated: Connection) -> None:
-    """A6: functions, tables and columns that do not exist are found here, not in mid-crawl."""
+    """R-A6: functions, tables and columns that do not exist are found here, not in mid-crawl."""
     planned = 0
     for module, name in all_queries():
         query = load_queries(module)[name]
@@ -231,7 +231,7 @@ def count_statements(batches: Batches) -> dict[str, int]:
 
 
 def test_a_batch_of_fifty_pages_takes_as_many_statements_as_one_of_two(run: Run) -> None:
-    """A6: set-based writes, and no row-by-row path to fall back to."""
+    """R-A6: set-based writes, and no row-by-row path to fall back to."""
     other = start_run(run.conn, "b.test")
     fifty = count_statements(Batches(run, 50))
     assert fifty == count_statements(Batches(other, 2))

@@ -73,7 +73,7 @@ def test_a_session_connects_only_when_there_is_work(empty_database: Database) ->
 )
 @pytest.mark.usefixtures("three_tries")
 def test_work_is_repeated_after_a_fault_that_may_pass(session: Session, error: Exception) -> None:
-    """A15"""
+    """R-A15"""
     work = Failing(error)
     assert session.run(work) == 7
     assert work.tries == 2
@@ -91,7 +91,7 @@ def test_work_is_repeated_after_a_fault_that_may_pass(session: Session, error: E
 )
 @pytest.mark.usefixtures("three_tries")
 def test_a_fault_that_stays_is_told_at_once(session: Session, error: Exception, kind: str) -> None:
-    """A15: permanent failures are not retried, and no foreign error leaves the store."""
+    """R-A15: permanent failures are not retried, and no foreign error leaves the store."""
     work = Failing(error)
     with pytest.raises(PermanentError) as told:
         session.run(work)
@@ -118,7 +118,7 @@ def test_an_error_of_the_caller_is_its_own(session: Session) -> None:
 
 @pytest.mark.usefixtures("three_tries")
 def test_a_busy_domain_is_told_at_once(session: Session, run: Run) -> None:
-    """A8, F1: the loser ends at once; only the queue waits for the holder."""
+    """R-A8, F-F1: the loser ends at once; only the queue waits for the holder."""
     tries = []
 
     def claim_again(conn: Connection) -> None:
@@ -136,7 +136,7 @@ def test_a_busy_domain_is_told_at_once(session: Session, run: Run) -> None:
 def test_a_transaction_cut_in_the_middle_is_repeated_as_a_whole(
     session: Session, run: Run, other_connection: Connection
 ) -> None:
-    """FAULTS B1: an administrator's restart ends the connection between two writes."""
+    """F-B1: an administrator's restart ends the connection between two writes."""
     tries = 0
 
     def write_two_pages(conn: Connection) -> None:
@@ -155,7 +155,7 @@ def test_a_transaction_cut_in_the_middle_is_repeated_as_a_whole(
 
 
 def test_a_crash_of_the_server_is_survived(session: Session, shared: Database) -> None:
-    """FAULTS B3: kill -9 of one backend makes the server reset them all, without an SQLSTATE."""
+    """F-B3: kill -9 of one backend makes the server reset them all, without an SQLSTATE."""
     pids = []
 
     def crash_once(conn: Connection) -> None:
@@ -172,7 +172,7 @@ def test_a_crash_of_the_server_is_survived(session: Session, shared: Database) -
 def test_a_lock_held_for_a_while_is_waited_for(
     session: Session, run: Run, shared: Database
 ) -> None:
-    """FAULTS B6: someone alters a table; the run goes on when they are done."""
+    """F-B6: someone alters a table; the run goes on when they are done."""
     locker = shared.connect()
     locker.execute("BEGIN")
     locker.execute("LOCK TABLE raw_pages IN ACCESS EXCLUSIVE MODE")

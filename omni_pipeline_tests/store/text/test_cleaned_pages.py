@@ -45,7 +45,7 @@ def stage(run: Run, page_id: int, markdown: str) -> None:
 
 
 def test_saving_counts_the_texts_that_say_something_else(run: Run) -> None:
-    """A11: the same text from another body is no change."""
+    """R-A11: the same text from another body is no change."""
     first, second = run.save_pages("p", "q")
     assert clean(run, {first: "one", second: "two"}) == 2
     assert clean(run, {first: "one", second: "two"}) == 0
@@ -53,7 +53,7 @@ def test_saving_counts_the_texts_that_say_something_else(run: Run) -> None:
 
 
 def test_a_text_that_says_the_same_stays_to_the_letter(run: Run) -> None:
-    """A11: the offsets of published chunks are counted in it."""
+    """R-A11: the offsets of published chunks are counted in it."""
     (page_id,) = run.save_pages("p")
     before = new_text(page_id, "html", "Seen 5 minutes ago.")
     after = replace(before, markdown="Seen 10 minutes ago.")
@@ -81,7 +81,7 @@ def test_a_saved_text_is_what_chunking_gets(run: Run) -> None:
 
 
 def test_a_text_is_due_until_it_is_staged_and_again_when_it_changes(run: Run) -> None:
-    """A11"""
+    """R-A11"""
     (page_id,) = run.save_pages("p")
     clean(run, {page_id: "one"})
     assert due(run) == [page_id]
@@ -114,7 +114,7 @@ def test_a_text_that_went_back_to_what_is_published_replaces_what_was_staged(run
 
 
 def test_another_chunking_makes_every_text_due_once(run: Run) -> None:
-    """A13: a changed configuration cuts anew at the next refresh, and never mixes."""
+    """R-A13: a changed configuration cuts anew at the next refresh, and never mixes."""
     (page_id,) = run.save_pages("p")
     run.publish({page_id: ["one"]})
     assert due(run, chunker="md-2/200") == [page_id]
@@ -126,7 +126,7 @@ def test_another_chunking_makes_every_text_due_once(run: Run) -> None:
 
 
 def test_another_model_has_its_own_due_texts(run: Run) -> None:
-    """C5: another index is built beside the active one."""
+    """R-C5: another index is built beside the active one."""
     (page_id,) = run.save_pages("p")
     run.publish({page_id: ["one"]})
     second = ensure(run.conn, name="other", dimensions=4, is_lexical=False)

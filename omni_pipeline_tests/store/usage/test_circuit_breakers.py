@@ -44,7 +44,7 @@ def test_an_endpoint_that_never_failed_has_no_breaker(conn: Connection) -> None:
 
 
 def test_enough_failures_in_a_row_open_it_for_half_a_minute(conn: Connection) -> None:
-    """C4."""
+    """F-C4."""
     fail(conn, MAX_FAILURES - 1)
     assert ask(conn).lets_in
     fail(conn)
@@ -71,7 +71,7 @@ def test_stragglers_neither_close_nor_prolong_an_open_breaker(opened: Connection
 
 
 def test_one_probe_is_let_in_and_its_success_closes(opened: Connection) -> None:
-    """C4: half open means one."""
+    """F-C4: half open means one."""
     let_time_pass(opened)
     probe = ask(opened)
     assert (probe.is_probe, probe.lets_in) == (True, True)
@@ -99,7 +99,7 @@ def test_a_probe_that_never_reports_back_is_replaced(opened: Connection) -> None
 
 
 def test_what_a_person_must_mend_opens_it_at_once_and_for_long(conn: Connection) -> None:
-    """C3, C18."""
+    """F-C3, F-C18."""
     circuit_breakers.open_for(conn, ENDPOINT, kind="permanent.q", error="no money", seconds=3600)
     fail(conn, MAX_FAILURES)
     breaker = ask(conn)

@@ -61,7 +61,7 @@ def test_the_narrower_of_two_limits_rules(limits: Connection) -> None:
 
 
 def test_a_request_larger_than_the_burst_waits_and_does_not_starve(limits: Connection) -> None:
-    """C21: in order of asking, however small the later ones are."""
+    """F-C21: in order of asking, however small the later ones are."""
     large = turn(limits, MILLION_TOKENS, tokens=500_000)
     assert large.wait_seconds == pytest.approx(30 - BURST_SECONDS, abs=1)
     assert turn(limits, MILLION_TOKENS, tokens=1).starts_at > large.starts_at
@@ -95,7 +95,7 @@ def test_models_and_accounts_have_limits_of_their_own(limits: Connection) -> Non
 
 
 def test_a_pause_holds_back_every_run(limits: Connection) -> None:
-    """C1: nothing before T, with or without a limit of our own."""
+    """F-C1: nothing before T, with or without a limit of our own."""
     rate_limits.pause(limits, FREE, seconds=20)
     for limit in (FREE, TEN_A_MINUTE):
         assert turn(limits, limit).wait_seconds >= 19.5
@@ -169,7 +169,7 @@ def reserve_many(database: Database, seed: int) -> list[tuple[float, int]]:
 def test_ten_workers_never_overrun_one_limit_nor_waste_it(
     limits: Connection, shared: Database
 ) -> None:
-    """C21: over any time t at most burst + rate * t, and all of that is used."""
+    """F-C21: over any time t at most burst + rate * t, and all of that is used."""
     began = time.time()
     with ThreadPoolExecutor(WORKERS) as pool:
         of_each = list(pool.map(lambda seed: reserve_many(shared, seed), range(WORKERS)))

@@ -52,7 +52,7 @@ def yesterday(conn: Connection) -> None:
 
 
 def test_what_was_paid_is_written_down_with_job_model_and_money(run: Run) -> None:
-    """C6"""
+    """R-C6"""
     for tokens in (7, 3_000_000_000):
         assert settle(run, new_batch(run), Bill(requests=1, texts=2, tokens=tokens))
     rows = run.conn.execute(
@@ -66,7 +66,7 @@ def test_what_was_paid_is_written_down_with_job_model_and_money(run: Run) -> Non
 
 
 def test_a_repeated_transaction_settles_once(run: Run) -> None:
-    """B11: the answer to a COMMIT may be lost, and the work is repeated as a whole."""
+    """F-B11: the answer to a COMMIT may be lost, and the work is repeated as a whole."""
     batch = new_batch(run)
     book(run, 90, batch=batch)
     book(run, 90, batch=batch)
@@ -104,7 +104,7 @@ def test_without_budgets_everything_may_be_booked(run: Run) -> None:
 
 @pytest.mark.parametrize("is_domains", [True, False])
 def test_a_budget_is_used_to_its_end_and_not_beyond(run: Run, *, is_domains: bool) -> None:
-    """S53"""
+    """S-53"""
     of_all = None if is_domains else 100
     domains.configure(run.conn, HOST, {"daily_token_budget": 100 if is_domains else None})
     assert book(run, 60, of_all=of_all).is_booked
@@ -134,7 +134,7 @@ def test_a_budget_that_is_lifted_holds_no_longer(run: Run) -> None:
 
 
 def test_ten_runs_at_once_do_not_overspend_the_budget_of_all(run: Run, shared: Database) -> None:
-    """C6: before it overspends, not after."""
+    """R-C6: before it overspends, not after."""
     runs = [start_run(run.conn, f"{number}.test") for number in range(10)]
 
     def spend(mine: Run) -> None:
@@ -154,7 +154,7 @@ def test_ten_runs_at_once_do_not_overspend_the_budget_of_all(run: Run, shared: D
 
 
 def test_money_is_summed_by_domain_and_day(run: Run) -> None:
-    """C6"""
+    """R-C6"""
     other = start_run(run.conn, "b.test")
     settle(run, new_batch(run), Bill(requests=2, texts=3, tokens=1_000_000))
     yesterday(run.conn)
