@@ -2,6 +2,8 @@
 # so that a space in the checkout's own path does no harm.
 
 PYTHON := .venv/bin/python
+# A link that leads nowhere is an error.
+BUILD_DOCS = $(PYTHON) -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
 UV := uv
 # One version of each package for all Pythons and machines, each file of it by its hash.
 COMPILE := $(UV) pip compile --quiet --no-config --universal --fork-strategy fewest \
@@ -9,13 +11,14 @@ COMPILE := $(UV) pip compile --quiet --no-config --universal --fork-strategy few
 
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: help demo test chaos setup lint bench lock clean
+.PHONY: help demo test chaos setup lint docs bench lock clean
 
 help:
 	@echo "make demo                 set up, then crawl, index and search the bundled sample site"
 	@echo "make demo SITE=https://…  the same with a site of yours"
 	@echo "make test                 set up, then lint and run every test (ARGS=… for pytest)"
 	@echo "make chaos                kills and restarts for an hour (ARGS=… for the soak)"
+	@echo "make docs                 write the pages made from the code, and build docs/_build/html"
 	@echo "make bench                the benchmarks"
 	@echo "make setup | lint | clean | lock"
 
@@ -59,6 +62,12 @@ lint:
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports
+	@$(BUILD_DOCS)
+
+docs:
+	@sh tools/setup.sh dev
+	@$(PYTHON) -m tools.reference
+	@$(BUILD_DOCS)
 
 # Rewrites the requirement files from pyproject.toml. Needs uv; only for those who change dependencies.
 lock:
@@ -69,5 +78,5 @@ lock:
 
 # Leaves .omni alone: it holds your index.
 clean:
-	rm -rf .venv .omni-test .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .omni-test docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

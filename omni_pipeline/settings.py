@@ -29,13 +29,16 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 class EmbeddingSettings:
     """Which endpoint turns text into vectors.
 
-    ``base_url`` None and ``api_key`` None together mean the local model inside this process;
-    ``model`` and ``dimensions`` None mean that endpoint's default.
-
     Attributes:
-        requests_per_minute: Most requests of all runs together; None leaves it to the endpoint.
-        tokens_per_minute: Most tokens of all runs together; None leaves it to the endpoint.
-        price_per_million: US dollars for a million tokens; None is the built-in price, if any.
+        base_url: Any OpenAI-compatible endpoint. Without it: OpenAI's where there is a key, else
+            the model inside this process.
+        model: The model of an empty index; without it, the endpoint's default.
+        dimensions: How long its vectors are, where the model is not a known one.
+        api_key: The key of the embedding endpoint, and of the chat model's.
+        requests_per_minute: Of all runs together; without it, learned from refusals.
+        tokens_per_minute: Of all runs together; without it, learned from refusals.
+        price_per_million: US dollars for a million tokens; without it OpenAI's list prices, if it
+            is one of their models.
     """
 
     base_url: str | None = None
@@ -58,8 +61,9 @@ class ExtractionSettings:
     It is asked where the embedding model is: at the same address, with the same key.
 
     Attributes:
-        input_price: US dollars for a million tokens sent; None is unknown.
-        output_price: US dollars for a million tokens answered; None is unknown.
+        model: The chat model; without it nothing is asked.
+        input_price: US dollars for a million tokens sent; unknown without it.
+        output_price: US dollars for a million tokens answered; unknown without it.
     """
 
     model: str
@@ -74,24 +78,29 @@ class Settings:
     """Everything a process of this project may be told from outside.
 
     Attributes:
-        home: Where this project keeps its state (embedded Postgres, Dagster's files).
-        database_url: A libpq URL, or None for the embedded Postgres under ``home``.
-        dagster_database_url: Where Dagster keeps its own storage; None derives it.
-        extraction: Off, unless a model is named for it.
-        allow_addresses: ``(address, port)`` pairs that crawling may reach although they
-            are not public.
+        home: Where state is kept (embedded Postgres, Dagster's files): ``.omni`` in the checkout,
+            else ``~/.omni``.
+        database_url: libpq URL of the store; without it a Postgres of our own runs under the home.
+        dagster_database_url: libpq URL of Dagster's own storage; without it, a second database on
+            the same server, named like the first with ``_dagster`` behind it.
+        allow_addresses: Pairs that may be crawled although they are not public.
         contact_url: Where a site's owner learns who crawls; part of the User-Agent.
+        browser_path: The Chromium to render with; without it, the one that is found.
+        alert_urls: Where alerts go: apprise URLs, and https URLs for signed webhooks.
+        alert_webhook_secret: What those webhooks are signed with; without it they are not.
+        faults: Crash points that tests arm.
         lease_seconds: A running job is dead when it has not beaten for this long.
         heartbeat_seconds: How often a running job beats.
-        alert_urls: Where alerts go: apprise URLs, and https URLs for signed webhooks.
-        alert_webhook_secret: What those webhooks are signed with; None sends them unsigned.
-        recency_hours: A page fetched this recently is not fetched again unless forced.
-        fresh_hours: A domain whose last success is older is stale.
-        chunk_tokens: Most tokens of the embedding model in one chunk; None is the model's own.
+        recency_hours: A page checked this recently is not fetched again unless forced.
+        fresh_hours: A domain whose last success is older is stale: its check is red, and people
+            are notified.
+        chunk_tokens: Most tokens of one chunk; without it, the model's own. A change re-chunks on
+            the next refresh.
         daily_token_budget: Most tokens that all domains together pay for in a day (UTC).
-        pg_os_user: Whom root runs a new embedded server as; None is postgres, else nobody.
-        has_auth: Somebody vouches that a login stands in front of Dagster's UI.
-        warm_runs: Runs are forked from a process that has everything imported.
+        pg_os_user: Whom root runs a new embedded server as; without it postgres, else nobody.
+        has_auth: Somebody vouches that a login stands in front of Dagster's UI, so that ``omni up
+            --host`` may listen elsewhere than on loopback.
+        warm_runs: ``omni up`` forks runs from a process that has everything imported.
     """
 
     home: Path

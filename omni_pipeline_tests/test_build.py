@@ -309,6 +309,7 @@ def test_make_test_lints_before_it_tests(checkout: Checkout) -> None:
         "-m ruff check .",
         "-m mypy",
         "lint-imports",
+        "-m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html",
         "-m pytest -n 3 --dist loadfile -k one",
     ]
 

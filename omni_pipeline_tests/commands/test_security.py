@@ -1,4 +1,4 @@
-"""Who reaches Dagster's UI: loopback, unless somebody vouches; and the proxy of the README."""
+"""Who reaches Dagster's UI: loopback, unless somebody vouches; and the documented proxy."""
 
 import http.client
 import re
@@ -62,7 +62,7 @@ def test_who_vouches_says_so_clearly() -> None:
 def test_dagster_takes_mutations_over_get_from_any_page_unless_it_is_read_only(
     enterable_dir: Path, *, is_read_only: bool
 ) -> None:
-    """S-56: the reason for the proxy. If this fails, Dagster has become safer: tell the README."""
+    """S-56: why there is a proxy. If this fails, Dagster is safer: say so in security.md."""
     with (
         dg.DagsterInstance.local_temp(str(enterable_dir)) as instance,
         WorkspaceProcessContext(instance, None, read_only=is_read_only) as context,
@@ -76,7 +76,7 @@ def test_dagster_takes_mutations_over_get_from_any_page_unless_it_is_read_only(
 
 
 class Proxy:
-    """nginx as the README configures it, without TLS, before a stand-in for the webserver."""
+    """nginx as it is documented, without TLS, before a stand-in for the webserver."""
 
     def __init__(self, port: int, upstream: ScriptedSite) -> None:
         self._port = port
@@ -111,8 +111,9 @@ def proxy(enterable_dir: Path) -> Iterator[Proxy]:
 
 
 def configure(folder: Path, port: int, upstream: int) -> str:
-    """The README's example with this test's places in it."""
-    [example] = re.findall(r"```nginx\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """The documented example with this test's places in it."""
+    page = (ROOT / "docs/guide/security.md").read_text()
+    [example] = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)
     example = re.sub(r".*(ssl_certificate|ssl_reject_handshake).*\n", "", example)
     example = example.replace("443 ssl", f"127.0.0.1:{port}")
     example = example.replace("127.0.0.1:3000", f"127.0.0.1:{upstream}")

@@ -76,8 +76,9 @@ def check_host(host: str, settings: Settings) -> None:
     if not address.is_loopback and not settings.has_auth:
         raise SettingsError(
             f"--host {host} would let everybody who reaches it into Dagster's UI, which has no "
-            "login: put an authenticating proxy in front of 127.0.0.1 (README, Security). Where "
-            "the proxy is elsewhere, and nothing else can reach this port, set OMNI_I_HAVE_AUTH=1."
+            "login: put an authenticating proxy in front of 127.0.0.1 (docs/guide/security.md). "
+            "Where the proxy is elsewhere, and nothing else can reach this port, set "
+            "OMNI_I_HAVE_AUTH=1."
         )
 
 

@@ -186,7 +186,9 @@ class HttpClient:
     async def _fetch_rendered(self, url: str, delay_seconds: float) -> Outcome:
         renderer = self._renderer
         if renderer is None:
-            raise ValueError(f"{url} is to be rendered, and this client has no renderer")
+            raise ValueError(
+                f"{url} is to be rendered, and this client was made without a renderer"
+            )
         return _refusal(url) or await self._patience.outcome_of(
             url, lambda: renderer.render(url), delay_seconds=delay_seconds
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from omni_pipeline.domain.crawl.links import PRODUCT_TOKEN
 from omni_pipeline.domain.web.addresses import AddressPolicy
@@ -15,9 +16,9 @@ from omni_pipeline.settings import Settings
 
 
 def user_agent(settings: Settings) -> str:
-    """How this crawler introduces itself: its name, and where to complain when that is set."""
+    """How this crawler introduces itself: name, version, and where to complain when that is set."""
     contact = f" (+{settings.contact_url})" if settings.contact_url else ""
-    return f"{PRODUCT_TOKEN}/0.1{contact}"
+    return f"{PRODUCT_TOKEN}/{version('omni_pipeline')}{contact}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -166,7 +166,7 @@ def test_the_same_page_in_other_languages_is_a_link() -> None:
     )
 
 
-def test_wishes_for_robots_may_name_this_crawler_or_another() -> None:
+def test_directives_for_robots_may_name_this_crawler_or_another() -> None:
     ours = page_links('<meta name="Omni_Pipeline" content="noindex">', URL)
     other = page_links('<meta name="googlebot" content="noindex">', URL)
 
@@ -179,7 +179,7 @@ def test_a_time_after_which_a_page_is_unavailable_is_not_its_end_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "wishes"),
+    ("header", "directives"),
     [
         (None, set()),
         ("", set()),
