@@ -217,7 +217,12 @@ def compare_vectors(bench: Bench, hashes: list[bytes], vectors: Vectors) -> None
         return [(text_hash, HalfVector(vector)) for text_hash, vector in pairs]
 
     def singles() -> list[dict[str, object]]:
-        keys = {"domain_id": bench.claim.domain_id, "model_id": bench.model.id}
+        keys = {
+            "organization_id": bench.claim.organization_id,
+            "model_id": bench.model.id,
+            "host": bench.claim.host,
+            "is_fresh": True,
+        }
         return [
             {**keys, "dimensions": len(vectors[0]), "text_hash": digest(str(n)), "embedding": v}
             for n, (_, v) in enumerate(rows(SINGLES))
@@ -226,10 +231,10 @@ def compare_vectors(bench: Bench, hashes: list[bytes], vectors: Vectors) -> None
     types = ["bytea", "halfvec"]
     count = len(hashes)
     report(
-        f"staged_embeddings ({count} vectors of {len(vectors[0])})",
+        f"kept_embeddings ({count} vectors of {len(vectors[0])})",
         timed(count, lambda: bench.keep_vectors(hashes, vectors)),
         timed(count, lambda: copy_rows(bench.conn, "floor_vectors", types, rows(count))),
-        timed(SINGLES, lambda: insert_rows(bench.conn, "staged_embeddings", singles())),
+        timed(SINGLES, lambda: insert_rows(bench.conn, "kept_embeddings", singles())),
     )
 
 

@@ -32,7 +32,7 @@ from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline.store.postgres.database import Database, open_database
 from omni_pipeline.store.postgres.migrations import migrate
 
-TABLES_OF_CHUNKS = ["page_revisions", "staged_chunks", "chunks", "staged_embeddings", "embeddings"]
+TABLES_OF_CHUNKS = ["page_revisions", "staged_chunks", "chunks", "kept_embeddings", "embeddings"]
 # A session tells the server what it wrote once it has been idle for a second.
 STATISTICS_SECONDS = 2.0
 

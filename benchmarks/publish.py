@@ -20,7 +20,7 @@ from benchmarks.bulk_write import FLOORS, RNG, copy_rows, digest, make_chunks, m
 from benchmarks.contenders import own_home
 from benchmarks.process_tree import Cost, Stopwatch, adopt_orphans
 from omni_pipeline.domain.chunks.chunking import Chunk
-from omni_pipeline.gateways.embedding.client import Embedded
+from omni_pipeline.gateways.embedding.results import Embedded
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.index.chunks import BATCH_PAGES
 from omni_pipeline.steps.index.embeddings import PUBLISH_PAGES, embed_and_publish

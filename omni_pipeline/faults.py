@@ -25,7 +25,7 @@ POINTS = {
     "CP09": "in the publish: all is written, not committed",
     "CP10": "the publish is committed, nobody was told",
     "CP11": "price snapshots are written, not committed",
-    "CP12": "in the sweep: pages are marked gone, their chunks still there",
+    "CP12": "before the sweep: pages are marked gone, their chunks still there",
     "CP13": "the crawl's totals are computed, not written",
     "CP14": "the job is closed, the run is not",
     "CP15": "in the reaper: jobs are ended, their runs are not",

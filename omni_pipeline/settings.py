@@ -37,8 +37,7 @@ class EmbeddingSettings:
         api_key: The key of the embedding endpoint, and of the chat model's.
         requests_per_minute: Of all runs together; without it, learned from refusals.
         tokens_per_minute: Of all runs together; without it, learned from refusals.
-        price_per_million: US dollars for a million tokens; without it OpenAI's list prices, if it
-            is one of their models.
+        price_per_million: US dollars for a million tokens; without it, OpenAI's list prices.
     """
 
     base_url: str | None = None

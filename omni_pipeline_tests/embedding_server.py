@@ -187,6 +187,42 @@ def zeros(exchange: Exchange) -> None:
     exchange.answer([*first, last * 0])
 
 
+def all_zeros(exchange: Exchange) -> None:
+    exchange.answer([vector * 0 for vector in exchange.vectors()])
+
+
+def tiny(exchange: Exchange) -> None:
+    """Of a length that half precision does not know."""
+    *first, last = exchange.vectors()
+    exchange.answer([*first, last * 1e-9])
+
+
+def without_base64(exchange: Exchange) -> None:
+    if exchange.call.body.get("encoding_format") == "base64":
+        exchange.fail(400, "encoding_format base64 is not supported")
+    else:
+        as_numbers(exchange)
+
+
+def without_index(exchange: Exchange) -> None:
+    rows = [{"embedding": list(map(float, vector))} for vector in exchange.vectors()]
+    exchange.send(200, {"data": rows})
+
+
+def with_headers(characters: int) -> Behaviour:
+    """As a proxy adds them; none is longer than most servers take."""
+
+    def answer(exchange: Exchange) -> None:
+        many = {f"x_trace_{number}": "t" * 1000 for number in range(characters // 1000)}
+        rows = [
+            {"index": index, "embedding": list(map(float, vector))}
+            for index, vector in enumerate(exchange.vectors())
+        ]
+        exchange.send(200, {"data": rows}, **many)
+
+    return answer
+
+
 def identical(exchange: Exchange) -> None:
     exchange.answer([vector_of("always")] * len(exchange.call.texts))
 

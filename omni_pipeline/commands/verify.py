@@ -1,7 +1,8 @@
 """`omni verify`: the standing invariants, checked on the rows."""
 
+from dataclasses import asdict
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Annotated
 
 import typer
@@ -33,7 +34,7 @@ def verify(
             is_complete=is_complete,
         )
     if as_json:
-        print_json(found)
+        print_json(asdict(found) | {"remedies": _remedies(found.violations)})
     else:
         _print_violations(found.violations)
         _say_what_was_checked(found, is_complete=is_complete)
@@ -51,6 +52,16 @@ def _print_violations(violations: list[Violation]) -> None:
             rows.append((invariant, "…", f"{len(broken) - MAX_SHOWN:,} more", "omni verify --json"))
     if rows:
         print_table(["invariant", "domain", "row", "violation"], rows)
+    for invariant, remedies in _remedies(violations).items():
+        say(f"What to do about {invariant}: {'; '.join(remedies)}.")
+
+
+def _remedies(violations: list[Violation]) -> dict[str, list[str]]:
+    advice = sorted({(violation.invariant, violation.remedy) for violation in violations})
+    return {
+        invariant: [remedy for _, remedy in group]
+        for invariant, group in groupby(advice, key=itemgetter(0))
+    }
 
 
 def _say_what_was_checked(found: Verification, *, is_complete: bool) -> None:

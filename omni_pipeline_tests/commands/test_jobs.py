@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from psycopg import Connection
 
-from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs import crawl_jobs, domains, reaping
 from omni_pipeline.store.jobs.crawl_jobs import Counters
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.commands.conftest import CommandLine
@@ -32,7 +32,7 @@ def test_the_ledger_tells_of_each_job_how_it_went_and_why_it_ended(
     start_run(conn, "gone.test")
     domains.remove(conn, "gone.test")
     lost = start_run(conn, "a.test")
-    crawl_jobs.reap(conn, lease_seconds=90, dead_job_ids=[lost.claim.job_id])
+    reaping.reap(conn, lease_seconds=90, dead_job_ids=[lost.claim.job_id])
     assert start_run(conn, "a.test").finish()
     running = start_run(conn, "b.test")
     silence(conn, running.claim, 300)

@@ -93,7 +93,7 @@ def test_kill_while_embedding_loses_nothing_that_was_paid_for(
     assert omni.run("verify").returncode == 0
     with database.connect() as conn:
         assert conn.execute(b"SELECT id, text_hash FROM chunks ORDER BY id").fetchall() == before
-        kept = conn.execute(b"SELECT count(*) FROM staged_embeddings").fetchone()
+        kept = conn.execute(b"SELECT count(*) FROM kept_embeddings").fetchone()
     assert kept is not None
     assert kept[0] > 0
     assert omni.run("search", "water").returncode == 0

@@ -47,8 +47,10 @@ def test_violations_are_listed_and_make_the_command_fail(
     assert len(rows) == MAX_SHOWN + 1
     assert "5 more" in rows[-1]
     assert "a.test" in rows[0]
+    assert "What to do about I42_chunk_fits_the_model: `omni refresh a.test" in result.stdout
     result = omni.run("verify", "--json")
     found = json.loads(result.stdout)
+    assert list(found["remedies"]) == ["I42_chunk_fits_the_model"]
     assert (result.returncode, found["domains_checked"]) == (1, 1)
     assert len(found["violations"]) == MAX_SHOWN + 5
     assert found["violations"][0].keys() == {"invariant", "host", "subject", "detail"}

@@ -151,7 +151,7 @@ class Case:
         """The texts whose vectors are in the database, published or only kept."""
         rows = self.query(
             "SELECT text FROM chunks UNION SELECT sc.text FROM staged_chunks sc "
-            "JOIN staged_embeddings se ON se.text_hash = sc.text_hash"
+            "JOIN kept_embeddings se ON se.text_hash = sc.text_hash"
         )
         return {str(text) for (text,) in rows}
 

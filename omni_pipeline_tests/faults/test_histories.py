@@ -18,7 +18,7 @@ import pytest
 
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, TemporaryError
 from omni_pipeline.store.index import embeddings
-from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.jobs import reaping
 from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.faults.histories import (
@@ -102,7 +102,7 @@ def write(database: Database, path: Path, is_over: Event) -> None:
     while not is_over.is_set():
         try:
             with database.connect() as conn:
-                crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS)
+                reaping.reap(conn, lease_seconds=LEASE_SECONDS)
                 publish_some(start_run(conn), journal)
         except (DomainBusyError, LeaseLostError, TemporaryError, psycopg.Error):
             time.sleep(0.02)

@@ -10,7 +10,7 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.store.index import chunks, embedding_models
-from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs import crawl_jobs, domains, reaping
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
@@ -73,7 +73,7 @@ class Stage:
 
     def reap(self, conn: Connection) -> Iterator[None]:
         with conn.transaction():
-            crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS)
+            reaping.reap(conn, lease_seconds=LEASE_SECONDS)
             yield
 
     def claim(self, conn: Connection) -> Iterator[None]:
@@ -247,7 +247,7 @@ def assert_next_run_publishes(conn: Connection, stage: Stage, order: tuple[str, 
     """Whatever the order was, the domain is free after a reaper, and nothing is paid for again."""
     running = conn.execute("SELECT id FROM crawl_jobs WHERE status = 'running'").fetchall()
     dead = [int(job_id) for (job_id,) in running]
-    crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=dead)
+    reaping.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=dead)
     successor = Run(conn=conn, claim=claim_domain(conn), model=stage.run.model)
     assert successor.pay_missing(successor.staged_ids()) == [], order
     successor.swap(successor.staged_ids())

@@ -21,7 +21,7 @@ TABLES = (
     "staged_chunks",
     "chunks",
     "embeddings",
-    "staged_embeddings",
+    "kept_embeddings",
     "token_usage",
     "failed_pages",
 )

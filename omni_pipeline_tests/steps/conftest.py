@@ -14,7 +14,7 @@ import pytest
 from omni_pipeline.domain.chunks.chunking import Chunker, make_chunker
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.errors import TemporaryError
-from omni_pipeline.gateways.embedding.client import Embedded, Refusal
+from omni_pipeline.gateways.embedding.results import Embedded, Refusal
 from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.limits import FetchLimits
 from omni_pipeline.sample_site.site_server import SampleServer

@@ -22,13 +22,11 @@ from dagster._serdes import ConfigurableClassData
 
 from omni_pipeline.defs.instance.sockets import RUN_SERVER, socket_path
 from omni_pipeline.settings import read_settings
-from omni_pipeline.steps.run.reaper import is_dead_here, this_worker
+from omni_pipeline.steps.run.reaper import is_dead_here, is_of_here
 
 WORKER_TAG = "omni/worker"
 
 ANSWER_SECONDS = 10.0
-
-COLONS = 3  # in the name of a worker
 
 
 class RunLauncher(DefaultRunLauncher):
@@ -107,12 +105,10 @@ def ask_for_process(path: Path, run_id: str) -> int:
 
 def interrupt(worker: str) -> bool:
     """Send SIGINT to the process that the tag names; False when it is not there to be found."""
-    host, pid, _, namespace = worker.split(":") if worker.count(":") == COLONS else ("",) * 4
-    here = this_worker().split(":")
-    if (host, namespace) != (here[0], here[-1]):
+    if not is_of_here(worker):
         return False
     try:
-        process = os.pidfd_open(int(pid))
+        process = os.pidfd_open(int(worker.split(":")[1]))
     except OSError:
         return False
     try:

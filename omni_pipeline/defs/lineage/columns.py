@@ -78,9 +78,10 @@ RAW_PAGES = Table(
         FENCE,
         Column("fetched_at", TIME, "When this body arrived."),
         Column("checked_at", TIME, "When the site last said that it still holds."),
-        Column("gone_at", f"{TIME}?", "When the page left the index."),
+        Column("gone_at", f"{TIME}?", "When the site was found to have the page no longer."),
         Column("gone_because", "text?", "The evidence: `missing`, `moved`, `noindex`, …"),
         Column("depth", "integer", "Links between the start page and this one."),
+        Column("moved_to", "text?", "The page in whose favour this one is gone."),
     ),
 )
 

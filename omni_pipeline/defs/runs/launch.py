@@ -10,6 +10,7 @@ from omni_pipeline.defs.runs.config import EmbeddingsConfig, RawPagesConfig
 from omni_pipeline.defs.runs.request import PARTITION_TAG
 from omni_pipeline.defs.runs.resource import INTERRUPTED, RefreshRun, refresh_resource
 from omni_pipeline.domain.crawl.selection import WHOLE_SITE, CrawlSelection
+from omni_pipeline.errors import LeaseLostError
 from omni_pipeline.steps.catalogue.companies import CompaniesReport
 from omni_pipeline.steps.catalogue.price_snapshots import PriceSnapshotsReport
 from omni_pipeline.steps.catalogue.products import ProductsReport
@@ -93,8 +94,15 @@ def run_refresh(
         resources={"refresh": refresh_resource(listener, on_close=runs.append)},
         raise_on_error=False,
     )
+    run: dg.DagsterRun | None = result.dagster_run
+    if run is None:  # whatever Dagster's signature says: it asks its database for the run
+        raise LeaseLostError(
+            f"The run of {host} is not in Dagster's database any more: that was restored, or "
+            "another server took over without its newest transactions. Start another: "
+            f"omni refresh {host}."
+        )
     return RunOutcome(
-        run_id=result.run_id,
+        run_id=run.run_id,
         error=None if result.success else first_error(result),
         reports=RefreshReports.of(runs[0].reports) if result.success else None,
         metadata=_metadata(result),

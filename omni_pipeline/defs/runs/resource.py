@@ -149,7 +149,7 @@ class RefreshRun:
     def _claim(self, context: WorkContext) -> RefreshWork:
         host = partition_of(self._run)
         self._session.run(check_schema)
-        fail_runs_of_lost_jobs(self._instance, self._session, self._settings)
+        fail_runs_of_lost_jobs(self._instance, self._session, self._settings, claiming=host)
         request = self._kind.read_request(self._run)
         report = self._listener or log_progress(context)
         refresh = self._resources.enter_context(

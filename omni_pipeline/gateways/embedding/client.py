@@ -7,79 +7,50 @@ Breaker and rate limit, which all runs share, are behind the throttle that stand
 import itertools
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
 from omni_pipeline.domain.embedding.batching import plan_batches
-from omni_pipeline.domain.embedding.known_models import MINILM, EmbeddingModel, choose_model
+from omni_pipeline.domain.embedding.known_models import EmbeddingModel
 from omni_pipeline.domain.embedding.validation import (
     EmbeddingResponse,
     InputRefusedError,
-    Vectors,
+    UnusableAnswerError,
     read_answer,
 )
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
+from omni_pipeline.gateways.embedding.installed import resolve_model
 from omni_pipeline.gateways.embedding.local_model import (
-    find_weights,
-    load_minilm_tokenizer,
     open_local_model,
 )
+from omni_pipeline.gateways.embedding.results import Embedded, Refusal, Results
 from omni_pipeline.gateways.embedding.retry_policy import DEFAULT_RETRY, RetryPolicy
 from omni_pipeline.gateways.embedding.throttle import NoThrottle, Throttle
 from omni_pipeline.settings import EmbeddingSettings
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
     from omni_pipeline.gateways.embedding.openai_client import OpenAIEmbeddings
 
 DEADLINE_SECONDS = 60.0
 
 # OpenAI takes 2,048 texts and 300,000 tokens; many others take 64 texts, and a kill loses less.
 REQUEST_ITEMS = 64
-REQUEST_TOKENS = 64_000
+REQUEST_TOKENS = 32_000
 
-# An endpoint that refuses this many inputs in a row, one by one, is not refusing inputs.
-SUSPICIOUS_REFUSALS = 8
+# Answers that are paid for and cannot be used: as many in a row, and no more is bought.
+MAX_UNUSABLE = 3
 
 PROBE_ATTEMPTS = 2
 
 PROBE_TEXTS = ("Is anybody there?", "Two different sentences have two different vectors.")
 
+MEND = "Tell its provider, or use another endpoint or model."
+
+# Of a text whose answers are paid for and refused.
+UNUSABLE_VECTOR = "permanent.embed_vector"
+
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """A text, by its index, that the endpoint will never embed, and why."""
-
-    index: int
-    kind: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Embedded:
-    """What came of the texts.
-
-    Attributes:
-        vectors: (n, dimensions), row i of text i; as the endpoint gave them, not normalised.
-            Rows of texts without an answer are NaN, which no later check lets pass.
-        tokens_billed: As the endpoint counted them, else as estimated.
-        requests: Sent, retries included.
-        refused: The texts that the endpoint will never embed.
-        failure: What stopped it before all texts were asked for. Those answered are paid for.
-    """
-
-    vectors: Vectors
-    tokens_billed: int
-    requests: int
-    refused: tuple[Refusal, ...] = ()
-    failure: OmniError | None = None
 
 
 class EmbeddingClient:
@@ -97,6 +68,10 @@ class EmbeddingClient:
         self._client = client
         self._retry = retry
         self._throttle = throttle or NoThrottle()
+        # Not every endpoint knows base64. What the first answer came in is asked for from then on.
+        self._as_floats: bool | None = None
+        self._unusable_in_a_row = 0
+        self._has_answered = False
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +92,7 @@ class EmbeddingClient:
             PermanentError: Key, address, model or dimension is wrong; the message says which.
         """
         counts = [_estimate_tokens(text) for text in PROBE_TEXTS]
-        results = _Results(counts, self.model.dimensions)
+        results = Results(counts, self.model.dimensions)
         try:
             self._send(PROBE_TEXTS, results, tokens=sum(counts), attempts=PROBE_ATTEMPTS)
         except InputRefusedError as refusal:
@@ -143,7 +118,7 @@ class EmbeddingClient:
             PermanentError: Key, quota, address, model or dimension is wrong.
         """
         counts = [_estimate_tokens(text) for text in texts] if tokens is None else tokens
-        results = _Results(counts, self.model.dimensions)
+        results = Results(counts, self.model.dimensions)
         try:
             for batch in plan_batches(counts, max_items=REQUEST_ITEMS, max_tokens=REQUEST_TOKENS):
                 self._embed_batch(texts, batch, results)
@@ -153,7 +128,7 @@ class EmbeddingClient:
             return results.embedded(failure=error)
         return results.embedded()
 
-    def _embed_batch(self, texts: Sequence[str], batch: range, results: "_Results") -> None:
+    def _embed_batch(self, texts: Sequence[str], batch: range, results: Results) -> None:
         """Embed one batch; one that is refused is halved until the refused texts stand alone."""
         try:
             answer = self._send(
@@ -165,15 +140,33 @@ class EmbeddingClient:
                 return
         else:
             results.keep(batch, answer)
+            self._ask_again(texts, [batch[index] for index in answer.unusable], results)
             return
         middle = len(batch) // 2
         self._embed_batch(texts, batch[:middle], results)
         self._embed_batch(texts, batch[middle:], results)
 
+    def _ask_again(self, texts: Sequence[str], indexes: Sequence[int], results: Results) -> None:
+        """Ask once more for what had no usable vector; then it is refused, and the others stay."""
+        if not indexes:
+            return
+        try:
+            answer = self._send(
+                [texts[i] for i in indexes], results, tokens=results.estimate(indexes)
+            )
+        except InputRefusedError as refusal:
+            answered: Mapping[int, str] = dict.fromkeys(range(len(indexes)), str(refusal))
+        else:
+            results.keep(indexes, answer)
+            answered = answer.unusable
+        for place, what in answered.items():
+            reason = f"The embedding endpoint answered {what}; the other texts are kept. {MEND}"
+            results.note(Refusal(index=indexes[place], kind=UNUSABLE_VECTOR, reason=reason))
+
     def _send(
         self,
         texts: Sequence[str],
-        results: "_Results",
+        results: Results,
         *,
         tokens: int,
         attempts: int | None = None,
@@ -190,6 +183,7 @@ class EmbeddingClient:
             try:
                 return self._ask_and_tell(texts)
             except TemporaryError as error:
+                self._count_unusable(error)
                 spent_seconds += time.monotonic() - started
                 wait = self._retry.wait_seconds(attempt, error, spent_seconds=spent_seconds)
                 if wait is None or attempt == attempts:
@@ -209,67 +203,60 @@ class EmbeddingClient:
         return answer
 
     def _send_once(self, texts: Sequence[str]) -> EmbeddingResponse:
-        answer = self._client.send(texts, model=self.model)
-        return read_answer(answer, texts, model=self.model.name, dimensions=self.model.dimensions)
+        if self._as_floats is not None:
+            return self._read(texts, as_floats=self._as_floats)
+        try:
+            answer = self._read(texts, as_floats=False)
+        except InputRefusedError as error:
+            if error.kind != InputRefusedError.kind:
+                raise  # it says what is wrong with the texts
+            return self._read_floats(texts, error)
+        self._as_floats = False
+        return answer
 
+    def _read_floats(self, texts: Sequence[str], refusal: OmniError) -> EmbeddingResponse:
+        """Ask for numbers after the first refusal; refused in the same words, it is the texts'."""
+        try:
+            answer = self._read(texts, as_floats=True)
+        except OmniError as error:
+            if str(error) == str(refusal):
+                self._as_floats = False
+            raise refusal from None
+        self._as_floats = True
+        return answer
 
-class _Results:
-    """What has come of the texts so far."""
-
-    def __init__(self, counts: Sequence[int], dimensions: int) -> None:
-        self.requests = 0
-        self._counts = counts
-        self._vectors = np.full((len(counts), dimensions), np.nan, dtype=np.float32)
-        self._tokens = 0
-        self._refused: list[Refusal] = []
-        self.has_any = False
-
-    def estimate(self, batch: range) -> int:
-        """The batch's tokens, before the endpoint has counted them."""
-        return sum(self._counts[index] for index in batch)
-
-    def keep(self, batch: range, answer: EmbeddingResponse) -> None:
-        self._vectors[batch.start : batch.stop] = answer.vectors
-        self._tokens += self.estimate(batch) if answer.tokens is None else answer.tokens
-        self.has_any = True
-
-    def refuse(self, index: int, refusal: InputRefusedError) -> None:
-        """Note a refused text; too many of them without a reason are not the texts' fault."""
-        self._refused.append(Refusal(index=index, kind=refusal.kind, reason=str(refusal)))
-        is_unexplained = refusal.kind == InputRefusedError.kind and not self.has_any
-        if is_unexplained and len(self._refused) == SUSPICIOUS_REFUSALS:
-            raise PermanentError(
-                f"{refusal} It said so of the first {SUSPICIOUS_REFUSALS} texts, each by itself: "
-                "check OMNI_EMBEDDING_MODEL and the endpoint's own log.",
-                kind="permanent.embed_request",
-            )
-
-    def embedded(self, *, failure: OmniError | None = None) -> Embedded:
-        return Embedded(
-            vectors=self._vectors,
-            tokens_billed=self._tokens,
-            requests=self.requests,
-            refused=tuple(self._refused),
-            failure=failure,
+    def _read(self, texts: Sequence[str], *, as_floats: bool) -> EmbeddingResponse:
+        document = self._client.send(texts, model=self.model, as_floats=as_floats)
+        answer = read_answer(
+            document, texts, model=self.model.name, dimensions=self.model.dimensions
         )
+        if len(answer.unusable) == len(texts) and not self._has_answered:
+            raise UnusableAnswerError(
+                f"The embedding endpoint answered {answer.unusable[0]}; nothing of it was used.",
+                kind="transient.embed_vector",
+            )
+        self._has_answered = True
+        self._unusable_in_a_row = 0
+        return answer
 
+    def _count_unusable(self, error: TemporaryError) -> None:
+        """Buy no more of what cannot be used.
 
-def resolve_model(settings: EmbeddingSettings) -> EmbeddingModel:
-    """The model that ``settings`` name, by looking at what is installed; asks no endpoint.
-
-    Raises:
-        SettingsError: No model, or no dimension, can be told from the settings.
-    """
-    return choose_model(settings, has_weights=find_weights() is not None)
-
-
-def load_tokenizer(model: EmbeddingModel) -> "str | Tokenizer":
-    """What counts this model's tokens: a name that tiktoken knows, or a tokenizer.
-
-    Raises:
-        PermanentError: The model's own tokenizer is not installed.
-    """
-    return load_minilm_tokenizer() if model.tokenizer == MINILM else model.tokenizer
+        Raises:
+            PermanentError: The endpoint answers so whatever it is asked.
+        """
+        if not isinstance(error, UnusableAnswerError):
+            return
+        self._unusable_in_a_row += 1
+        if self._unusable_in_a_row < MAX_UNUSABLE:
+            return
+        useless = PermanentError(
+            f"{error} It answered so {MAX_UNUSABLE} times in a row, and each answer may be on the "
+            f"bill: it is asked for no more. {MEND}",
+            kind="permanent.embed_unusable",
+        )
+        self._throttle.failed(useless)
+        raise useless from error
 
 
 def open_embedding_client(

@@ -13,9 +13,16 @@ import httpx2
 
 ANSWER_BYTES = 32 * 1024 * 1024
 
+# Proxies add headers, some of them large. What is cut off at them was paid for all the same.
+HEADER_BYTES = 1024 * 1024
+httpcore2.HTTP11Connection.MAX_INCOMPLETE_EVENT_SIZE = HEADER_BYTES
+
+# Whoever says so has not begun to answer, or has hung up; other faults are in what was answered.
+_HUNG_UP = ("disconnected", "peer closed", "closed connection")
+
 
 class AnswerRefusedError(httpx2.TransportError):
-    """The answer was not read to its end, because of its size or its encoding."""
+    """The answer was not read to its end, because of its size, its encoding or its form."""
 
 
 class Deadline:
@@ -155,5 +162,9 @@ def _as_httpx2_errors() -> Iterator[None]:
         raise httpx2.ReadTimeout(str(error)) from error
     except httpcore2.ConnectError as error:
         raise httpx2.ConnectError(str(error)) from error
+    except httpcore2.RemoteProtocolError as error:
+        if any(words in str(error).lower() for words in _HUNG_UP):
+            raise httpx2.RemoteProtocolError(str(error)) from error
+        raise AnswerRefusedError(f"the answer is no HTTP: {error}") from error
     except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
         raise httpx2.RemoteProtocolError(str(error)) from error

@@ -30,6 +30,7 @@ def check_staged_counts(conn: Connection, host: str) -> CountsReport:
     domain = domains.get(conn, host)
     wrong = chunks.staged_with_wrong_counts(conn, domain.id)
     summary = "; ".join(f"{url}: declares {want}, has {found}" for url, want, found in wrong)
+    summary += f". `omni refresh {host}` stages them anew" if wrong else ""
     return CountsReport(
         passed=not wrong,
         summary=summary or "Every staged page has the chunks it declares.",
@@ -46,6 +47,9 @@ def check_published_counts(conn: Connection, host: str) -> CountsReport:
         f"{page.url}: declares {page.declared}, has {page.chunks} chunks and "
         f"{page.embeddings} embeddings"
         for page in wrong
+    )
+    summary += (
+        f". `omni refresh {host}` repairs it and pays only for what is missing" if wrong else ""
     )
     return CountsReport(
         passed=not wrong and counts.chunks == counts.embeddings,

@@ -110,10 +110,16 @@ def _sample(violation: Violation) -> dict[str, str]:
         "invariant": violation.invariant,
         "subject": violation.subject,
         "detail": violation.detail,
+        "remedy": violation.remedy,
     }
 
 
 def _summary(violations: list[Violation]) -> str:
     named = [f"{v.invariant}: {v.subject}, {v.detail}" for v in violations[:MAX_NAMED]]
     more = len(violations) - len(named)
-    return "; ".join(named) + (f"; and {more} more: omni verify" if more else "")
+    remedies = sorted({violation.remedy for violation in violations})
+    return (
+        "; ".join(named)
+        + "".join(f"; what to do: {remedy}" for remedy in remedies)
+        + (f"; and {more} more: omni verify" if more else "")
+    )

@@ -1,13 +1,15 @@
-"""How pages leave the index: by evidence, and never so many that it looks like an outage."""
+"""How pages are found gone: by evidence, and never so many that it looks like an outage.
+
+They stay searchable until what replaces them is published: see `steps.embeddings`.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from psycopg import Connection
 
-from omni_pipeline import faults
 from omni_pipeline.store.crawl import failed_pages, frontier, held_pages, non_pages, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.crawl.raw_pages import RemovalEvidence
@@ -90,7 +92,7 @@ class Removed:
 
 
 def remove_pages(conn: Connection, claim: Claim, losses: Losses, *, start_url: str) -> Removed:
-    """Take pages out of the index with their evidence, or hold them when they are too many."""
+    """Note pages as gone with their evidence, or hold them when they are too many."""
     frontier.settle(conn, claim, dict.fromkeys(losses.moves, "skipped"))
     moved = _settled(conn, claim, losses)
     _note_lost_moves(conn, claim, losses, moved)
@@ -123,7 +125,11 @@ def _settled(conn: Connection, claim: Claim, losses: Losses) -> dict[str, Remova
     places = {url: losses.destination(url) for url in losses.moves}
     targets = [place for place in places.values() if place]
     arrived = raw_pages.live_among(conn, claim, targets) if targets else set()
-    return {url: losses.moves[url].evidence for url, place in places.items() if place in arrived}
+    return {
+        url: replace(losses.moves[url].evidence, moved_to=place)
+        for url, place in places.items()
+        if place in arrived
+    }
 
 
 def _note_lost_moves(
@@ -170,8 +176,7 @@ def _remove(
     page_ids = raw_pages.remove_pages(conn, claim, evidence)
     may_return = [url for url, why in evidence.items() if why.reason not in _STAYS_OUT]
     non_pages.record_gone(conn, claim, may_return)
-    faults.point("CP12")
-    chunks.remove_pages(conn, page_ids)
+    chunks.unstage_pages(conn, page_ids)
     cleaned_pages.remove(conn, page_ids)
     failed_pages.resolve(conn, claim, evidence, "fetch", "clean", "chunk", "embed", "extract")
     # A move was counted as skipped already: its new place is the URL that counts.

@@ -1,10 +1,14 @@
-"""Buying vectors: booked against the day's budget, asked for, then kept and settled as one.
+"""Buying vectors: ordered, booked against the day's budget, asked for, kept and settled as one.
 
-Nothing here holds a transaction while the endpoint is asked. The model inside this process costs
-nothing, so it is neither booked nor asked about budgets.
+Nothing here holds a transaction while the endpoint is asked. A text that another run of the
+organization asks for is waited for; nothing is held meanwhile, so that no two runs wait for each
+other. The model inside this process costs nothing, so it is neither ordered nor booked.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from itertools import accumulate
 from typing import Protocol
@@ -18,9 +22,15 @@ from omni_pipeline.domain.embedding.batching import plan_batches
 from omni_pipeline.domain.embedding.drift import Vectors, describe_drift
 from omni_pipeline.domain.embedding.token_prices import price_per_million
 from omni_pipeline.errors import OmniError, TemporaryError
-from omni_pipeline.gateways.embedding.client import REQUEST_ITEMS, Embedded, Refusal
+from omni_pipeline.gateways.embedding.client import (
+    REQUEST_ITEMS,
+    REQUEST_TOKENS,
+    UNUSABLE_VECTOR,
+)
+from omni_pipeline.gateways.embedding.results import Embedded, Refusal
+from omni_pipeline.steps.index.liveness import Liveness
 from omni_pipeline.steps.run.claimed_refresh import Refresh
-from omni_pipeline.store.index import embeddings
+from omni_pipeline.store.index import embedding_orders, embeddings, unusable_embeddings
 from omni_pipeline.store.index.chunks import TextToEmbed
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs import crawl_jobs
@@ -28,8 +38,8 @@ from omni_pipeline.store.jobs.crawl_jobs import Claim, Counters
 from omni_pipeline.store.usage import token_usage
 from omni_pipeline.store.usage.token_usage import Batch, Bill, Booking
 
-# One request: few enough that a kill loses little of what was paid for, many enough to be quick.
-REQUEST_TOKENS = 32_000
+# While another run asks for the same text. An answer takes about as long.
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Embedder(Protocol):
@@ -44,11 +54,33 @@ class BudgetError(TemporaryError):
     kind = "transient.budget"
 
 
-class BudgetedEmbedder:
-    """What one refresh buys of one model."""
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Texts that are this run's to ask for, and those that another run asks for."""
 
-    def __init__(self, refresh: Refresh, model: StoredModel, client: Embedder) -> None:
+    mine: list[TextToEmbed]
+    others: list[TextToEmbed]
+
+
+class BudgetedEmbedder:
+    """What one refresh buys of one model.
+
+    Attributes:
+        tokens: Paid for.
+        bought: The texts whose vectors this run has bought itself, by hash.
+    """
+
+    def __init__(
+        self,
+        refresh: Refresh,
+        model: StoredModel,
+        client: Embedder,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.tokens = 0
+        self.bought: set[bytes] = set()
+        self._sleep = sleep
         self._refresh = refresh
         self._settings = refresh.settings.embedding
         self._model = model
@@ -74,13 +106,43 @@ class BudgetedEmbedder:
         for batch in batches:
             yield [texts[index] for index in batch]
 
+    def refused_before(self, texts: list[TextToEmbed]) -> dict[bytes, Refusal]:
+        """The texts that were bought in vain often enough, by hash; not those to be paid anew."""
+        hashes = [text.text_hash for text in texts if not text.is_reembed]
+        known = self._refresh.read(unusable_embeddings.given_up, self._model, hashes)
+        return {
+            text_hash: Refusal(
+                index=0,
+                kind=UNUSABLE_VECTOR,
+                reason=f"{reason} It was bought {unusable_embeddings.MAX_TIMES} times in vain, "
+                f"and is left alone for {unusable_embeddings.LEFT_ALONE_DAYS} days.",
+            )
+            for text_hash, reason in known.items()
+        }
+
     def embed_within_budget(self, texts: list[TextToEmbed]) -> dict[bytes, Refusal]:
-        """Buy the vectors of one request and keep them; returns the refused texts by their hash.
+        """Have the vectors of one request kept; returns the refused texts by their hash.
 
         Raises:
             BudgetError: The day's budget is used up; what it still allowed was bought.
             OmniError: The endpoint failed; what it had answered before was kept.
         """
+        if self._settings.is_local:
+            return self._pay(texts)
+        refused: dict[bytes, Refusal] = {}
+        liveness = Liveness(self._refresh.settings.lease_seconds)
+        while texts:
+            order = self._refresh.write(_order, self._model, texts, given_up=liveness.given_up)
+            if order.mine:
+                refused |= self._pay(order.mine)
+            texts = order.others
+            if texts:
+                self._sleep(SECONDS_BETWEEN_LOOKS)
+                liveness.look(self._refresh.read(_askers, self._model, texts))
+        return refused
+
+    def _pay(self, texts: list[TextToEmbed]) -> dict[bytes, Refusal]:
+        """Ask for these texts, which nobody else asks for."""
         batch = self.new_batch()
         affordable = texts if self._settings.is_local else self._book(batch, texts)
         answer = self._embed(batch, affordable)
@@ -88,11 +150,12 @@ class BudgetedEmbedder:
         drift = None if self._settings.is_local else self._drift(affordable, answer)
         self._refresh.write(_keep, batch, affordable, answer, drift=drift)
         self.tokens += answer.tokens_billed
+        self.bought.update(affordable[index].text_hash for index in _answered(answer))
         if answer.failure:
             raise answer.failure
         refused = {affordable[one.index].text_hash: one for one in answer.refused}
         rest = texts[len(affordable) :]
-        return refused | self.embed_within_budget(rest) if rest else refused
+        return refused | self._pay(rest) if rest else refused
 
     @cached_property
     def _usual(self) -> Vectors:
@@ -131,7 +194,7 @@ class BudgetedEmbedder:
             )
         except OmniError:
             if not self._settings.is_local:
-                self._refresh.write(token_usage.cancel, batch.id)
+                self._refresh.write(_cancel, batch, [text.text_hash for text in texts])
             raise
 
 
@@ -149,6 +212,44 @@ def _over_budget(booking: Booking, host: str, tokens: int) -> str:
         "was paid for is kept; a refresh after 00:00 UTC goes on from there. To raise the budget: "
         f"{remedy}."
     )
+
+
+def _order(
+    conn: Connection,
+    claim: Claim,
+    model: StoredModel,
+    texts: list[TextToEmbed],
+    *,
+    given_up: Collection[int],
+) -> Order:
+    """Sort the texts that have no vector yet. A text to be paid for anew is asked for in any case.
+
+    Looked for after ordering: what another run kept meanwhile need not be asked for.
+    """
+    new = [text.text_hash for text in texts if not text.is_reembed]
+    mine = embedding_orders.order(conn, claim, model, new, given_up=given_up)
+    served = embeddings.have_vectors(conn, claim, model, new)
+    embedding_orders.release(conn, claim, model, list(mine & served))
+    mine = mine - served
+    return Order(
+        mine=[text for text in texts if text.is_reembed or text.text_hash in mine],
+        others=[
+            text for text in texts if not text.is_reembed and text.text_hash not in mine | served
+        ],
+    )
+
+
+def _askers(
+    conn: Connection, claim: Claim, model: StoredModel, texts: list[TextToEmbed]
+) -> dict[int, datetime]:
+    hashes = [text.text_hash for text in texts]
+    return embedding_orders.askers(conn, claim, model, hashes)
+
+
+def _cancel(conn: Connection, claim: Claim, batch: Batch, text_hashes: list[bytes]) -> None:
+    """Nothing was answered: nothing is paid, and whoever waits for these texts may ask."""
+    token_usage.cancel(conn, claim, batch.id)
+    embedding_orders.release(conn, claim, batch.model, text_hashes)
 
 
 def _answered(answer: Embedded) -> list[int]:
@@ -173,6 +274,12 @@ def _keep(
         return  # the answer to an earlier COMMIT of this was lost
     hashes = [texts[index].text_hash for index in kept]
     embeddings.stage(conn, claim, batch.model, hashes, answer.vectors[kept])
+    useless = [one for one in answer.refused if one.kind == UNUSABLE_VECTOR]
+    reasons = {texts[one.index].text_hash: one.reason for one in useless}
+    unusable_embeddings.note(conn, claim, batch.model, reasons)
+    unusable_embeddings.forget(conn, claim, batch.model, hashes)
+    asked = [text.text_hash for text in texts]
+    embedding_orders.release(conn, claim, batch.model, asked)
     crawl_jobs.add_to_counters(
         conn, claim, Counters(chunks_embedded=len(kept), tokens_embedded=answer.tokens_billed)
     )

@@ -1,4 +1,7 @@
-"""Step 3: cut changed texts into chunks and stage them; search does not see them yet."""
+"""Step 3: cut changed texts into chunks and stage them; search does not see them yet.
+
+So are the texts of pages that are published and not as they were written: see `store.repairs`.
+"""
 
 from dataclasses import dataclass
 
@@ -9,11 +12,12 @@ from omni_pipeline.errors import PermanentError
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.store.crawl import failed_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
-from omni_pipeline.store.index import chunks
+from omni_pipeline.store.index import chunks, repairs
 from omni_pipeline.store.index.chunks import NewRevision
 from omni_pipeline.store.index.embedding_models import StoredModel
 from omni_pipeline.store.jobs import crawl_jobs
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Counters
+from omni_pipeline.store.monitoring import invariants, verifications
 from omni_pipeline.store.text import cleaned_pages
 from omni_pipeline.store.text.cleaned_pages import DueText
 
@@ -23,11 +27,12 @@ BATCH_PAGES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class ChunksReport:
-    """Pages staged for publication and their chunks."""
+    """Pages staged for publication and their chunks; ``pages_broken`` are published anew."""
 
     pages_staged: int
     chunks_staged: int
     pages_failed: int
+    pages_broken: int
     chunker: str
 
 
@@ -42,8 +47,12 @@ def stage_chunks(refresh: Refresh, model: StoredModel, chunker: Chunker) -> Chun
     pages = count = failed = 0
     after_id = 0
     with refresh.stage("chunks"):
+        broken = refresh.write(_find_broken, model.id)
         known = refresh.read(
-            cleaned_pages.count_due_for_chunking, model_id=model.id, chunker=chunker.version
+            cleaned_pages.count_due_for_chunking,
+            model_id=model.id,
+            chunker=chunker.version,
+            broken=broken,
         )
         while due := refresh.read(
             cleaned_pages.due_for_chunking,
@@ -51,6 +60,7 @@ def stage_chunks(refresh: Refresh, model: StoredModel, chunker: Chunker) -> Chun
             chunker=chunker.version,
             after_id=after_id,
             limit=BATCH_PAGES,
+            broken=broken,
         ):
             revisions, failures = _cut(due, chunker)
             count += refresh.write(
@@ -61,8 +71,19 @@ def stage_chunks(refresh: Refresh, model: StoredModel, chunker: Chunker) -> Chun
             after_id = due[-1].page_id
             refresh.report(Progress(stage="chunks", done=pages, known=known, failed=failed))
     return ChunksReport(
-        pages_staged=pages, chunks_staged=count, pages_failed=failed, chunker=chunker.version
+        pages_staged=pages,
+        chunks_staged=count,
+        pages_failed=failed,
+        pages_broken=len(broken),
+        chunker=chunker.version,
     )
+
+
+def _find_broken(conn: Connection, claim: Claim, model_id: int) -> list[int]:
+    """Not every text is read again where the last check found nothing wrong."""
+    basis = verifications.basis(conn, invariants.fingerprint())
+    [found] = verifications.due(conn, basis, host=claim.host, only_changed=False)
+    return repairs.find_broken(conn, claim, model_id=model_id, is_thorough=found.since is None)
 
 
 def _cut(due: list[DueText], chunker: Chunker) -> tuple[list[NewRevision], list[Failure]]:

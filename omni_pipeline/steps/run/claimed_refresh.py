@@ -41,6 +41,25 @@ class Progress:
 Listener = Callable[[Progress], None]
 
 
+class History:
+    """The newest transaction that this run knows to be committed.
+
+    Transaction ids only grow, until a database is restored or another server takes over without the
+    newest transactions: then they are handed out again, and what this run wrote may be lost.
+    """
+
+    def __init__(self) -> None:
+        self._newest = 0
+
+    def goes_on(self, transaction_id: str) -> bool:
+        """Whether a new transaction comes after everything that was committed."""
+        return int(transaction_id) > self._newest
+
+    def note(self, transaction_id: str) -> None:
+        """This transaction was committed."""
+        self._newest = max(self._newest, int(transaction_id))
+
+
 def ignore_progress(_: Progress) -> None:
     """The listener of those who do not watch."""
 
@@ -57,6 +76,7 @@ class Refresh:
     session: Session
     report: Listener = ignore_progress
     finished_stages: set[str] = field(default_factory=set)
+    history: History = field(default_factory=History)
 
     def write(
         self,
@@ -69,15 +89,21 @@ class Refresh:
         Repeated as a whole after a passing fault of the database, unless it was committed.
 
         Raises:
-            LeaseLostError: The domain is not ours any more; nothing was written.
+            LeaseLostError: The domain is not ours any more, or the database has lost what this run
+                wrote; nothing was written.
         """
         self.lease.check()
         return self.session.run(
-            commits.once(
-                lambda conn: crawl_jobs.fenced(conn, self.claim),
-                lambda conn: work(conn, self.claim, *args, **kwargs),
-            )
+            commits.once(self._fenced, lambda conn: work(conn, self.claim, *args, **kwargs))
         )
+
+    @contextmanager
+    def _fenced(self, conn: Connection) -> Iterator[str]:
+        with crawl_jobs.fenced(conn, self.claim) as transaction_id:
+            if not self.history.goes_on(transaction_id):
+                raise crawl_jobs.older_database(self.claim)
+            yield transaction_id
+        self.history.note(transaction_id)
 
     def read(
         self,

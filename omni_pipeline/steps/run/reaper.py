@@ -3,12 +3,13 @@
 import os
 import socket
 import time
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 from omni_pipeline import faults
-from omni_pipeline.store.jobs import crawl_jobs
-from omni_pipeline.store.jobs.crawl_jobs import LostJob
+from omni_pipeline.store.jobs import reaping
+from omni_pipeline.store.jobs.reaping import LostJob
 from omni_pipeline.store.postgres.session import Session
 
 # What a process had locked when it died is free again when the server notices: within a second. Who
@@ -16,25 +17,31 @@ from omni_pipeline.store.postgres.session import Session
 _TRIES = 10
 _SECONDS_BETWEEN_TRIES = 0.2
 
-_COLONS = 3
+_COLONS = 4
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _START_TIME_FIELD = 19  # of the fields that follow the command name in /proc/PID/stat
 
 
-def reap_lost_jobs(session: Session, *, lease_seconds: float) -> list[LostJob]:
+def reap_lost_jobs(
+    session: Session, *, lease_seconds: float, ended_job_ids: Collection[int] = ()
+) -> list[LostJob]:
     """End the running jobs that stopped beating, and those whose process died on this machine.
+
+    Args:
+        session: Where.
+        lease_seconds: How long a job may be silent.
+        ended_job_ids: Jobs that are over by what else is known of them.
 
     Returns:
         The jobs ended here; the Dagster runs they name are still to be failed.
     """
     lost: list[LostJob] = []
     for _ in range(_TRIES):
-        dead = _dead_jobs(session)
-        lost += session.run(
-            partial(crawl_jobs.reap, lease_seconds=lease_seconds, dead_job_ids=dead)
-        )
+        dead = [*_dead_jobs(session), *ended_job_ids]
+        lost += session.run(partial(reaping.reap, lease_seconds=lease_seconds, dead_job_ids=dead))
         faults.point("CP15")
         if not session.run(
-            partial(crawl_jobs.is_any_lost, lease_seconds=lease_seconds, dead_job_ids=dead)
+            partial(reaping.is_any_lost, lease_seconds=lease_seconds, dead_job_ids=dead)
         ):
             break
         time.sleep(_SECONDS_BETWEEN_TRIES)
@@ -42,31 +49,47 @@ def reap_lost_jobs(session: Session, *, lease_seconds: float) -> list[LostJob]:
 
 
 def _dead_jobs(session: Session) -> list[int]:
-    workers = session.run(crawl_jobs.workers)
+    workers = session.run(reaping.workers)
     return [job_id for job_id, worker in workers.items() if is_dead_here(worker)]
 
 
 def this_worker() -> str:
     """Names this process so that another one can tell that it died.
 
-    ``HOST:PID:STARTED:NAMESPACE``. The start time tells a process from a later one with its id, the
-    process namespace tells containers apart that share a host name.
+    ``HOST:PID:STARTED:BOOT:NAMESPACE``. The start time tells a process from a later one with its
+    id, the process namespace tells containers apart that share a host name. The first namespace of
+    every Linux has the same number: machines of one name are told apart by their boot.
     """
     pid = os.getpid()
-    return f"{socket.gethostname()}:{pid}:{_start_time(pid)}:{_namespace()}"
+    return f"{socket.gethostname()}:{pid}:{_start_time(pid)}:{boot_id()}:{_namespace()}"
 
 
 def is_dead_here(worker: str) -> bool:
-    """Whether ``worker`` was a process of this machine and namespace, and is no more.
+    """Whether ``worker`` was a process of this machine, boot and namespace, and is no more.
 
     False whenever that cannot be told from here: then only silence counts.
     """
     if worker.count(":") != _COLONS:
         return False
-    host, pid, started, namespace = worker.split(":")
-    if host != socket.gethostname() or not namespace or namespace != _namespace():
+    pid, started = worker.split(":")[1:3]
+    return is_of_here(worker) and _start_time(int(pid)) != started
+
+
+def is_of_here(worker: str) -> bool:
+    """Whether ``worker`` is or was a process whose number means something in this one."""
+    if worker.count(":") != _COLONS:
         return False
-    return _start_time(int(pid)) != started
+    host, _, _, boot, namespace = worker.split(":")
+    here = (socket.gethostname(), boot_id(), _namespace())
+    return all(here) and (host, boot, namespace) == here
+
+
+def boot_id() -> str:
+    """Drawn at random by each start of this machine; empty where it cannot be read."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _start_time(pid: int) -> str:

@@ -15,12 +15,11 @@ from omni_pipeline.domain.embedding.known_models import (
     settings_for,
 )
 from omni_pipeline.gateways.embedding.client import (
-    Embedded,
     EmbeddingClient,
-    load_tokenizer,
     open_embedding_client,
-    resolve_model,
 )
+from omni_pipeline.gateways.embedding.installed import load_tokenizer, resolve_model
+from omni_pipeline.gateways.embedding.results import Embedded
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.services.shared_throttle import open_throttle, reopen
 from omni_pipeline.store.index import embedding_models

@@ -30,7 +30,11 @@ LOOK_SECONDS = 2.0
 BLIND_PAUSE_SECONDS = 1.0
 
 # What is wrong until a person acts. Not for ever: that it was mended is found out by itself.
-CLOSED_TO_ALL_SECONDS = {"permanent.embed_quota": 3600.0, "permanent.embed_key": 600.0}
+CLOSED_TO_ALL_SECONDS = {
+    "permanent.embed_quota": 3600.0,
+    "permanent.embed_key": 600.0,
+    "permanent.embed_unusable": 3600.0,
+}
 
 
 class SharedThrottle:

@@ -42,11 +42,12 @@ class RemovalEvidence:
 
     ``missing`` (404, 410), ``moved`` (301, 308), ``soft_404`` (200, and the text of a page that is
     not there), ``noindex``, ``duplicate`` (it names another URL as its own), ``excluded`` (by the
-    domain's own patterns).
+    domain's own patterns). ``moved_to`` is the page that took its place, if it named one.
     """
 
     reason: GoneBecause
     http_status: int
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,13 +173,14 @@ def remove_pages(
 ) -> list[int]:
     """Mark pages gone with the evidence for it; returns their page ids.
 
-    Their chunks and vectors leave in the same transaction: see `store.chunks.remove_pages`.
+    Their chunks and vectors leave when what replaces them is there: see `store.chunks.remove_gone`.
     """
     parameters = {
         **vars(claim),
         "urls": list(evidence_by_url),
         "http_statuses": [evidence.http_status for evidence in evidence_by_url.values()],
         "reasons": [evidence.reason for evidence in evidence_by_url.values()],
+        "places": [evidence.moved_to for evidence in evidence_by_url.values()],
     }
     ids = [page_id for (page_id,) in conn.execute(_SQL["lock_for_retirement"], parameters)]
     conn.execute(_SQL["retire"], parameters)

@@ -11,7 +11,8 @@ ORDER BY url
 ON CONFLICT (domain_id, url) DO UPDATE SET status = 'live', http_status = 200, etag = excluded.etag,
     last_modified = excluded.last_modified, content_type = excluded.content_type, charset = excluded.charset,
     html = excluded.html, body_hash = excluded.body_hash, rendered_by = excluded.rendered_by, depth = excluded.depth,
-    fence = excluded.fence, fetched_at = excluded.fetched_at, checked_at = excluded.checked_at, gone_at = NULL, gone_because = NULL
+    fence = excluded.fence, fetched_at = excluded.fetched_at, checked_at = excluded.checked_at, gone_at = NULL, gone_because = NULL,
+    moved_to = NULL
 
 -- name: renew
 -- Pages that answered with the body we hold: what came with it this time is what the next request has to name.
@@ -44,9 +45,10 @@ ORDER BY id FOR UPDATE
 
 -- name: retire
 -- The pages leave with their evidence; their text goes.
-UPDATE raw_pages p SET status = 'gone', http_status = g.http_status, gone_because = g.reason, html = NULL,
-    body_hash = NULL, etag = NULL, last_modified = NULL, gone_at = now(), checked_at = now(), fence = %(fence)s
-FROM unnest(%(urls)s::text[], %(http_statuses)s::int[], %(reasons)s::text[]) AS g (url, http_status, reason)
+UPDATE raw_pages p SET status = 'gone', http_status = g.http_status, gone_because = g.reason, moved_to = g.place,
+    html = NULL, body_hash = NULL, etag = NULL, last_modified = NULL, gone_at = now(), checked_at = now(), fence = %(fence)s
+FROM unnest(%(urls)s::text[], %(http_statuses)s::int[], %(reasons)s::text[], %(places)s::text[])
+    AS g (url, http_status, reason, place)
 WHERE p.domain_id = %(domain_id)s AND p.url = g.url AND p.status = 'live'
 
 -- name: same_bodies

@@ -18,6 +18,9 @@ from omni_pipeline.store.postgres.rows import fetch_all, fetch_one
 
 _SQL = load_queries(__name__)
 
+# Fresh tables have no statistics, and loops over them take minutes where hashes take a second.
+_JOIN_BY_HASH = b"SET LOCAL enable_nestloop = off"
+
 
 @dataclass(frozen=True, kw_only=True)
 class NewRevision:
@@ -67,6 +70,14 @@ class Published:
     chunks_kept: int
     chunks_inserted: int
     chunks_removed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """Gone pages that left an index, and those that stay until their successor is published."""
+
+    pages: int
+    pages_waiting: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,8 +175,23 @@ def staged_pages(
     return fetch_all(conn, _SQL["staged_pages"], parameters, StagedPage)
 
 
+def handovers(conn: Connection, claim: Claim, *, model_id: int) -> list[tuple[int, int]]:
+    """Pairs of staged revisions, of which one gives up a text that the other takes on.
+
+    Not those whose text stays on a third page meanwhile: such texts link whole sites.
+    """
+    parameters = {"domain_id": claim.domain_id, "model_id": model_id}
+    with conn.transaction():
+        conn.execute(_JOIN_BY_HASH)
+        found = conn.execute(_SQL["handovers"], parameters).fetchall()
+    hashes = list({text_hash for _, _, text_hash in found})
+    staying = conn.execute(_SQL["staying_texts"], {**parameters, "text_hashes": hashes})
+    stays = {text_hash for (text_hash,) in staying} if hashes else set()
+    return [(one, other) for one, other, text_hash in found if text_hash not in stays]
+
+
 def texts_to_embed(conn: Connection, revision_ids: Sequence[int]) -> list[TextToEmbed]:
-    """The distinct texts of these revisions for which there is no vector to take."""
+    """The distinct texts of these revisions for which the organization has no vector to take."""
     parameters = {"revision_ids": list(revision_ids)}
     return fetch_all(conn, _SQL["texts_to_embed"], parameters, TextToEmbed)
 
@@ -181,8 +207,8 @@ def revisions_with_texts(
 def publish(conn: Connection, claim: Claim, revision_ids: Sequence[int]) -> Published:
     """Make staged revisions live, old chunks and vectors out and new ones in.
 
-    Runs inside a fenced transaction, without any network call. Every new text must have its vector
-    in ``staged_embeddings``; otherwise the commit is refused and every page stays as it was.
+    Runs inside a fenced transaction, without any network call. The organization must have a vector
+    of every new text; otherwise the commit is refused and every page stays as it was.
     """
     conn.execute(_SQL["lock_pages"], {"revision_ids": list(revision_ids)})
     still = conn.execute(_SQL["still_staged"], {"revision_ids": list(revision_ids)})
@@ -194,11 +220,10 @@ def publish(conn: Connection, claim: Claim, revision_ids: Sequence[int]) -> Publ
         "kept_positions": [row[1] for row in kept],
         "kept_chunk_ids": [row[2] for row in kept],
         "fence": claim.fence,
+        "organization_id": claim.organization_id,
     }
     replaced = [id_ for (id_,) in conn.execute(_SQL["replaced"], parameters)]
-    # Not by cascade (R-A10): a delete that fails fails here, in the open.
-    conn.execute(_SQL["remove_vectors"], {"chunk_ids": replaced})
-    conn.execute(_SQL["remove"], {"chunk_ids": replaced})
+    _remove(conn, replaced)
     faults.point("CP08")
     conn.execute(_SQL["move_kept"], parameters)
     inserted = conn.execute(_SQL["insert_new"], parameters).fetchone()
@@ -215,12 +240,34 @@ def publish(conn: Connection, claim: Claim, revision_ids: Sequence[int]) -> Publ
     )
 
 
-def remove_pages(conn: Connection, page_ids: Sequence[int]) -> None:
-    """Take pages out of the index: vectors, chunks and revisions, in the caller's transaction."""
-    parameters = {"page_ids": list(page_ids)}
-    conn.execute(_SQL["remove_vectors_of_pages"], parameters)
-    conn.execute(_SQL["remove_of_pages"], parameters)
+def remove_pages(conn: Connection, page_ids: Sequence[int], *, model_id: int | None = None) -> None:
+    """Take pages out of a model's index, or out of all; their vectors are kept for their texts."""
+    parameters = {"page_ids": list(page_ids), "model_id": model_id}
+    _remove(conn, [id_ for (id_,) in conn.execute(_SQL["of_pages"], parameters)])
     conn.execute(_SQL["remove_revisions_of_pages"], parameters)
+
+
+def _remove(conn: Connection, chunk_ids: list[int]) -> None:
+    """Not by cascade (R-A10): a delete that fails fails here, in the open."""
+    if not chunk_ids:
+        return
+    conn.execute(_SQL["keep_vectors"], {"chunk_ids": chunk_ids})
+    conn.execute(_SQL["remove_vectors"], {"chunk_ids": chunk_ids})
+    conn.execute(_SQL["remove"], {"chunk_ids": chunk_ids})
+
+
+def unstage_pages(conn: Connection, page_ids: Sequence[int]) -> None:
+    """Publish nothing more of these pages."""
+    conn.execute(_SQL["unstage_pages"], {"page_ids": list(page_ids)})
+
+
+def remove_gone(conn: Connection, claim: Claim, *, model_id: int) -> Removed:
+    """Take the gone pages out of a model's index, but those whose successor is not in it yet."""
+    parameters = {"domain_id": claim.domain_id, "model_id": model_id}
+    found = conn.execute(_SQL["left_behind"], parameters).fetchall()
+    page_ids = [page_id for page_id, is_replaced in found if is_replaced]
+    remove_pages(conn, page_ids, model_id=model_id)
+    return Removed(pages=len(page_ids), pages_waiting=len(found) - len(page_ids))
 
 
 def count_published(conn: Connection, domain_id: int) -> PublishedCounts:

@@ -30,7 +30,8 @@ WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s AND state = 'staged'
 -- name: forget_paid
 -- Vectors that an earlier run left behind are not what is paid for now, but those of a re-embedding that was
 -- broken off are.
-DELETE FROM staged_embeddings WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s
+UPDATE kept_embeddings k SET is_fresh = false
+WHERE k.host = %(host)s AND k.model_id = %(model_id)s AND k.is_fresh
     AND NOT EXISTS (SELECT FROM page_revisions r WHERE r.domain_id = %(domain_id)s AND r.model_id = %(model_id)s
         AND r.state = 'staged' AND r.is_reembed)
 
@@ -40,8 +41,9 @@ WITH restaged AS (
     INSERT INTO page_revisions (page_id, domain_id, model_id, state, content_hash, chunker, chunk_count, title,
         language, is_reembed, fence)
     SELECT page_id, domain_id, model_id, 'staged', content_hash, chunker, chunk_count, title, language, true, %(fence)s
-    FROM page_revisions
+    FROM page_revisions l
     WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s AND state = 'live'
+        AND EXISTS (SELECT FROM raw_pages p WHERE p.id = l.page_id AND p.status = 'live')
     ORDER BY page_id
     ON CONFLICT (page_id, model_id, state) DO UPDATE SET is_reembed = true
     RETURNING id, page_id, model_id, (xmax = 0) AS is_new
@@ -60,21 +62,49 @@ WHERE r.domain_id = %(domain_id)s AND r.model_id = %(model_id)s AND r.state = 's
 ORDER BY r.id
 LIMIT %(limit)s
 
+-- name: handovers
+-- Staged pages that give up a text which another staged page takes on: published one after the other, readers would miss
+-- it in between.
+WITH given AS (
+    SELECT s.id, c.text_hash FROM page_revisions s
+    JOIN chunks c ON c.page_id = s.page_id AND c.model_id = s.model_id AND c.domain_id = s.domain_id
+    LEFT JOIN staged_chunks sc ON sc.revision_id = s.id AND sc.text_hash = c.text_hash
+    WHERE s.domain_id = %(domain_id)s AND s.model_id = %(model_id)s AND s.state = 'staged' AND sc.revision_id IS NULL
+        AND c.domain_id = %(domain_id)s AND c.model_id = %(model_id)s
+), taken AS (
+    SELECT sc.text_hash, min(sc.revision_id) AS id FROM page_revisions s JOIN staged_chunks sc ON sc.revision_id = s.id
+    WHERE s.domain_id = %(domain_id)s AND s.model_id = %(model_id)s AND s.state = 'staged'
+    GROUP BY sc.text_hash
+)
+SELECT DISTINCT g.id AS from_id, t.id AS to_id, g.text_hash FROM given g JOIN taken t USING (text_hash)
+
+-- name: staying_texts
+-- Those of the texts that readers find on some page all the time: one that is not staged, or keeps them.
+SELECT t.text_hash FROM unnest(%(text_hashes)s::bytea[]) AS t (text_hash)
+WHERE EXISTS (
+    SELECT FROM embeddings e JOIN chunks o ON o.id = e.chunk_id JOIN raw_pages p ON p.id = o.page_id AND p.status = 'live'
+    LEFT JOIN page_revisions s ON s.page_id = o.page_id AND s.model_id = o.model_id AND s.state = 'staged'
+    WHERE e.model_id = %(model_id)s AND e.text_hash = t.text_hash AND e.domain_id = %(domain_id)s
+        AND (s.id IS NULL OR EXISTS (SELECT FROM staged_chunks sc WHERE sc.revision_id = s.id AND sc.text_hash = t.text_hash)))
+
 -- name: count_staged
 SELECT count(*) AS pages, coalesce(sum(chunk_count), 0) AS chunks FROM page_revisions
 WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s AND state = 'staged'
 
 -- name: texts_to_embed
--- The distinct texts of these revisions that neither their own page's published chunks nor the vectors
--- already paid for can serve.
+-- The distinct texts of these revisions for which the organization has no vector: none of a published chunk, on
+-- whatever page or domain, and none that is kept. A re-embedding takes only what was paid for since it began.
 SELECT DISTINCT ON (sc.text_hash) sc.text_hash, sc.text, sc.token_count, r.is_reembed
 FROM staged_chunks sc
 JOIN page_revisions r ON r.id = sc.revision_id
+JOIN domains o ON o.id = r.domain_id
 WHERE sc.revision_id = ANY (%(revision_ids)s)
-    AND NOT EXISTS (SELECT FROM staged_embeddings se
-        WHERE se.domain_id = r.domain_id AND se.model_id = r.model_id AND se.text_hash = sc.text_hash)
-    AND (r.is_reembed OR NOT EXISTS (SELECT FROM chunks c
-        WHERE c.page_id = r.page_id AND c.model_id = r.model_id AND c.text_hash = sc.text_hash))
+    AND NOT EXISTS (SELECT FROM kept_embeddings k
+        WHERE k.organization_id = o.organization_id AND k.model_id = r.model_id AND k.text_hash = sc.text_hash
+            AND (k.is_fresh OR NOT r.is_reembed))
+    AND (r.is_reembed OR NOT EXISTS (SELECT FROM embeddings e JOIN domains d ON d.id = e.domain_id
+        WHERE e.model_id = r.model_id AND e.text_hash = sc.text_hash AND d.organization_id = o.organization_id
+            AND is_usable(e.embedding, e.dimensions)))
 ORDER BY sc.text_hash, r.is_reembed DESC
 
 -- name: revisions_with_texts
@@ -97,24 +127,31 @@ SELECT r.id FROM page_revisions r JOIN raw_pages p ON p.id = r.page_id
 WHERE r.id = ANY (%(revision_ids)s) AND r.state = 'staged' AND p.status = 'live'
 
 -- name: match_kept
--- Pairs each staged chunk with a published chunk of the same page and text: those keep their row and vector.
+-- Pairs each staged chunk with a published chunk of the same page and text: those keep their row and vector, where both
+-- are as they were written.
 SELECT s.revision_id, s.position, c.id AS chunk_id
 FROM (
-    SELECT sc.revision_id, sc.position, sc.text_hash, r.page_id, r.model_id,
+    SELECT sc.revision_id, sc.position, sc.text_hash, sc.text, r.page_id, r.model_id,
         row_number() OVER (PARTITION BY sc.revision_id, sc.text_hash ORDER BY sc.position) AS occurrence
     FROM staged_chunks sc JOIN page_revisions r ON r.id = sc.revision_id
     WHERE sc.revision_id = ANY (%(revision_ids)s) AND NOT r.is_reembed
 ) s
 JOIN (
-    SELECT c.id, c.page_id, c.model_id, c.text_hash,
+    SELECT c.id, c.page_id, c.model_id, c.text_hash, c.text,
         row_number() OVER (PARTITION BY c.page_id, c.model_id, c.text_hash ORDER BY c.position) AS occurrence
-    FROM chunks c JOIN page_revisions r ON r.page_id = c.page_id AND r.model_id = c.model_id
+    FROM chunks c JOIN page_revisions r ON r.page_id = c.page_id AND r.model_id = c.model_id AND r.domain_id = c.domain_id
     WHERE r.id = ANY (%(revision_ids)s)
-) c USING (page_id, model_id, text_hash, occurrence)
+) c USING (page_id, model_id, text_hash, text, occurrence)
+WHERE EXISTS (SELECT FROM embeddings e JOIN chunks o ON o.id = e.chunk_id
+    WHERE e.chunk_id = c.id AND e.domain_id = o.domain_id AND e.model_id = o.model_id AND e.text_hash = o.text_hash
+        AND is_usable(e.embedding, e.dimensions))
 
 -- name: replaced
 SELECT c.id FROM chunks c JOIN page_revisions r ON r.page_id = c.page_id AND r.model_id = c.model_id
 WHERE r.id = ANY (%(revision_ids)s) AND c.id <> ALL (%(kept_chunk_ids)s)
+
+-- name: keep_vectors
+SELECT keep_vectors(%(chunk_ids)s)
 
 -- name: remove_vectors
 DELETE FROM embeddings WHERE chunk_id = ANY (%(chunk_ids)s)
@@ -132,9 +169,8 @@ WHERE c.id = k.chunk_id
     AND (c.position, c.heading_path, c.start_offset) IS DISTINCT FROM (sc.position, sc.heading_path, sc.start_offset)
 
 -- name: insert_new
--- The new chunks with their vectors: one that was paid for, or that of a kept chunk whose text the page now
--- repeats. A text without either yields a chunk without an embedding, which the deferred check refuses: nothing
--- of the batch is published then.
+-- The new chunks with their vectors: one that is kept, or that of a published chunk with the same text. A text without
+-- either yields a chunk without an embedding, which the deferred check refuses: nothing of the batch is published then.
 WITH kept AS (
     SELECT * FROM unnest(%(kept_revision_ids)s::bigint[], %(kept_positions)s::int[]) AS k (revision_id, position)
 ), inserted AS (
@@ -151,11 +187,12 @@ WITH kept AS (
     SELECT i.id, i.domain_id, i.model_id, v.dimensions, i.text_hash, v.embedding
     FROM inserted i
     CROSS JOIN LATERAL (
-        SELECT se.dimensions, se.embedding FROM staged_embeddings se
-        WHERE se.domain_id = i.domain_id AND se.model_id = i.model_id AND se.text_hash = i.text_hash
+        SELECT k.dimensions, k.embedding FROM kept_embeddings k
+        WHERE k.organization_id = %(organization_id)s AND k.model_id = i.model_id AND k.text_hash = i.text_hash
         UNION ALL
-        SELECT e.dimensions, e.embedding FROM chunks c JOIN embeddings e ON e.chunk_id = c.id
-        WHERE c.page_id = i.page_id AND c.model_id = i.model_id AND c.text_hash = i.text_hash
+        SELECT e.dimensions, e.embedding FROM embeddings e JOIN domains d ON d.id = e.domain_id
+        WHERE e.model_id = i.model_id AND e.text_hash = i.text_hash AND d.organization_id = %(organization_id)s
+            AND is_usable(e.embedding, e.dimensions)
         LIMIT 1
     ) v
     RETURNING chunk_id
@@ -173,14 +210,29 @@ WHERE id = ANY (%(revision_ids)s) AND state = 'staged'
 -- name: empty_staged
 DELETE FROM staged_chunks WHERE revision_id = ANY (%(revision_ids)s)
 
--- name: remove_vectors_of_pages
-DELETE FROM embeddings e USING chunks c WHERE c.page_id = ANY (%(page_ids)s) AND e.chunk_id = c.id
-
--- name: remove_of_pages
-DELETE FROM chunks WHERE page_id = ANY (%(page_ids)s)
+-- name: of_pages
+-- A model's chunks of these pages with those of retired models, whose indexes nobody keeps up to date; or all.
+SELECT c.id FROM chunks c JOIN embedding_models m ON m.id = c.model_id
+WHERE c.page_id = ANY (%(page_ids)s)
+    AND (%(model_id)s::smallint IS NULL OR m.id = %(model_id)s OR m.status = 'retired')
 
 -- name: remove_revisions_of_pages
-DELETE FROM page_revisions WHERE page_id = ANY (%(page_ids)s)
+DELETE FROM page_revisions r USING embedding_models m
+WHERE r.page_id = ANY (%(page_ids)s) AND m.id = r.model_id
+    AND (%(model_id)s::smallint IS NULL OR m.id = %(model_id)s OR m.status = 'retired')
+
+-- name: unstage_pages
+DELETE FROM page_revisions WHERE page_id = ANY (%(page_ids)s) AND state = 'staged'
+
+-- name: left_behind
+-- Gone pages that the model's index still has, with whether what replaces them is in it. Locked, as for every swap.
+SELECT p.id AS page_id, is_replaced(p, %(model_id)s::smallint) AS is_replaced
+FROM raw_pages p
+WHERE p.domain_id = %(domain_id)s AND p.status = 'gone'
+    AND (EXISTS (SELECT FROM page_revisions r WHERE r.page_id = p.id AND r.model_id = %(model_id)s)
+        OR EXISTS (SELECT FROM chunks c WHERE c.page_id = p.id AND c.model_id = %(model_id)s))
+ORDER BY p.id
+FOR UPDATE
 
 -- name: count_published
 -- Chunks and matching vectors of the domain, as search sees them.

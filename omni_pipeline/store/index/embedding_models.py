@@ -250,7 +250,7 @@ def remove_index(
         if report is not None:
             report(pages)
     limit = {"model_id": model_id, "limit": DROP_VECTORS}
-    while conn.execute(_SQL["remove_staged_vectors"], limit).rowcount:
+    while conn.execute(_SQL["remove_kept_vectors"], limit).rowcount:
         pass
     return pages
 

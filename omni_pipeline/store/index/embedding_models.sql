@@ -92,6 +92,6 @@ DELETE FROM chunks WHERE page_id = ANY (%(page_ids)s) AND model_id = %(model_id)
 -- name: remove_revisions
 DELETE FROM page_revisions WHERE page_id = ANY (%(page_ids)s) AND model_id = %(model_id)s
 
--- name: remove_staged_vectors
-DELETE FROM staged_embeddings WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM staged_embeddings WHERE model_id = %(model_id)s LIMIT %(limit)s))
+-- name: remove_kept_vectors
+DELETE FROM kept_embeddings WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM kept_embeddings WHERE model_id = %(model_id)s LIMIT %(limit)s))

@@ -15,6 +15,10 @@ from omni_pipeline.store.postgres.rows import fetch_one
 
 _SQL = load_queries(__name__)
 
+# After its page has left, a text may come back: with a page that moves, an edit that is taken
+# back, a domain that is registered again.
+KEPT_DAYS = 30
+
 # Enough to know where a model's vectors lie, and read in milliseconds.
 SAMPLE_VECTORS = 200
 
@@ -36,29 +40,28 @@ def stage(
 ) -> None:
     """Keep freshly paid vectors, (n, dimensions) float32 in the order of ``text_hashes``."""
     parameters = {
-        "domain_id": claim.domain_id,
-        "model_id": model.id,
-        "text_hashes": list(text_hashes),
+        **_texts(claim, model, text_hashes),
+        "dimensions": model.dimensions,
+        "host": claim.host,
+        "vectors": [HalfVector(vector) for vector in vectors],
     }
-    conn.execute(_SQL["make_room"], parameters)
-    with conn.cursor() as cursor, cursor.copy(_SQL["copy_staged"]) as copy:
-        copy.set_types(["int8", "int2", "int2", "bytea", "halfvec"])
-        for text_hash, vector in zip(text_hashes, vectors, strict=True):
-            row = (claim.domain_id, model.id, model.dimensions, text_hash, HalfVector(vector))
-            copy.write_row(row)
+    conn.execute(_SQL["keep"], parameters)
 
 
-def reuse(
+def have_vectors(
     conn: Connection, claim: Claim, model: StoredModel, text_hashes: Sequence[bytes]
 ) -> set[bytes]:
-    """Stage the vectors that the organization has for these texts; returns the texts served."""
-    parameters = {
-        "domain_id": claim.domain_id,
+    """Those of the texts that the organization has paid for, wherever they stand or stood."""
+    rows = conn.execute(_SQL["has_vector"], _texts(claim, model, text_hashes))
+    return {text_hash for (text_hash,) in rows}
+
+
+def _texts(claim: Claim, model: StoredModel, text_hashes: Sequence[bytes]) -> dict[str, object]:
+    return {
         "organization_id": claim.organization_id,
         "model_id": model.id,
         "text_hashes": list(text_hashes),
     }
-    return {text_hash for (text_hash,) in conn.execute(_SQL["reuse"], parameters)}
 
 
 def sample(conn: Connection, claim: Claim, model: StoredModel) -> NDArray[np.float32]:
@@ -80,5 +83,11 @@ def count_reused(
 
 
 def forget_staged(conn: Connection, claim: Claim) -> None:
-    """Drop the kept vectors that nothing waits for any more."""
-    conn.execute(_SQL["forget_staged"], {"domain_id": claim.domain_id})
+    """Drop the kept vectors that are published by now, and those that nobody used for long."""
+    conn.execute(_SQL["forget_staged"], vars(claim))
+    conn.execute(_SQL["forget_unused"], {"days": KEPT_DAYS})
+
+
+def erase_kept(conn: Connection, host: str) -> int:
+    """Drop the vectors that are kept of a domain's texts, for good; returns how many."""
+    return conn.execute(_SQL["erase_kept"], {"host": host}).rowcount

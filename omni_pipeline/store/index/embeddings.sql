@@ -1,35 +1,20 @@
--- name: make_room
--- Run before a COPY, which knows no ON CONFLICT: a repeated write replaces its own rows.
-DELETE FROM staged_embeddings
-WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s AND text_hash = ANY (%(text_hashes)b::bytea[])
+-- name: keep
+-- A repeated write replaces its own rows, and a new vector an old one. Ordered, so that two runs cannot deadlock.
+INSERT INTO kept_embeddings AS k (organization_id, model_id, dimensions, text_hash, embedding, host, is_fresh)
+SELECT %(organization_id)s, %(model_id)s, %(dimensions)s, text_hash, embedding, %(host)s, true
+FROM unnest(%(text_hashes)b::bytea[], %(vectors)b::halfvec[]) AS v (text_hash, embedding)
+ORDER BY text_hash
+ON CONFLICT (organization_id, model_id, text_hash) DO UPDATE SET embedding = excluded.embedding, host = excluded.host,
+    is_fresh = true, last_used_at = excluded.last_used_at
 
--- name: copy_staged
-COPY staged_embeddings (domain_id, model_id, dimensions, text_hash, embedding) FROM STDIN (FORMAT BINARY)
-
--- name: reuse
--- Stages vectors that the organization paid for already, on whatever page or domain the text stands; returns
--- the texts that have one now, also when it was there before.
-WITH taken AS (
-INSERT INTO staged_embeddings (domain_id, model_id, dimensions, text_hash, embedding)
-SELECT %(domain_id)s, %(model_id)s, found.dimensions, wanted.text_hash, found.embedding
-FROM unnest(%(text_hashes)s::bytea[]) AS wanted (text_hash)
-CROSS JOIN LATERAL (
-    SELECT dimensions, embedding FROM (
-        SELECT e.dimensions, e.embedding FROM embeddings e JOIN domains d ON d.id = e.domain_id
-        WHERE e.model_id = %(model_id)s AND e.text_hash = wanted.text_hash AND d.organization_id = %(organization_id)s
-        UNION ALL
-        SELECT s.dimensions, s.embedding FROM staged_embeddings s JOIN domains d ON d.id = s.domain_id
-        WHERE s.model_id = %(model_id)s AND s.text_hash = wanted.text_hash AND d.organization_id = %(organization_id)s
-    ) either LIMIT 1
-) found
-ORDER BY wanted.text_hash
-ON CONFLICT (domain_id, model_id, text_hash) DO NOTHING
-RETURNING text_hash
-)
-SELECT text_hash FROM taken
-UNION
-SELECT text_hash FROM staged_embeddings
-WHERE domain_id = %(domain_id)s AND model_id = %(model_id)s AND text_hash = ANY (%(text_hashes)s)
+-- name: has_vector
+-- Which of these texts the organization has a vector of, kept or published.
+SELECT t.text_hash FROM unnest(%(text_hashes)s::bytea[]) AS t (text_hash)
+WHERE EXISTS (SELECT FROM kept_embeddings k
+        WHERE k.organization_id = %(organization_id)s AND k.model_id = %(model_id)s AND k.text_hash = t.text_hash)
+    OR EXISTS (SELECT FROM embeddings e JOIN domains d ON d.id = e.domain_id
+        WHERE e.model_id = %(model_id)s AND e.text_hash = t.text_hash AND d.organization_id = %(organization_id)s
+            AND is_usable(e.embedding, e.dimensions))
 
 -- name: count_reused
 -- Publishing empties the staged chunks: repeated after its commit, this finds nothing to count a second time.
@@ -42,11 +27,24 @@ FROM (
 WHERE NOT is_paid
 
 -- name: forget_staged
--- Vectors that no staged chunk of the domain waits for any more.
-DELETE FROM staged_embeddings se WHERE se.domain_id = %(domain_id)s
+-- What was paid for and is published by now, unless more of a re-embedding waits for it. What another run has locked, it
+-- needs.
+DELETE FROM kept_embeddings WHERE ctid = ANY (ARRAY(SELECT k.ctid FROM kept_embeddings k
+WHERE k.host = %(host)s AND k.organization_id = %(organization_id)s AND k.is_fresh
+    AND EXISTS (SELECT FROM embeddings e JOIN domains d ON d.id = e.domain_id
+        WHERE e.model_id = k.model_id AND e.text_hash = k.text_hash AND d.organization_id = k.organization_id)
     AND NOT EXISTS (
         SELECT FROM page_revisions r JOIN staged_chunks sc ON sc.revision_id = r.id
-        WHERE r.domain_id = se.domain_id AND r.model_id = se.model_id AND r.state = 'staged' AND sc.text_hash = se.text_hash)
+        WHERE r.domain_id = %(domain_id)s AND r.model_id = k.model_id AND r.state = 'staged' AND sc.text_hash = k.text_hash)
+FOR UPDATE SKIP LOCKED))
+
+-- name: forget_unused
+-- What no page has said for so long.
+DELETE FROM kept_embeddings WHERE ctid = ANY (ARRAY(SELECT ctid FROM kept_embeddings
+WHERE last_used_at < now() - make_interval(days => %(days)s) FOR UPDATE SKIP LOCKED))
+
+-- name: erase_kept
+DELETE FROM kept_embeddings WHERE host = %(host)s
 
 -- name: sample
 -- Vectors of a model, of this domain before all: what its texts usually come to.

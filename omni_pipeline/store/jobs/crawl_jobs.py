@@ -6,7 +6,7 @@ stopped beating, on the database's clock alone, and raises the fence so that a w
 later writes nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,13 +30,18 @@ _SQL = load_queries(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A run's right to write to one domain; the fence is what every write proves it with."""
+    """A run's right to write to one domain; every write proves it with the fence and the nonce.
+
+    The fence orders claims. The nonce is drawn at random: a database that was restored, or that
+    took over without the newest transactions, hands out job ids and fences a second time.
+    """
 
     job_id: int
     domain_id: int
     organization_id: int
     host: str
     fence: int
+    nonce: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +73,6 @@ class CurrentJob:
     started_at: datetime
     stage: str | None
     beat_age_seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class LostJob:
-    """A job that the reaper ended; its Dagster run is to be failed so that the queue moves."""
-
-    job_id: int
-    host: str
-    run_id: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,12 +190,23 @@ def fenced(conn: Connection, claim: Claim) -> Iterator[str]:
     with conn.transaction():
         held = conn.execute(_SQL["hold_fence"], vars(claim)).fetchone()
         if held is None:
+            if not conn.execute(_SQL["remembers"], vars(claim)).rowcount:
+                raise older_database(claim)
             raise LeaseLostError(
                 f"This run (job {claim.job_id}) no longer holds {claim.host}: its job was "
                 "ended, its lease ran out or the domain was removed. It stops here and has written "
                 "nothing since."
             )
         yield held[0]
+
+
+def older_database(claim: Claim) -> LeaseLostError:
+    """The database has lost transactions of this run's: the claim itself, or what it wrote."""
+    return LeaseLostError(
+        f"This run (job {claim.job_id}) of {claim.host} meets a database that is older than "
+        "what it wrote: it was restored, or another server took over without its newest "
+        f"transactions. It stops here; start another: omni refresh {claim.host}."
+    )
 
 
 def beat(conn: Connection, claim: Claim) -> bool:
@@ -209,7 +216,7 @@ def beat(conn: Connection, claim: Claim) -> bool:
 
 def enter_stage(conn: Connection, claim: Claim, stage: str) -> None:
     """Note which asset the job works on."""
-    conn.execute(_SQL["enter_stage"], {"job_id": claim.job_id, "stage": stage})
+    conn.execute(_SQL["enter_stage"], {**vars(claim), "stage": stage})
 
 
 def add_to_counters(conn: Connection, claim: Claim, counters: Counters) -> None:
@@ -251,40 +258,6 @@ def finish(
         "is_whole": is_whole,
     }
     return bool(conn.execute(_SQL["finish"], {**vars(claim), **outcome}).rowcount)
-
-
-def reap(
-    conn: Connection, *, lease_seconds: float, dead_job_ids: Sequence[int] = ()
-) -> list[LostJob]:
-    """End every running job whose lease has run out. Any number of reapers may run.
-
-    None is waited for: a domain with a transaction in progress is left to the next look.
-
-    Args:
-        conn: An autocommit connection.
-        lease_seconds: How long a job may be silent, by the database's clock.
-        dead_job_ids: Jobs whose process is known to be dead; their lease is not waited for.
-    """
-    parameters = {"lease_seconds": lease_seconds, "dead_job_ids": list(dead_job_ids)}
-    return fetch_all(conn, _SQL["reap"], parameters, LostJob)
-
-
-def reaped_lately(conn: Connection) -> list[LostJob]:
-    """The jobs that reapers ended in the last day, whoever these were."""
-    return fetch_all(conn, _SQL["reaped_lately"], {}, LostJob)
-
-
-def is_any_lost(
-    conn: Connection, *, lease_seconds: float, dead_job_ids: Sequence[int] = ()
-) -> bool:
-    """Whether ``reap`` would end a job now, or was kept from it by a lock."""
-    parameters = {"lease_seconds": lease_seconds, "dead_job_ids": list(dead_job_ids)}
-    return bool(conn.execute(_SQL["is_any_lost"], parameters).rowcount)
-
-
-def workers(conn: Connection) -> dict[int, str]:
-    """The worker of every running job, by job id."""
-    return dict(conn.execute(_SQL["running"]).fetchall())
 
 
 def unfinished_ticks(conn: Connection, scheduled_for: datetime) -> list[str]:

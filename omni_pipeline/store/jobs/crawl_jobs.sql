@@ -14,20 +14,21 @@ UPDATE crawl_jobs SET scheduled_for = NULL
 WHERE domain_id = %(domain_id)s AND scheduled_for = %(scheduled_for)s AND status = 'failed'
 
 -- name: claim
--- Takes the locked domain for one run: a new fence and a running job, or no row when another job runs.
+-- Takes the locked domain for one run: a new fence and a running job, or no row when another job runs. The nonce tells
+-- the claim from one that had the same job id and fence in transactions that a failover or a restore has lost.
 WITH taken AS (
-    UPDATE domains SET fence = fence + 1
+    UPDATE domains SET fence = fence + 1, claim_nonce = gen_random_uuid()
     WHERE id = %(domain_id)s
         AND NOT EXISTS (SELECT FROM crawl_jobs j WHERE j.domain_id = %(domain_id)s AND j.status = 'running')
-    RETURNING id, organization_id, host, start_url, fence
+    RETURNING id, organization_id, host, start_url, fence, claim_nonce
 )
 INSERT INTO crawl_jobs (
-    domain_id, host, job_type, status, fence, run_id, worker, target_url, force_rescrape, force_reembed, page_limit,
+    domain_id, host, job_type, status, fence, nonce, run_id, worker, target_url, force_rescrape, force_reembed, page_limit,
     only_patterns, scheduled_for, started_at, heartbeat_at)
-SELECT id, host, %(job_type)s, 'running', fence, %(run_id)s, %(worker)s, start_url, %(force_rescrape)s, %(force_reembed)s,
+SELECT id, host, %(job_type)s, 'running', fence, claim_nonce, %(run_id)s, %(worker)s, start_url, %(force_rescrape)s, %(force_reembed)s,
     %(page_limit)s, %(only_patterns)s, %(scheduled_for)s, clock_timestamp(), clock_timestamp()
 FROM taken
-RETURNING id AS job_id, domain_id, host, fence, (SELECT organization_id FROM taken) AS organization_id
+RETURNING id AS job_id, domain_id, host, fence, nonce::text, (SELECT organization_id FROM taken) AS organization_id
 
 -- name: holder
 -- Who holds the domain now, and since when it has not beaten.
@@ -38,16 +39,21 @@ FROM crawl_jobs WHERE domain_id = %(domain_id)s AND status = 'running'
 -- name: hold_fence
 -- The guard of every write: the row lock makes a claim or a reaper wait until this transaction has ended. Its id tells
 -- afterwards what became of it.
-SELECT pg_current_xact_id()::text FROM domains WHERE id = %(domain_id)s AND fence = %(fence)s FOR SHARE
+SELECT pg_current_xact_id()::text FROM domains
+WHERE id = %(domain_id)s AND fence = %(fence)s AND claim_nonce = %(nonce)s::uuid FOR SHARE
+
+-- name: remembers
+-- Whether the claim was ever made here. Jobs outlive their domain.
+SELECT FROM crawl_jobs WHERE id = %(job_id)s AND nonce = %(nonce)s::uuid
 
 -- name: beat
 -- Renews the lease by the database's clock; no row means that the job was ended by someone else.
-UPDATE crawl_jobs SET heartbeat_at = clock_timestamp()
-WHERE id = %(job_id)s AND fence = %(fence)s AND status = 'running'
+UPDATE crawl_jobs SET heartbeat_at = clock_timestamp(), latest_at = greatest(latest_at, clock_timestamp())
+WHERE id = %(job_id)s AND nonce = %(nonce)s::uuid AND status = 'running'
 RETURNING id
 
 -- name: enter_stage
-UPDATE crawl_jobs SET stage = %(stage)s WHERE id = %(job_id)s AND status = 'running'
+UPDATE crawl_jobs SET stage = %(stage)s WHERE id = %(job_id)s AND nonce = %(nonce)s::uuid AND status = 'running'
 
 -- name: add_to_counters
 UPDATE crawl_jobs SET
@@ -57,7 +63,8 @@ UPDATE crawl_jobs SET
     chunks_embedded = chunks_embedded + %(chunks_embedded)s,
     chunks_reused = chunks_reused + %(chunks_reused)s,
     tokens_embedded = tokens_embedded + %(tokens_embedded)s,
-    tokens_reused = tokens_reused + %(tokens_reused)s
+    tokens_reused = tokens_reused + %(tokens_reused)s,
+    latest_at = greatest(latest_at, clock_timestamp())
 WHERE id = %(job_id)s AND status = 'running'
 
 -- name: note_drift
@@ -72,10 +79,11 @@ SELECT vector_drift FROM crawl_jobs WHERE domain_id = %(domain_id)s ORDER BY id 
 -- the door behind it, or a thread that was forgotten could write until the next claim. Told twice, because the answer
 -- to the first time was lost, the same end is an end.
 WITH held AS (
-    SELECT id FROM domains WHERE id = %(domain_id)s AND fence = %(fence)s FOR UPDATE
+    SELECT id FROM domains
+    WHERE id = %(domain_id)s AND fence = %(fence)s AND claim_nonce = %(nonce)s::uuid FOR UPDATE
 ), ended AS (
-    UPDATE crawl_jobs j SET status = %(status)s, ended_by = 'worker', finished_at = clock_timestamp(),
-        error_kind = %(error_kind)s, error = %(error)s
+    UPDATE crawl_jobs j SET status = %(status)s, ended_by = 'worker',
+        finished_at = greatest(clock_timestamp(), j.started_at, j.latest_at), error_kind = %(error_kind)s, error = %(error)s
     FROM held
     WHERE j.id = %(job_id)s AND j.status = 'running'
     RETURNING j.domain_id, j.status, j.finished_at
@@ -86,37 +94,8 @@ WITH held AS (
 )
 SELECT status FROM ended
 UNION ALL
-SELECT status FROM crawl_jobs WHERE id = %(job_id)s AND ended_by = 'worker' AND status = %(status)s
+SELECT status FROM crawl_jobs WHERE id = %(job_id)s AND nonce = %(nonce)s::uuid AND ended_by = 'worker' AND status = %(status)s
     AND error IS NOT DISTINCT FROM %(error)s
-
--- name: reap
--- Ends the running jobs whose lease ran out, in one statement: a beat that lands first saves its job. A job
--- whose process is known to be dead need not be waited for.
--- Raising the fence refuses whatever the lost worker still tries to write. Who holds a lock is at work or about to
--- be cut off: it is passed by until the next look, so that one stuck domain does not keep the others.
-WITH expired AS (
-    SELECT d.id AS domain_id, j.id AS job_id FROM domains d JOIN crawl_jobs j ON j.domain_id = d.id
-    WHERE j.status = 'running' AND (j.id = ANY (%(dead_job_ids)s)
-        OR j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s))
-    ORDER BY d.id
-    FOR UPDATE OF d, j SKIP LOCKED
-), lost AS (
-    UPDATE crawl_jobs j SET status = 'failed', ended_by = 'reaper', finished_at = clock_timestamp(),
-        error_kind = 'transient.worker_lost',
-        error = format('The worker %%s stopped beating: its last sign of life was at %%s.', j.worker, j.heartbeat_at)
-    FROM expired
-    WHERE j.id = expired.job_id AND j.status = 'running' AND (j.id = ANY (%(dead_job_ids)s)
-        OR j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s))
-    RETURNING j.id, j.domain_id, j.host, j.fence, j.run_id
-), fenced AS (
-    UPDATE domains d SET fence = d.fence + 1 FROM lost WHERE d.id = lost.domain_id AND d.fence = lost.fence
-)
-SELECT id AS job_id, host, run_id FROM lost ORDER BY id
-
--- name: reaped_lately
--- What reapers ended in the last day. One may have died before it failed the run of the job that it had ended.
-SELECT id AS job_id, host, run_id FROM crawl_jobs
-WHERE ended_by = 'reaper' AND finished_at > clock_timestamp() - interval '1 day' ORDER BY id
 
 -- name: list
 -- The newest jobs first. Rows outlive their domain, so they are found by the host that they were for.
@@ -135,14 +114,6 @@ SELECT *,
     extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8 AS seconds,
     CASE WHEN status = 'running' THEN extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 END AS beat_age_seconds
 FROM crawl_jobs WHERE id = %(job_id)s
-
--- name: is_any_lost
--- Whether the reaper passed one by.
-SELECT FROM crawl_jobs j WHERE j.status = 'running' AND (j.id = ANY (%(dead_job_ids)s)
-    OR j.heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s))
-
--- name: running
-SELECT id AS job_id, worker FROM crawl_jobs WHERE status = 'running' AND worker IS NOT NULL
 
 -- name: unfinished_ticks
 -- The active domains whose refresh of this time is neither done nor under way, those that waited longest first.

@@ -197,6 +197,8 @@ def note_move(conn: Connection, claim: Claim, moved_to: str | None) -> None:
 def remove(conn: Connection, host: str) -> str | None:
     """Remove the domain with all of its pages; returns the Dagster run id that this ended, if any.
 
+    What was paid for its texts is kept for a while (``embeddings.KEPT_DAYS``).
+
     A refresh in progress is not waited for: its fence is raised first, so that it stops at its next
     write, and its job row says why.
 
@@ -205,6 +207,7 @@ def remove(conn: Connection, host: str) -> str | None:
     """
     with conn.transaction():
         ended = conn.execute(_SQL["end_running_job"], {"host": host}).fetchone()
+        conn.execute(_SQL["keep_vectors"], {"host": host})
         if not conn.execute(_SQL["remove"], {"host": host}).rowcount:
             raise UnknownDomainError(unknown(host))
     return ended[0] if ended else None

@@ -36,10 +36,14 @@ UPDATE domains SET moved_to = %(moved_to)s WHERE id = %(domain_id)s
 -- name: end_running_job
 -- First half of a removal, in the removal's transaction: the run in progress learns from its fence that it has lost its domain.
 WITH d AS (UPDATE domains SET fence = fence + 1 WHERE host = %(host)s RETURNING id)
-UPDATE crawl_jobs j SET status = 'failed', ended_by = 'removal', finished_at = clock_timestamp(),
+UPDATE crawl_jobs j SET status = 'failed', ended_by = 'removal', finished_at = greatest(clock_timestamp(), j.started_at, j.latest_at),
     error_kind = 'permanent.domain_removed', error = format('The domain %%s was removed while it was being refreshed.', j.host)
 FROM d WHERE j.domain_id = d.id AND j.status = 'running'
 RETURNING j.run_id
+
+-- name: keep_vectors
+-- A domain that is registered again, with the same texts, pays nothing again.
+SELECT keep_vectors(ARRAY(SELECT c.id FROM chunks c JOIN domains d ON d.id = c.domain_id WHERE d.host = %(host)s))
 
 -- name: remove
 -- Pages, chunks, vectors, frontier and failures go with the domain; the job ledger stays.

@@ -10,6 +10,7 @@ from itertools import islice
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+from omni_pipeline.domain.remedies import remedy
 from omni_pipeline.settings import FRESH_HOURS
 from omni_pipeline.store.monitoring import verifications
 from omni_pipeline.store.postgres.queries import load_queries
@@ -39,6 +40,11 @@ class Violation:
     host: str | None
     subject: str
     detail: str
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return remedy(self.invariant, self.host)
 
 
 def names(*, only_by_domain: bool = False) -> list[str]:

@@ -54,7 +54,7 @@ FROM (
         WHEN e.text_hash <> c.text_hash THEN 'I09_vector_of_this_text'
         WHEN NOT e.is_usable THEN 'I32_vectors_are_usable'
         WHEN c.token_count > 8192 THEN 'I42_chunk_fits_the_model'
-        WHEN t.chunk_id IS NULL THEN 'I50_chunks_have_words'
+        WHEN t.chunk_id IS NULL OR t.page_id <> c.page_id THEN 'I50_chunks_have_words'
     END AS invariant
     FROM (SELECT * FROM chunks WHERE domain_id = ANY (%(domain_ids)s)) c
     FULL JOIN (
@@ -64,7 +64,7 @@ FROM (
         FROM embeddings v LEFT JOIN embedding_models m ON m.id = v.model_id
         WHERE v.domain_id = ANY (%(domain_ids)s)
     ) e ON e.chunk_id = c.id AND e.domain_id = c.domain_id
-    FULL JOIN (SELECT chunk_id, domain_id FROM chunk_words WHERE domain_id = ANY (%(domain_ids)s)) t
+    FULL JOIN (SELECT chunk_id, page_id, domain_id FROM chunk_words WHERE domain_id = ANY (%(domain_ids)s)) t
         ON t.chunk_id = c.id AND t.domain_id = c.domain_id
     LEFT JOIN page_revisions r ON r.page_id = c.page_id AND r.model_id = c.model_id AND r.state = 'live'
         AND r.domain_id = c.domain_id AND r.domain_id = ANY (%(domain_ids)s)
@@ -103,7 +103,7 @@ GROUP BY d.host, e.chunk_id HAVING count(*) > 1
 
 -- name: raw_pages
 -- I08_same_domain_and_model, always, by domain: text, revision and page name the same domain
--- I15_gone_page_is_not_searchable, always, by domain: a gone page has no text, chunk, vector or revision
+-- I15_gone_page_is_not_searchable, always, by domain: a gone page has no text, and nothing of it waits to be published
 -- I16_gone_needs_evidence, always, by domain: only 404, 410, a permanent redirect or the page itself retires a page; a 5xx or a timeout never does
 -- I18_canonical_urls, always, by domain: URLs are canonical: http(s), lower-case host, no fragment, no user, no default port, on their own domain
 -- I19_live_page_has_body, always, by domain: a live page has a body and its hash, and was answered with 200
@@ -115,8 +115,9 @@ FROM (
         WHEN cp.domain_id <> p.domain_id
             OR EXISTS (SELECT FROM page_revisions r WHERE r.page_id = p.id AND r.domain_id <> p.domain_id)
             THEN 'I08_same_domain_and_model'
-        WHEN p.status = 'gone' AND (cp.page_id IS NOT NULL OR EXISTS (SELECT FROM chunks c WHERE c.page_id = p.id)
-            OR EXISTS (SELECT FROM page_revisions r WHERE r.page_id = p.id)) THEN 'I15_gone_page_is_not_searchable'
+        WHEN p.status = 'gone' AND (cp.page_id IS NOT NULL
+            OR EXISTS (SELECT FROM page_revisions r WHERE r.page_id = p.id AND r.state = 'staged'))
+            THEN 'I15_gone_page_is_not_searchable'
         WHEN p.status = 'gone' AND NOT coalesce(CASE p.gone_because WHEN 'missing' THEN p.http_status IN (404, 410)
             WHEN 'moved' THEN p.http_status IN (301, 308) ELSE p.http_status = 200 AND p.gone_because IS NOT NULL END, false)
             THEN 'I16_gone_needs_evidence'
@@ -156,6 +157,15 @@ FROM (
 WHERE w.invariant IS NOT NULL
     AND NOT EXISTS (SELECT FROM failed_pages f WHERE f.domain_id = d.id AND f.url = w.url AND f.resolved_at IS NULL)
 
+-- name: I51_gone_page_has_left_the_index
+-- quiet, by domain: search finds a gone page no longer, unless what replaces it is not published yet
+SELECT d.host, p.url AS subject, 'gone, and still published' AS detail
+FROM raw_pages p JOIN domains d ON d.id = p.domain_id JOIN embedding_models m ON m.status = 'active'
+WHERE p.domain_id = ANY (%(quiet_ids)s) AND p.status = 'gone'
+    AND (EXISTS (SELECT FROM chunks c WHERE c.page_id = p.id AND c.model_id = m.id)
+        OR EXISTS (SELECT FROM page_revisions r WHERE r.page_id = p.id AND r.model_id = m.id))
+    AND is_replaced(p, m.id)
+
 -- name: I14_confirmed_losses_are_believed
 -- quiet, by domain: what a person confirmed before a refresh is not held after it, unless more waits for a person
 SELECT d.host, h.url AS subject, format('still held as %%s', h.reason) AS detail
@@ -188,7 +198,7 @@ FROM crawl_jobs WHERE status = 'running' AND heartbeat_at < now() - make_interva
 SELECT host, format('job %%s', id) AS subject, status AS detail FROM crawl_jobs
 WHERE (status = 'running' AND (started_at IS NULL OR heartbeat_at IS NULL OR finished_at IS NOT NULL))
     OR (status IN ('completed', 'failed') AND finished_at IS NULL)
-    OR finished_at < started_at OR heartbeat_at < started_at OR heartbeat_at > clock_timestamp() + interval '5 seconds'
+    OR finished_at < started_at
 
 -- name: I23_running_job_has_domain
 -- always, everywhere: no job runs for a domain that is gone

@@ -55,7 +55,11 @@ def _was_committed(conn: Connection, transaction_id: str) -> bool:
     Raises:
         psycopg.OperationalError: The server has not noticed yet that nobody listens; ask later.
     """
-    row = conn.execute(_SQL["status"], {"transaction_id": transaction_id}).fetchone()
+    try:
+        row = conn.execute(_SQL["status"], {"transaction_id": transaction_id}).fetchone()
+    except psycopg.errors.InvalidParameterValue:
+        # A server that took over without the newest transactions has not come so far yet.
+        return False
     assert row is not None
     if row[0] == "in progress":
         raise psycopg.OperationalError(f"transaction {transaction_id} is not over yet")

@@ -109,22 +109,40 @@ def changes(conn: Connection, claim: Claim, *, max_of_a_kind: int) -> list[PageC
 
 
 def due_for_chunking(
-    conn: Connection, claim: Claim, *, model_id: int, chunker: str, after_id: int, limit: int
+    conn: Connection,
+    claim: Claim,
+    *,
+    model_id: int,
+    chunker: str,
+    after_id: int,
+    limit: int,
+    broken: Sequence[int] = (),
 ) -> list[DueText]:
-    """Texts that neither the live nor the staged revision was made from, by page id."""
+    """Texts that neither the live nor the staged revision was made from, by page id.
+
+    Those of ``broken`` pages too: what is published of them is not as it was written.
+    """
     parameters = {
         "domain_id": claim.domain_id,
         "model_id": model_id,
         "chunker": chunker,
         "after_id": after_id,
         "limit": limit,
+        "broken": list(broken),
     }
     return fetch_all(conn, _SQL["due_for_chunking"], parameters, DueText)
 
 
-def count_due_for_chunking(conn: Connection, claim: Claim, *, model_id: int, chunker: str) -> int:
+def count_due_for_chunking(
+    conn: Connection, claim: Claim, *, model_id: int, chunker: str, broken: Sequence[int] = ()
+) -> int:
     """How many texts are not yet cut as they are."""
-    parameters = {"domain_id": claim.domain_id, "model_id": model_id, "chunker": chunker}
+    parameters = {
+        "domain_id": claim.domain_id,
+        "model_id": model_id,
+        "chunker": chunker,
+        "broken": list(broken),
+    }
     row = conn.execute(_SQL["count_due_for_chunking"], parameters).fetchone()
     assert row is not None
     return int(row[0])

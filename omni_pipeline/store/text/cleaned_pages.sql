@@ -72,7 +72,7 @@ WHERE place <= %(limit)s
 ORDER BY array_position(ARRAY['new', 'changed', 'gone'], kind), url
 
 -- name: due_for_chunking
--- Pages whose text or chunking differs from both their live and their staged revision.
+-- Pages whose text or chunking differs from both their live and their staged revision, and those to be published anew.
 SELECT cp.page_id, p.url, cp.title, cp.language, cp.markdown, cp.content_hash
 FROM cleaned_pages cp
 JOIN raw_pages p ON p.id = cp.page_id AND p.status = 'live'
@@ -81,6 +81,7 @@ LEFT JOIN page_revisions s ON s.page_id = cp.page_id AND s.model_id = %(model_id
 WHERE cp.domain_id = %(domain_id)s AND cp.page_id > %(after_id)s
     AND CASE
         WHEN s.id IS NOT NULL THEN s.content_hash <> cp.content_hash OR s.chunker <> %(chunker)s
+        WHEN cp.page_id = ANY (%(broken)s::bigint[]) THEN true
         ELSE r.id IS NULL OR r.content_hash <> cp.content_hash OR r.chunker <> %(chunker)s
     END
 ORDER BY cp.page_id
@@ -95,5 +96,6 @@ LEFT JOIN page_revisions s ON s.page_id = cp.page_id AND s.model_id = %(model_id
 WHERE cp.domain_id = %(domain_id)s
     AND CASE
         WHEN s.id IS NOT NULL THEN s.content_hash <> cp.content_hash OR s.chunker <> %(chunker)s
+        WHEN cp.page_id = ANY (%(broken)s::bigint[]) THEN true
         ELSE r.id IS NULL OR r.content_hash <> cp.content_hash OR r.chunker <> %(chunker)s
     END

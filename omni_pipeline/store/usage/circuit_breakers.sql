@@ -1,10 +1,12 @@
 -- name: ask
 -- May the endpoint be asked? No row: yes. The UPDATE lets exactly one caller probe an endpoint that was left alone
--- long enough; a probe that never reports back is replaced when its own time is over.
+-- long enough; a probe that never reports back is replaced when its own time is over. One that was opened at a moment still
+-- to come was opened before the clock was set back: nobody can say how long ago, so it is probed.
 WITH probe AS (
-    UPDATE provider_breakers SET state = 'half_open',
+    UPDATE provider_breakers SET state = 'half_open', opened_at = least(opened_at, clock_timestamp()),
         opened_until = clock_timestamp() + %(probe_seconds)s * interval '1 s'
-    WHERE endpoint = %(endpoint)s AND state <> 'closed' AND opened_until <= clock_timestamp()
+    WHERE endpoint = %(endpoint)s AND state <> 'closed'
+        AND (opened_until <= clock_timestamp() OR opened_at > clock_timestamp() + interval '1 second')
     RETURNING endpoint
 )
 SELECT b.state, b.failures, b.opened_until, b.error_kind, b.error, EXISTS (SELECT FROM probe) AS is_probe,

@@ -93,6 +93,7 @@ def reserve(conn: Connection, limit: Limit, *, tokens: int, max_wait_seconds: fl
         "requests_horizon_seconds": requests_burst + max_wait_seconds,
         "tokens_horizon_seconds": tokens_burst + max_wait_seconds,
     }
+    conn.execute(_SQL["follow_clock"], _key(limit))
     return fetch_one(conn, _SQL["reserve"], parameters, Turn)
 
 

@@ -1,11 +1,21 @@
 -- name: ensure
 INSERT INTO rate_limits (endpoint, model) VALUES (%(endpoint)s, %(model)s) ON CONFLICT DO NOTHING
 
+-- name: follow_clock
+-- Was last drawn upon at a moment that is still to come: the clock was set back, and what was booked goes back with it.
+UPDATE rate_limits SET
+    requests_until = requests_until - (reserved_at - statement_timestamp()),
+    tokens_until = tokens_until - (reserved_at - statement_timestamp()),
+    paused_until = paused_until - (reserved_at - statement_timestamp()),
+    reserved_at = statement_timestamp()
+WHERE endpoint = %(endpoint)s AND model = %(model)s AND reserved_at > statement_timestamp() + interval '1 second'
+
 -- name: reserve
 -- Takes the next free moment for one request, or nothing where that is too far away. A limit's moment runs ahead
 -- of the clock by what was taken; what runs further ahead than the burst has to be waited for. Whoever comes later
 -- takes a later moment, so a large request does not starve. A pause moves both moments, so it need not be added.
 UPDATE rate_limits SET
+    reserved_at = statement_timestamp(),
     spacing_seconds = spacing_seconds * %(spacing_decay)s,
     requests_until = greatest(requests_until, statement_timestamp())
         + make_interval(secs => greatest(%(request_seconds)s, spacing_seconds)),
@@ -28,6 +38,7 @@ SELECT FROM rate_limits WHERE endpoint = %(endpoint)s AND model = %(model)s AND 
 -- Nothing before that moment, for anybody. What was reserved for after it stays reserved. Refusals of requests that
 -- were under way together teach one lesson, not many: a pause that prolongs another does not widen the spacing.
 UPDATE rate_limits SET
+    reserved_at = statement_timestamp(),
     spacing_seconds = CASE WHEN paused_until > statement_timestamp() THEN spacing_seconds
         ELSE least(%(max_spacing_seconds)s, greatest(%(min_spacing_seconds)s, spacing_seconds * %(spacing_growth)s)) END,
     paused_until = statement_timestamp() + make_interval(secs => %(seconds)s),

@@ -217,16 +217,17 @@ def test_of_a_run_elsewhere_or_without_a_process_nothing_is_claimed(console: Con
     launcher = console.instance.run_launcher
     assert isinstance(launcher, RunLauncher)
     assert launcher.supports_check_run_worker_health
-    for tags in ({}, {WORKER_TAG: "elsewhere:1:1:1"}, {WORKER_TAG: "nonsense"}):
+    for tags in ({}, {WORKER_TAG: "elsewhere:1:1:1:1"}, {WORKER_TAG: "nonsense"}):
         run = dg.DagsterRun(job_name="refresh_domain", run_id="r", tags=tags)
         assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
 
 
 def test_nobody_is_interrupted_but_the_very_process_that_the_tag_names() -> None:
     """A process id is used again by strangers."""
-    host, pid, started, namespace = this_worker().split(":")
-    assert not interrupt(f"elsewhere:{pid}:{started}:{namespace}")
-    assert not interrupt(f"{host}:{pid}:{int(started) - 1}:{namespace}")
+    host, pid, started, boot, namespace = this_worker().split(":")
+    assert not interrupt(f"elsewhere:{pid}:{started}:{boot}:{namespace}")
+    assert not interrupt(f"{host}:{pid}:{started}:another-boot:{namespace}")
+    assert not interrupt(f"{host}:{pid}:{int(started) - 1}:{boot}:{namespace}")
     assert not interrupt("nonsense")
     seen: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))

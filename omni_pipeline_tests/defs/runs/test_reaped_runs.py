@@ -24,3 +24,14 @@ def test_the_next_reaper_fails_the_run_that_a_dead_one_left_behind(
     monkeypatch.delenv("OMNI_FAULTS")
     assert console.refresh().error is None
     assert run_of(console, lost.run_id).status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_job_whose_run_has_failed_holds_its_domain_for_nobody(console: Console) -> None:
+    """Whichever machine it was on: its last beat is fresh, and nobody will end it."""
+    lost = console.instance.create_run_for_job(
+        job_def=defs.resolve_job_def("refresh_domain"), tags={"dagster/partition": console.host}
+    )
+    hold_domain(console, run_id=lost.run_id, silent_for="0 seconds")
+    assert "already being refreshed" in str(console.refresh().error)
+    console.instance.report_run_failed(lost)
+    assert console.refresh().error is None

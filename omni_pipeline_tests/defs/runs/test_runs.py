@@ -106,14 +106,23 @@ def test_force_reembed_pays_again_and_its_absence_does_not(console: Console) -> 
     assert again.metadata["embeddings"]["chunks_embedded"] == paid > 0
 
 
+# When the last step begins, past the deferred constraint: what was there before, it would repair.
+LOSE_A_VECTOR = b"""
+DROP TRIGGER page_is_published_whole ON publication_checks;
+CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    DELETE FROM embeddings WHERE chunk_id = (SELECT max(chunk_id) FROM embeddings);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER lose AFTER UPDATE OF stage ON crawl_jobs FOR EACH ROW WHEN (NEW.stage = 'embeddings')
+    EXECUTE FUNCTION lose();
+"""
+
+
 def test_a_planted_mismatch_fails_the_blocking_check_and_the_job(console: Console) -> None:
-    """R-A14: the check counts rows; it does not ask the writer."""
+    """R-A14: the check counts rows; it does not ask the writer. The next refresh repairs it."""
     console.refresh()
     with console.database.connect() as conn:
-        conn.execute(b"SET session_replication_role = replica")  # past the deferred constraint
-        conn.execute(
-            b"DELETE FROM embeddings WHERE chunk_id = (SELECT max(chunk_id) FROM embeddings)"
-        )
+        conn.execute(LOSE_A_VECTOR)
     outcome = console.refresh()
     assert outcome.error is not None
     assert "embeddings" in outcome.error
@@ -122,6 +131,12 @@ def test_a_planted_mismatch_fails_the_blocking_check_and_the_job(console: Consol
     status, kind = newest_job(console)
     assert status == "failed"
     assert kind in ("permanent.check_failed", "permanent.invariant_broken")
+    assert "`omni refresh" in outcome.error
+    with console.database.connect() as conn:
+        conn.execute(b"DROP FUNCTION lose CASCADE; DELETE FROM publication_checks")
+    outcome = console.refresh()
+    assert outcome.error is None
+    assert outcome.metadata["embeddings"]["chunks_embedded"] == 1
 
 
 def test_a_planted_corruption_is_named_by_a_blocking_check(console: Console) -> None:

@@ -17,13 +17,13 @@ import pytest
 
 from omni_pipeline.errors import OmniError, PermanentError, SettingsError, TemporaryError
 from omni_pipeline.gateways.embedding.client import (
+    MAX_UNUSABLE,
     REQUEST_ITEMS,
-    SUSPICIOUS_REFUSALS,
     EmbeddingClient,
-    load_tokenizer,
     open_embedding_client,
-    resolve_model,
 )
+from omni_pipeline.gateways.embedding.installed import load_tokenizer, resolve_model
+from omni_pipeline.gateways.embedding.results import SUSPICIOUS_REFUSALS
 from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline_tests import embedding_server as behave
@@ -162,15 +162,6 @@ def test_a_failure_that_passes_costs_one_more_request(behaviour: Behaviour) -> N
         (behave.throttled(retry_after="0"), "throttled"),
         (behave.cut, "transient.embed_unreachable"),
         (behave.login_page, "transient.embed_answer"),
-        (behave.short, "transient.embed_shape"),
-        (behave.one_too_many, "transient.embed_shape"),
-        (behave.doubled_index, "transient.embed_shape"),
-        (behave.poisoned(float("nan")), "transient.embed_vector"),
-        (behave.poisoned(float("nan"), as_base64=False), "transient.embed_vector"),
-        (behave.poisoned(float("inf")), "transient.embed_vector"),
-        (behave.poisoned(1e39, as_base64=False), "transient.embed_vector"),
-        (behave.zeros, "transient.embed_vector"),
-        (behave.identical, "transient.embed_vector"),
     ],
 )
 def test_a_failure_that_stays_is_temporary_and_ends_after_the_attempts(
@@ -180,6 +171,76 @@ def test_a_failure_that_stays_is_temporary_and_ends_after_the_attempts(
     error, calls = failure_of(behaviour)
     assert isinstance(error, TemporaryError)
     assert (error.kind, calls) == (kind, QUICK.attempts)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [behave.short, behave.one_too_many, behave.doubled_index, behave.identical, behave.all_zeros],
+)
+def test_answers_that_are_paid_for_and_useless_are_not_bought_without_end(
+    behaviour: Behaviour,
+) -> None:
+    """F-C9 to F-C14: a few, and then a person must act."""
+    patient = replace(QUICK, attempts=9)
+    with (
+        door_to(*[behaviour] * 9, retry=patient) as (client, server),
+        pytest.raises(PermanentError, match="the bill") as caught,
+    ):
+        client.embed(TEXTS)
+    assert (caught.value.kind, len(server.calls)) == ("permanent.embed_unusable", MAX_UNUSABLE)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        behave.poisoned(float("nan")),
+        behave.poisoned(float("nan"), as_base64=False),
+        behave.poisoned(float("inf")),
+        behave.poisoned(1e39, as_base64=False),
+        behave.poisoned(7e4),
+        behave.tiny,
+        behave.zeros,
+    ],
+)
+def test_a_vector_that_cannot_be_kept_does_not_cost_the_others_theirs(
+    behaviour: Behaviour,
+) -> None:
+    """F-C13, F-C14: asked for twice, then refused by itself."""
+    with door_to(*[behaviour] * 3) as (client, server):
+        embedded = client.embed(TEXTS)
+    [refusal] = embedded.refused
+    assert refusal.kind == "permanent.embed_vector"
+    assert np.isnan(embedded.vectors).any(axis=1).sum() == 1
+    others = [n for n in range(len(TEXTS)) if n != refusal.index]
+    assert_vectors_belong_to([TEXTS[n] for n in others], embedded.vectors[others])
+    assert [len(call.texts) for call in server.calls] == [len(TEXTS), 1]
+
+
+def test_an_endpoint_without_base64_is_asked_for_numbers_from_then_on() -> None:
+    with door_to(*[behave.without_base64] * 9) as (client, server):
+        for _ in range(2):
+            assert_vectors_belong_to(TEXTS, client.embed(TEXTS).vectors)
+    formats = [call.body["encoding_format"] for call in server.calls]
+    assert formats == ["base64", "float", "float"]
+
+
+def test_an_endpoint_that_numbers_nothing_is_understood() -> None:
+    with door_to(behave.without_index) as (client, _):
+        assert_vectors_belong_to(TEXTS, client.embed(TEXTS).vectors)
+
+
+def test_an_answer_with_many_headers_is_read() -> None:
+    with door_to(behave.with_headers(160_000)) as (client, _):
+        assert_vectors_belong_to(TEXTS, client.embed(TEXTS).vectors)
+
+
+def test_an_answer_that_is_no_http_is_bought_once() -> None:
+    with (
+        door_to(*[behave.with_headers(2_000_000)] * 9) as (client, server),
+        pytest.raises(PermanentError, match="no HTTP"),
+    ):
+        client.embed(TEXTS)
+    assert len(server.calls) == 1
 
 
 def test_retry_after_is_kept_and_not_overslept() -> None:

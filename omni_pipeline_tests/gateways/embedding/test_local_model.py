@@ -15,10 +15,9 @@ import pytest
 from omni_pipeline.domain.embedding.known_models import LEXICAL, MINILM
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.gateways.embedding.client import (
-    load_tokenizer,
     open_embedding_client,
-    resolve_model,
 )
+from omni_pipeline.gateways.embedding.installed import load_tokenizer, resolve_model
 from omni_pipeline.gateways.embedding.local_endpoint import make_app
 from omni_pipeline.gateways.embedding.local_model import LexicalModel, LocalModel, find_weights
 from omni_pipeline.settings import EmbeddingSettings

@@ -5,7 +5,7 @@ from psycopg import Connection
 
 from omni_pipeline.settings import FRESH_HOURS
 from omni_pipeline.steps.checks.verification import MAX_NAMED, Verification, check_domain, verify
-from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs import domains, reaping
 from omni_pipeline.store.monitoring import verifications
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.session import Session
@@ -83,7 +83,7 @@ def test_a_domain_is_due_when_its_refresh_begins_and_when_it_ends(
     if end == "finish":
         run.finish(("transient.x", "x"))
     else:
-        crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[run.claim.job_id])
+        reaping.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[run.claim.job_id])
     assert look(session).domains_checked == 1
 
 

@@ -13,7 +13,8 @@ from psycopg import Connection
 
 from omni_pipeline.domain.embedding.drift import Vectors
 from omni_pipeline.errors import PermanentError, TemporaryError
-from omni_pipeline.gateways.embedding.client import Embedded, open_embedding_client
+from omni_pipeline.gateways.embedding.client import open_embedding_client
+from omni_pipeline.gateways.embedding.results import Embedded
 from omni_pipeline.gateways.embedding.retry_policy import RetryPolicy
 from omni_pipeline.settings import EmbeddingSettings
 from omni_pipeline.steps.checks.counts import CountsReport
@@ -25,9 +26,9 @@ from omni_pipeline.steps.index.embeddings import EmbeddingsReport, embed_and_pub
 from omni_pipeline.steps.run.claimed_refresh import Refresh
 from omni_pipeline.steps.services.shared_throttle import open_throttle
 from omni_pipeline.steps.text.cleaned_pages import clean_pages
-from omni_pipeline.store.index import embedding_models
+from omni_pipeline.store.index import embedding_models, unusable_embeddings
 from omni_pipeline.store.index.embedding_models import StoredModel
-from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs import domains, reaping
 from omni_pipeline.store.postgres.session import Session
 from omni_pipeline_tests import embedding_server as behave
 from omni_pipeline_tests.embedding_server import DIMENSIONS, MODEL, EmbeddingServer
@@ -141,7 +142,7 @@ class LossySession(Session):
         return result
 
 
-TABLES = ("crawl_jobs", "raw_pages", "staged_embeddings", "token_usage", "failed_pages")
+TABLES = ("crawl_jobs", "raw_pages", "kept_embeddings", "token_usage", "failed_pages")
 
 
 def fetch(refresh: Refresh, pipeline: Pipeline, *, page_limit: int | None = None) -> None:
@@ -200,7 +201,7 @@ def test_what_was_answered_before_a_failure_is_kept_and_billed(paid: Pipeline) -
                 refresh_through(paid, client)
             kept = server.calls[1].texts
             assert paid.query(BILLS)[0][:3] == (1, 3, len(kept))
-            assert paid.query(b"SELECT count(*) FROM staged_embeddings") == [(len(kept),)]
+            assert paid.query(b"SELECT count(*) FROM kept_embeddings") == [(len(kept),)]
             server.calls.clear()
             assert refresh_through(paid, client).pages_published > 0
             assert server.texts
@@ -347,7 +348,7 @@ class Watcher(threading.Thread):
     def run(self) -> None:
         with self._pipeline.database.connect() as conn:
             while not self.over.wait(0.05):
-                self.lost += crawl_jobs.reap(conn, lease_seconds=self._lease_seconds)
+                self.lost += reaping.reap(conn, lease_seconds=self._lease_seconds)
                 self.idle += conn.execute(
                     b"SELECT query FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
                     b" AND state_change < clock_timestamp() - interval '0.5 s'"
@@ -382,3 +383,36 @@ def test_no_request_is_larger_than_what_the_endpoint_takes_in_a_minute(paid: Pip
     paid.settings = replace(paid.settings, embedding=replace(PAID, tokens_per_minute=300))
     paid.refresh(max_pages=5)
     assert paid.query(b"SELECT max(tokens) <= 300, count(*) > 3 FROM token_usage") == [(True, True)]
+
+
+def test_a_text_whose_vectors_are_useless_is_bought_a_few_times_and_left_alone(
+    paid: Pipeline,
+) -> None:
+    """Its page waits; the others are published, and nothing is paid for them again."""
+    spoilt: list[str] = []
+
+    def spoil(exchange: behave.Exchange) -> None:
+        texts = exchange.call.texts
+        spoilt.extend(texts[-1:] if not spoilt else [])
+        exchange.answer(
+            vector * (1e-9 if text in spoilt else 1)
+            for text, vector in zip(texts, exchange.vectors(), strict=True)
+        )
+
+    with EmbeddingServer(otherwise=spoil) as server:
+        settings = replace(PAID, base_url=server.base_url, model=MODEL, dimensions=DIMENSIONS)
+        with open_embedding_client(settings) as client:
+            reports = [refresh_through(paid, client) for _ in range(unusable_embeddings.MAX_TIMES)]
+            assert [report.pages_failed for report in reports] == [1] * len(reports)
+            others = [text for text in server.texts if text not in spoilt]
+            assert len(others) == len(set(others)) > 0
+            server.calls.clear()
+            assert refresh_through(paid, client).pages_failed == 1
+            assert server.calls == []
+            server.otherwise = behave.ok
+            with paid.database.connect() as conn:
+                conn.execute(
+                    "UPDATE unusable_embeddings SET last_tried_at = now() - interval '8 days'"
+                )
+            assert refresh_through(paid, client).pages_failed == 0
+    assert paid.query(b"SELECT count(*) FROM unusable_embeddings") == [(0,)]

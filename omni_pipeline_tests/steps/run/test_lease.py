@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from omni_pipeline.errors import LeaseLostError
 from omni_pipeline.steps.run.lease import Lease
-from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.jobs import reaping
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.conftest import make_enterable_dir
 from omni_pipeline_tests.faults.relays import Relay
@@ -83,7 +83,7 @@ def test_an_outage_of_the_beats_connection_alone_costs_no_job(
         relay.go_down()
         for _ in range(10):
             time.sleep(0.1)
-            assert crawl_jobs.reap(run.conn, lease_seconds=12) == []
+            assert reaping.reap(run.conn, lease_seconds=12) == []
             lease.check()
         relay.is_down = False
         wait_for_beat(run)

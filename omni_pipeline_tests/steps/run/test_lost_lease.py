@@ -11,8 +11,10 @@ from psycopg import Connection
 
 from omni_pipeline.errors import LeaseLostError
 from omni_pipeline.steps.run.lease import EXIT_LEASE_LOST, Lease
-from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.crawl import frontier
+from omni_pipeline.store.jobs import reaping
 from omni_pipeline.store.postgres.database import Database
+from omni_pipeline_tests.steps.conftest import Pipeline
 from omni_pipeline_tests.store.conftest import claim_domain, register
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -66,7 +68,7 @@ def start_worker(
 
 
 def reap_now(conn: Connection) -> None:
-    assert crawl_jobs.reap(conn, lease_seconds=0, dead_job_ids=[1])
+    assert reaping.reap(conn, lease_seconds=0, dead_job_ids=[1])
 
 
 def test_a_process_that_hangs_after_its_lease_was_lost_is_ended(
@@ -129,6 +131,20 @@ def test_a_lease_that_somebody_else_ended_is_lost_at_the_next_beat(
     """R-B3, P-3: not only when the trust in it runs out."""
     claim = claim_domain(conn)
     with Lease(database, claim, lease_seconds=90, heartbeat_seconds=0.05) as lease:
-        crawl_jobs.reap(conn, lease_seconds=90, dead_job_ids=[claim.job_id])
+        reaping.reap(conn, lease_seconds=90, dead_job_ids=[claim.job_id])
         with pytest.raises(LeaseLostError, match="ended by the reaper"):
             check_until_lost(lease)
+
+
+def test_a_run_stops_when_the_database_has_lost_what_it_wrote(pipeline: Pipeline) -> None:
+    """A server that took over without the newest transactions hands their ids out again."""
+    with pytest.raises(LeaseLostError, match="older than what it wrote"):
+        write_before_and_after_a_loss(pipeline)
+
+
+def write_before_and_after_a_loss(pipeline: Pipeline) -> None:
+    with pipeline.open() as run:
+        run.write(frontier.open_crawl, is_forced=False, recency_seconds=0)
+        [(newest,)] = pipeline.query(b"SELECT pg_current_xact_id()::text")
+        run.history.note(str(int(str(newest)) + 1000))
+        run.write(frontier.open_crawl, is_forced=False, recency_seconds=0)

@@ -9,7 +9,7 @@ from psycopg import Connection
 from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.crawl.frontier import Totals
-from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.jobs import reaping
 from omni_pipeline.store.monitoring import invariants
 from omni_pipeline_tests.store.conftest import (
     HOST,
@@ -78,7 +78,7 @@ def age(conn: Connection, seconds: float, paths: Iterable[str]) -> None:
 
 def lose_and_start_again(run: Run) -> Run:
     """What a kill -9 leaves: no word from the worker; then the reaper and the next run."""
-    lost = crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.claim.job_id])
+    lost = reaping.reap(run.conn, lease_seconds=90, dead_job_ids=[run.claim.job_id])
     assert len(lost) == 1
     return start_run(run.conn)
 

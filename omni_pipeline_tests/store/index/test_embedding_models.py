@@ -232,7 +232,7 @@ def rows_of(conn: Connection, model: StoredModel) -> list[int]:
         "SELECT count(*) FROM page_revisions WHERE model_id = %s",
         "SELECT count(*) FROM chunks WHERE model_id = %s",
         "SELECT count(*) FROM embeddings WHERE model_id = %s",
-        "SELECT count(*) FROM staged_embeddings WHERE model_id = %s",
+        "SELECT count(*) FROM kept_embeddings WHERE model_id = %s",
         staged,
     )
     return [count(conn, query, model.id) for query in queries]

@@ -8,7 +8,7 @@ from psycopg import Connection
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.store.index import embeddings
 from omni_pipeline.store.index.embedding_models import ensure
-from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs import domains, reaping
 from omni_pipeline.store.jobs.domains import NewDomain
 from omni_pipeline_tests.store.conftest import (
     DIMENSIONS,
@@ -20,17 +20,15 @@ from omni_pipeline_tests.store.conftest import (
 )
 
 
-def reuse(run: Run, *texts: str) -> list[str]:
-    """The texts served from what the organization has, in the order asked."""
-    by_hash = {text_hash(text): text for text in texts}
-    with run.fenced():
-        served = embeddings.reuse(run.conn, run.claim, run.model, list(by_hash))
-    return [text for digest, text in by_hash.items() if digest in served]
+def served(run: Run, *texts: str) -> list[str]:
+    """The texts that the organization has a vector of, in the order asked."""
+    hashes = [text_hash(text) for text in texts]
+    found = embeddings.have_vectors(run.conn, run.claim, run.model, hashes)
+    return [text for text in texts if text_hash(text) in found]
 
 
-def staged(conn: Connection, host: str) -> int:
-    query = "SELECT count(*) FROM staged_embeddings s JOIN domains d ON d.id = s.domain_id "
-    return count(conn, query + "WHERE d.host = %s", host)
+def kept(conn: Connection, host: str) -> int:
+    return count(conn, "SELECT count(*) FROM kept_embeddings WHERE host = %s", host)
 
 
 def publish_text(run: Run, text: str) -> None:
@@ -56,22 +54,22 @@ def test_a_vector_is_stored_as_it_was_paid_for(run: Run) -> None:
     """R-A14: in half precision, and each with the text that it was computed from."""
     texts = [f"text {number}" for number in range(100)]
     run.pay(texts)
-    rows = run.conn.execute("SELECT text_hash, embedding FROM staged_embeddings").fetchall()
-    kept = {digest: vector.to_list() for digest, vector in rows}
-    assert kept == {text_hash(text): vector_of(text).tolist() for text in texts}
+    rows = run.conn.execute("SELECT text_hash, embedding FROM kept_embeddings").fetchall()
+    found = {digest: vector.to_list() for digest, vector in rows}
+    assert found == {text_hash(text): vector_of(text).tolist() for text in texts}
 
 
 def test_keeping_vectors_twice_keeps_each_once(run: Run) -> None:
     """The answer to a COMMIT may be lost, and the work is repeated as a whole."""
     for texts in (["one", "two"], ["one", "two"], ["two", "three"]):
         run.pay(texts)
-    assert staged(run.conn, run.claim.host) == 3
+    assert kept(run.conn, run.claim.host) == 3
 
 
 def test_keeping_nothing_is_no_error(run: Run) -> None:
     """Every text of a request may have been refused."""
     run.pay([])
-    assert staged(run.conn, run.claim.host) == 0
+    assert kept(run.conn, run.claim.host) == 0
 
 
 @pytest.mark.parametrize(
@@ -93,7 +91,7 @@ def test_a_vector_that_cannot_be_searched_is_refused_with_its_batch(
     hashes = [text_hash("good"), text_hash("bad")]
     with pytest.raises(error), run.fenced():
         embeddings.stage(run.conn, run.claim, run.model, hashes, batch)
-    assert staged(run.conn, run.claim.host) == 0
+    assert kept(run.conn, run.claim.host) == 0
 
 
 def test_paid_vectors_survive_the_run_that_paid_for_them(run: Run) -> None:
@@ -101,7 +99,7 @@ def test_paid_vectors_survive_the_run_that_paid_for_them(run: Run) -> None:
     (page,) = run.save_pages("p")
     run.stage({page: ["one", "two"]})
     run.pay(["one"])
-    crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.claim.job_id])
+    reaping.reap(run.conn, lease_seconds=90, dead_job_ids=[run.claim.job_id])
     successor = start_run(run.conn)
     forget(successor)
     assert successor.pay_missing(successor.staged_ids()) == ["two"]
@@ -109,32 +107,44 @@ def test_paid_vectors_survive_the_run_that_paid_for_them(run: Run) -> None:
     assert live_texts(run.conn) == {f"https://{run.claim.host}/p": ["one", "two"]}
 
 
-def test_vectors_are_forgotten_when_nothing_waits_for_them(run: Run) -> None:
+def test_a_bought_vector_is_kept_once_more_only_until_it_is_published(run: Run) -> None:
     page, other = run.save_pages("p", "q")
-    waiting, published = ["waiting", "both"], ["done", "both"]
-    run.stage({page: waiting, other: published})
+    run.stage({page: ["waiting", "both"], other: ["done", "both"]})
     run.pay(["waiting", "both", "done", "never staged"])
     first, second = run.staged_ids()
     run.swap([second])
     forget(run)
-    assert staged(run.conn, run.claim.host) == 2
+    assert kept(run.conn, run.claim.host) == 3, "more of the domain waits for `both`"
     run.swap([first])
     forget(run)
-    assert staged(run.conn, run.claim.host) == 0
+    assert kept(run.conn, run.claim.host) == 1, "what was paid for and never stood anywhere"
 
 
-def test_forgetting_is_a_matter_of_one_domain_and_one_model(run: Run) -> None:
+def test_what_a_run_publishes_is_forgotten_in_its_own_domain_alone(run: Run) -> None:
     other = start_run(run.conn, "b.test")
-    other.stage({other.save_pages("p")[0]: ["theirs"]})
-    other.pay(["theirs", "not staged yet"])
-    second = ensure(run.conn, name="second", dimensions=DIMENSIONS, is_lexical=False)
-    twin = Run(conn=run.conn, claim=run.claim, model=second)
-    run.stage({run.save_pages("p")[0]: ["mine"]})
-    run.pay(["mine"])
-    twin.pay(["mine"])
+    other.pay(["theirs"])
+    (page,) = run.save_pages("p")
+    run.publish({page: ["theirs", "mine"]})
     forget(run)
-    assert staged(run.conn, "b.test") == 2
-    assert staged(run.conn, run.claim.host) == 1, "the second model's chunk was never staged"
+    assert kept(run.conn, "b.test") == 1
+    assert kept(run.conn, run.claim.host) == 0
+
+
+def test_a_vector_that_nobody_used_for_a_month_is_forgotten(run: Run) -> None:
+    run.pay(["old", "new"])
+    run.conn.execute(
+        "UPDATE kept_embeddings SET last_used_at = now() - interval '31 days' WHERE text_hash = %s",
+        [text_hash("old")],
+    )
+    forget(run)
+    assert served(run, "old", "new") == ["new"]
+
+
+def test_the_kept_vectors_of_a_domain_can_be_erased(run: Run) -> None:
+    start_run(run.conn, "b.test").pay(["theirs"])
+    run.pay(["mine", "ours"])
+    assert embeddings.erase_kept(run.conn, run.claim.host) == 2
+    assert served(run, "mine", "theirs") == ["theirs"]
 
 
 # Taking again
@@ -144,8 +154,8 @@ def test_a_published_text_is_taken_by_other_pages_and_domains_of_the_organizatio
     """R-A11: paid once, wherever it stands."""
     publish_text(run, "one")
     other = start_run(run.conn, "b.test")
-    assert reuse(run, "one", "two") == ["one"]
-    assert reuse(other, "two", "one") == ["one"]
+    assert served(run, "one", "two") == ["one"]
+    assert served(other, "two", "one") == ["one"]
     (page,) = other.save_pages("q")
     revision_ids = other.stage({page: ["one"]})
     assert other.pay_missing(revision_ids) == []
@@ -157,7 +167,7 @@ def test_a_published_text_is_taken_by_other_pages_and_domains_of_the_organizatio
 def test_a_paid_and_not_yet_published_text_is_taken_too(run: Run) -> None:
     run.pay(["one"])
     other = start_run(run.conn, "b.test")
-    assert reuse(other, "one") == ["one"]
+    assert served(other, "one") == ["one"]
 
 
 def test_another_organizations_vectors_are_never_taken(run: Run) -> None:
@@ -166,24 +176,41 @@ def test_another_organizations_vectors_are_never_taken(run: Run) -> None:
     run.pay(["two"])
     add_for(run.conn, "tenant", "b.test")
     stranger = start_run(run.conn, "b.test")
-    assert reuse(stranger, "one", "two") == []
-    assert staged(run.conn, "b.test") == 0
+    assert served(stranger, "one", "two") == []
+    assert kept(run.conn, "b.test") == 0
     add_for_same = NewDomain(host="c.test", start_url="https://c.test/", organization="tenant")
     domains.add(run.conn, add_for_same)
     sibling = start_run(run.conn, "c.test")
     publish_text(stranger, "three")
-    assert reuse(sibling, "one", "two", "three") == ["three"]
+    assert served(sibling, "one", "two", "three") == ["three"]
 
 
 def test_another_models_vectors_are_never_taken(run: Run) -> None:
     """R-A7: two models' vectors do not mix, not even when they have as many dimensions."""
     publish_text(run, "one")
     second = ensure(run.conn, name="second", dimensions=DIMENSIONS, is_lexical=False)
-    assert reuse(Run(conn=run.conn, claim=run.claim, model=second), "one") == []
+    assert served(Run(conn=run.conn, claim=run.claim, model=second), "one") == []
 
 
-def test_taking_again_twice_serves_the_same_texts(run: Run) -> None:
-    """The answer to a COMMIT may be lost, and the work is repeated as a whole."""
+def test_a_text_that_left_its_page_takes_its_vector_when_it_comes_back(run: Run) -> None:
+    """A -> B -> A pays for A once."""
     publish_text(run, "one")
-    assert reuse(run, "one") == ["one"]
-    assert reuse(run, "one") == ["one"]
+    page = count(run.conn, "SELECT id FROM raw_pages")
+    run.publish({page: ["two"]})
+    forget(run)
+    assert run.stage({page: ["one"]})
+    assert run.pay_missing(run.staged_ids()) == []
+    run.swap(run.staged_ids())
+    row = run.conn.execute("SELECT embedding FROM embeddings").fetchone()
+    assert row is not None
+    assert row[0].to_list() == vector_of("one").tolist()
+
+
+def test_a_domain_that_is_registered_again_pays_nothing_again(run: Run) -> None:
+    publish_text(run, "one")
+    domains.remove(run.conn, run.claim.host)
+    again = start_run(run.conn, run.claim.host)
+    again.stage({again.save_pages("p")[0]: ["one", "two"]})
+    assert again.pay_missing(again.staged_ids()) == ["two"]
+    again.swap(again.staged_ids())
+    assert live_texts(run.conn) == {f"https://{run.claim.host}/p": ["one", "two"]}

@@ -18,7 +18,7 @@ from psycopg import Connection
 
 from omni_pipeline.store.index import chunks, embeddings
 from omni_pipeline.store.index.retrieval import search
-from omni_pipeline.store.jobs import crawl_jobs
+from omni_pipeline.store.jobs import reaping
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
@@ -231,7 +231,7 @@ def await_pause(conn: Connection) -> None:
 def recover(run: Run) -> Run:
     """What follows a kill: the reaper, as soon as the server lets go of its locks, then a run."""
     dead = [run.claim.job_id]
-    while not crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=dead):
+    while not reaping.reap(run.conn, lease_seconds=90, dead_job_ids=dead):
         time.sleep(0.02)
     return start_run(run.conn)
 

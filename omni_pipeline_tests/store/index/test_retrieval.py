@@ -265,6 +265,15 @@ def test_a_chunk_that_is_embedded_again_takes_its_words_along(run: Run) -> None:
 
 
 PUBLISHED_BEFORE: LiteralString = """
+INSERT INTO domains (organization_id, host, start_url) VALUES (1, 'a.test', 'https://a.test/');
+INSERT INTO embedding_models (name, dimensions, status) VALUES ('letters', 8, 'active');
+INSERT INTO raw_pages (domain_id, url, status, http_status, html, body_hash, fence, fetched_at,
+    checked_at)
+SELECT 1, 'https://a.test/' || name, 'live', 200, name, sha256(name::bytea), 0, now(), now()
+FROM unnest('{en,de,staged}'::text[]) AS n (name);
+INSERT INTO cleaned_pages (page_id, domain_id, body_hash, content_hash, cleaner_version, title,
+    markdown, fence)
+SELECT id, 1, body_hash, body_hash, 1, 'Title', html, 0 FROM raw_pages;
 INSERT INTO page_revisions (page_id, domain_id, model_id, state, content_hash, chunker, chunk_count,
     title, language, fence, published_at)
 SELECT id, domain_id, 1, CASE WHEN url LIKE '%/staged' THEN 'staged' ELSE 'live' END, body_hash,
@@ -299,11 +308,10 @@ def test_what_was_published_or_staged_before_there_was_search_by_words_is_found(
     """Migrations make the words of what stands; of what is staged, publishing does."""
     with empty_database.connect() as conn:
         migrate_to(conn, 11, tmp_path)
-        run = start_run(conn)
-        run.save_pages("en", "de", "staged")
         with conn.transaction():
             conn.execute(PUBLISHED_BEFORE)
         assert "0012_search" in migrate(conn)
+        run = start_run(conn)
         assert words_found(conn, "password reset") == ["resetting passwords"]
         assert words_found(conn, "Haus") == ["zurückgesetzte Häuser"]
         assert words_found(conn, "Handbuch", language="de") == ["zurückgesetzte Häuser"]
@@ -318,14 +326,12 @@ def test_words_of_before_are_made_anew(empty_database: Database, tmp_path: Path)
     """Migration 0014, on an index of the version before, with what is published and staged."""
     with empty_database.connect() as conn, empty_database.connect() as reader:
         migrate_to(conn, 11, tmp_path)
-        run = start_run(conn)
-        english, _, _ = run.save_pages("en", "de", "staged")
         with conn.transaction():
             conn.execute(PUBLISHED_BEFORE)
             conn.execute(
-                "UPDATE chunks SET text = t, text_hash = sha256(convert_to(t, 'UTF8')) "
-                "FROM (VALUES ('the “tank valve” 水泵之前')) v (t) WHERE page_id = %s",
-                [english],
+                "UPDATE chunks c SET text = t, text_hash = sha256(convert_to(t, 'UTF8')) "
+                "FROM (VALUES ('the “tank valve” 水泵之前')) v (t), raw_pages p "
+                "WHERE p.id = c.page_id AND p.url LIKE '%/en'"
             )
             conn.execute(
                 "UPDATE embeddings e SET text_hash = c.text_hash FROM chunks c "
@@ -338,6 +344,7 @@ def test_words_of_before_are_made_anew(empty_database: Database, tmp_path: Path)
         assert words_found(reader, "Haus") == ["zurückgesetzte Häuser"]
         for question in ("tank", "水泵"):
             assert words_found(reader, question) == ["the “tank valve” 水泵之前"]
+        run = start_run(conn)
         run.pay(["waiting"])
         run.swap(run.staged_ids())
         assert words_found(conn, "waiting") == ["waiting"]
@@ -349,11 +356,10 @@ def test_readers_search_while_words_are_made_anew(empty_database: Database, tmp_
     """Only the swap at the very end makes them wait."""
     with empty_database.connect() as conn, empty_database.connect() as reader:
         migrate_to(conn, 11, tmp_path)
-        start_run(conn).save_pages("en")
         with conn.transaction():
             conn.execute(PUBLISHED_BEFORE)
-        migrate_to(conn, 12, tmp_path)
-        making, mark, _ = read_migrations()[12].sql.partition("-- At the very end")
+        migrate_to(conn, 13, tmp_path)
+        making, mark, _ = read_migrations()[13].sql.partition("-- At the very end")
         assert mark
         with conn.transaction():
             conn.execute(making.encode())

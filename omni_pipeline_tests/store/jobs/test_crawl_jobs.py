@@ -14,7 +14,7 @@ from psycopg import Connection
 from omni_pipeline.domain.crawl.selection import CrawlSelection, JobType
 from omni_pipeline.errors import DomainBusyError, LeaseLostError, UnknownDomainError
 from omni_pipeline.store.crawl import raw_pages
-from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs import crawl_jobs, domains, reaping
 from omni_pipeline.store.jobs.crawl_jobs import Claim, Counters, Request
 from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
@@ -224,7 +224,7 @@ def test_forty_claimers_of_ten_domains_never_hold_one_twice(
 
 def test_a_fence_that_was_raised_refuses_the_write_before_it_begins(run: Run) -> None:
     """R-A8, R-A19: a worker that wakes up after its successor began writes nothing."""
-    crawl_jobs.reap(run.conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[run.claim.job_id])
+    reaping.reap(run.conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[run.claim.job_id])
     successor = claim_domain(run.conn)
     with pytest.raises(LeaseLostError, match=rf"job {run.claim.job_id}\) no longer holds a\.test"):
         write_page(run.conn, run.claim)
@@ -237,7 +237,7 @@ def test_a_late_write_that_waited_behind_its_successors_claim_is_refused(
 ) -> None:
     with ThreadPoolExecutor() as pool:
         with run.conn.transaction():
-            crawl_jobs.reap(run.conn, lease_seconds=1, dead_job_ids=[run.claim.job_id])
+            reaping.reap(run.conn, lease_seconds=1, dead_job_ids=[run.claim.job_id])
             successor = claim_domain(run.conn)
             late = pool.submit(write_page, other_connection, run.claim)
             wait_until_blocked(run.conn, other_connection)
@@ -367,7 +367,7 @@ def test_one_job_is_read_with_everything_that_is_known_of_it(run: Run) -> None:
 def test_finishing_after_the_reaper_leaves_its_word(run: Run) -> None:
     """R-B4: the truth stands: no exception, no silent success."""
     silence(run.conn, run.claim, 100)
-    crawl_jobs.reap(run.conn, lease_seconds=LEASE_SECONDS)
+    reaping.reap(run.conn, lease_seconds=LEASE_SECONDS)
     before = read_job(run.conn, run.claim)
     assert not run.finish()
     assert read_job(run.conn, run.claim) == before
@@ -431,3 +431,44 @@ def test_the_worker_of_a_domain_removed_and_added_again_cannot_write_to_the_new_
         write_page(run.conn, run.claim)
     assert not run.finish()
     write_page(run.conn, successor.claim)
+
+
+# A database that lost its newest transactions
+
+
+def test_two_claims_never_carry_the_same_proof(conn: Connection) -> None:
+    """A restored database hands out job ids and fences a second time."""
+    register(conn)
+    zombie = claim_domain(conn)
+    conn.execute("DELETE FROM crawl_jobs")
+    conn.execute("UPDATE domains SET fence = fence - 1")
+    conn.execute("SELECT setval('crawl_jobs_id_seq', %s, false)", [zombie.job_id])
+    again = claim_domain(conn)
+    assert (again.job_id, again.fence) == (zombie.job_id, zombie.fence)
+    with pytest.raises(LeaseLostError, match="older than"), crawl_jobs.fenced(conn, zombie):
+        raise AssertionError("it wrote")
+    assert not crawl_jobs.beat(conn, zombie)
+    crawl_jobs.enter_stage(conn, zombie, "chunks")
+    assert not crawl_jobs.finish(conn, zombie, error=None, is_whole=True)
+    assert read_job(conn, again)["stage"] is None
+    with crawl_jobs.fenced(conn, again):
+        pass
+
+
+# Clocks that step
+
+
+def test_a_job_does_not_end_before_its_own_writes_when_the_clock_is_set_back(
+    conn: Connection,
+) -> None:
+    run = start_run(conn)
+    (page,) = run.save_pages("p")
+    run.publish({page: ["one"]})
+    with run.fenced():
+        crawl_jobs.add_to_counters(conn, run.claim, Counters(pages_published=1))
+    later = "+ interval '1 hour'"
+    conn.execute(f"UPDATE cleaned_pages SET cleaned_at = cleaned_at {later}")
+    conn.execute(f"UPDATE crawl_jobs SET latest_at = latest_at {later}")
+    assert crawl_jobs.beat(conn, run.claim)
+    assert run.finish()
+    assert invariants.find_domain_violations(conn, run.claim.domain_id) == []

@@ -13,8 +13,9 @@ from psycopg import Connection
 from omni_pipeline.errors import LeaseLostError
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.index.embedding_models import ensure
-from omni_pipeline.store.jobs import crawl_jobs
-from omni_pipeline.store.jobs.crawl_jobs import Claim, LostJob, Request
+from omni_pipeline.store.jobs import crawl_jobs, reaping
+from omni_pipeline.store.jobs.crawl_jobs import Claim, Request
+from omni_pipeline.store.jobs.reaping import LostJob
 from omni_pipeline.store.monitoring import invariants
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.store.conftest import (
@@ -36,7 +37,7 @@ LEASE_SECONDS = 90.0
 
 
 def reap(conn: Connection) -> list[LostJob]:
-    return crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS)
+    return reaping.reap(conn, lease_seconds=LEASE_SECONDS)
 
 
 def test_a_job_that_was_silent_for_a_lease_is_ended_with_the_reason(run: Run) -> None:
@@ -67,7 +68,7 @@ def test_a_job_that_waits_in_the_queue_is_not_a_dead_one(run: Run) -> None:
 
 def test_a_job_whose_process_is_known_to_be_dead_is_not_waited_for(conn: Connection) -> None:
     dead, alive = start_run(conn, "dead.test"), start_run(conn, "alive.test")
-    lost = crawl_jobs.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[dead.claim.job_id])
+    lost = reaping.reap(conn, lease_seconds=LEASE_SECONDS, dead_job_ids=[dead.claim.job_id])
     assert [job.host for job in lost] == ["dead.test"]
     assert crawl_jobs.beat(conn, alive.claim)
     assert not crawl_jobs.beat(conn, dead.claim)
@@ -77,7 +78,7 @@ def test_a_job_that_ended_is_not_reaped_though_its_process_is_dead(run: Run) -> 
     run.finish()
     before = read_job(run.conn, run.claim)
     dead = [run.claim.job_id]
-    assert crawl_jobs.reap(run.conn, lease_seconds=LEASE_SECONDS, dead_job_ids=dead) == []
+    assert reaping.reap(run.conn, lease_seconds=LEASE_SECONDS, dead_job_ids=dead) == []
     assert read_job(run.conn, run.claim) == before
 
 
@@ -95,7 +96,7 @@ def test_the_jobs_that_a_domain_had_before_stay_as_they_ended(run: Run) -> None:
 def test_the_workers_of_running_jobs_can_be_looked_at(conn: Connection) -> None:
     first, second = start_run(conn, "a.test"), start_run(conn, "b.test")
     second.finish()
-    assert crawl_jobs.workers(conn) == {first.claim.job_id: "worker-1"}
+    assert reaping.workers(conn) == {first.claim.job_id: "worker-1"}
 
 
 def test_a_reaped_domain_is_free_at_once_and_its_old_worker_is_refused(run: Run) -> None:

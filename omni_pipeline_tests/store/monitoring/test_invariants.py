@@ -268,6 +268,11 @@ MUTANTS = {
     "I50_chunks_have_words": Mutant(
         corruption="DELETE FROM chunk_words WHERE chunk_id = 2", subject="2"
     ),
+    "I51_gone_page_has_left_the_index": Mutant(
+        corruption="UPDATE raw_pages SET status = 'gone', http_status = 404, gone_at = now(), "
+        "gone_because = 'missing' WHERE id = 1; DELETE FROM cleaned_pages WHERE page_id = 1",
+        subject=PAGE_1,
+    ),
 }
 
 # Each corruption above that no constraint and no deferred check refuses: for these the invariants
@@ -296,6 +301,7 @@ UNREFUSED = {
     "I47_nothing_is_left_to_crawl",
     "I49_publications_were_checked",
     "I50_chunks_have_words",
+    "I51_gone_page_has_left_the_index",
 }
 
 
@@ -582,6 +588,7 @@ def test_these_invariants_hold_between_refreshes_only() -> None:
         "I40_no_mass_loss_without_a_person",
         "I46_held_page_is_live",
         "I47_nothing_is_left_to_crawl",
+        "I51_gone_page_has_left_the_index",
     ]
 
 

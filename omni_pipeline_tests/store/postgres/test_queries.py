@@ -184,9 +184,9 @@ class Batches:
         vectors = np.stack([vector_of(text) for text in self.texts])
         embeddings.stage(self.run.conn, self.run.claim, self.run.model, hashes, vectors)
 
-    def reuse_vectors(self) -> None:
+    def find_vectors(self) -> None:
         hashes = [text_hash(text) for text in self.texts]
-        embeddings.reuse(self.run.conn, self.run.claim, self.run.model, hashes)
+        embeddings.have_vectors(self.run.conn, self.run.claim, self.run.model, hashes)
 
     def publish(self) -> None:
         ids = self.run.conn.execute(
@@ -236,5 +236,5 @@ def test_a_batch_of_fifty_pages_takes_as_many_statements_as_one_of_two(run: Run)
     fifty = count_statements(Batches(run, 50))
     assert fifty == count_statements(Batches(other, 2))
     assert len(fifty) == 11, fifty
-    for name in ("reuse_vectors", "queue_urls", "settle_urls", "record_failures"):
+    for name in ("find_vectors", "queue_urls", "settle_urls", "record_failures"):
         assert fifty[name] == 1

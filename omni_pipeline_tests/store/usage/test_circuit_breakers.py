@@ -142,3 +142,12 @@ def test_failures_of_ten_runs_at_the_same_moment_are_all_counted(
     in_ten_threads(shared, fail)
     assert ask(conn).state == "open"
     assert ask(conn).failures == MAX_FAILURES
+
+
+def test_one_that_opened_before_the_clock_was_set_back_is_probed_once(opened: Connection) -> None:
+    opened.execute(
+        "UPDATE provider_breakers SET opened_at = opened_at + interval '1 hour',"
+        " opened_until = opened_until + interval '1 hour'"
+    )
+    assert ask(opened).is_probe
+    assert not ask(opened).lets_in

@@ -182,3 +182,14 @@ def test_ten_workers_never_overrun_one_limit_nor_waste_it(
         assert granted <= rate * (starts_at - began + BURST_SECONDS + 0.1)
     last = sent[-1][0]
     assert granted >= 0.9 * rate * (last - sent[0][0])
+
+
+def test_what_was_booked_goes_back_with_the_clock(limits: Connection) -> None:
+    """Set back by ten minutes, it would keep every run waiting for as long."""
+    limit = replace(FREE, requests_per_minute=60)
+    turn(limits, limit)
+    limits.execute(
+        "UPDATE rate_limits SET reserved_at = reserved_at + interval '10 minutes',"
+        " requests_until = requests_until + interval '10 minutes'"
+    )
+    assert turn(limits, limit).wait_seconds < BURST_SECONDS

@@ -9,7 +9,7 @@ import pytest
 from psycopg import Connection
 
 from omni_pipeline.errors import UnknownDomainError
-from omni_pipeline.store.jobs import crawl_jobs, domains
+from omni_pipeline.store.jobs import domains, reaping
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.usage import token_usage
 from omni_pipeline.store.usage.token_usage import Batch, Bill, Booking, Spending, total_of
@@ -79,7 +79,7 @@ def test_a_repeated_transaction_settles_once(run: Run) -> None:
 
 def test_a_killed_run_may_have_paid_and_its_booking_counts(run: Run) -> None:
     book(run, 90)
-    crawl_jobs.reap(run.conn, lease_seconds=90, dead_job_ids=[run.claim.job_id])
+    reaping.reap(run.conn, lease_seconds=90, dead_job_ids=[run.claim.job_id])
     assert booked_tokens(run.conn) == 90
 
 
