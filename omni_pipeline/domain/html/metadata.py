@@ -13,6 +13,7 @@ from typing import Any
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from omni_pipeline.domain.characters import storable
+from omni_pipeline.domain.languages import declared_language
 from omni_pipeline.domain.web.urls import canonical_url
 
 MAX_TITLE_LENGTH = 300
@@ -20,7 +21,6 @@ MAX_DESCRIPTION_LENGTH = 1000
 MAX_BREADCRUMBS = 12
 MAX_BREADCRUMB_LENGTH = 100
 
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}")
 # Dashes, dots, arrows; and what needs no space: wide bars and colons, underscores in Chinese.
 _TITLE_SEPARATOR = re.compile(
     r"\s*(?:[|/:\-\u2013\u2014\u00b7\u2022\u00ab\u00bb\u203a]+\s|[\uff5c\uff1a]|_(?=[^\x00-\x7f]))"
@@ -71,7 +71,7 @@ def read_facts(tree: LexborHTMLParser, url: str) -> PageFacts:
     description = _meta(tree, "[name=description i]") or _meta(tree, "[property='og:description']")
     return PageFacts(
         description=one_line(description, MAX_DESCRIPTION_LENGTH) or None,
-        language=_language(tree),
+        language=declared_language(tree),
         canonical_url=_canonical_url(tree, url),
         published_on=_day(tree, _PUBLISHED, linked, "datePublished"),
         modified_on=_day(tree, _MODIFIED, linked, "dateModified"),
@@ -98,12 +98,6 @@ def visible_text(node: LexborNode | None) -> str:
 def one_line(text: str, max_length: int) -> str:
     """Storable text on one line, cut to a length."""
     return storable(" ".join(text.split()))[:max_length].strip()
-
-
-def _language(tree: LexborHTMLParser) -> str | None:
-    root = tree.css_first("html")
-    tag = (root.attributes.get("lang") or "").strip() if root is not None else ""
-    return tag if _LANGUAGE.fullmatch(tag) else None
 
 
 def _canonical_url(tree: LexborHTMLParser, url: str) -> str | None:

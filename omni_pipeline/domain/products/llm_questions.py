@@ -14,12 +14,12 @@ from typing import Any
 from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.domain.html.page import ParsedPage
+from omni_pipeline.domain.html.visibility import drop_hidden
 from omni_pipeline.domain.prices.availability import Availability, availability_in_text
 from omni_pipeline.domain.prices.money import Price, parse_price
 from omni_pipeline.domain.products.declared.opengraph import is_product_page
 from omni_pipeline.domain.products.model import TRUST, Evidence, PageKind, Product, Source
 from omni_pipeline.domain.products.shown.visible_page import ShownProduct
-from omni_pipeline.domain.text.pruning import drop_hidden
 
 # Part of what an answer is kept under: raise it with every change of the question.
 QUESTION_VERSION = 1

@@ -17,20 +17,23 @@ from omni_pipeline.domain.characters import clean_characters
 from omni_pipeline.domain.hashing import text_hash
 from omni_pipeline.domain.html.metadata import one_line, read_facts, read_title
 from omni_pipeline.domain.html.parse_cost import find_excess
-from omni_pipeline.domain.text.articles import is_article
+from omni_pipeline.domain.html.visibility import open_shadow_roots
+from omni_pipeline.domain.languages import language_of
 from omni_pipeline.domain.text.noise import drop_noise, without_noise
 from omni_pipeline.domain.text.pruning import find_content
-from omni_pipeline.domain.text.tables import limit_grids, open_layout_tables
+from omni_pipeline.domain.text.tables import limit_grids, open_layout_tables, repeat_spans
 
 # Pages cleaned by another version are cleaned again: raise it with every change of the output.
-CLEANER_VERSION = 3
+CLEANER_VERSION = 4
 
 MAX_REASON_LENGTH = 200
 
 # Share of letters and digits: on 870 pages of documentation not one was lost.
 _MIN_SURVIVAL = 0.99
 
-_BARE_TEXT = "a,span,font,small,big,u,abbr,mark,ins,q,cite,dfn,label,em,strong,b,i,var,bdi,bdo,wbr"
+_BARE_TEXT = (
+    "button,a,span,font,small,big,u,abbr,mark,ins,q,cite,dfn,label,em,strong,b,i,var,bdi,bdo,wbr"
+)
 # Of a tag that was never closed: the rest of the page would become one line of inline code.
 _CODE_AROUND_BLOCKS = ":is(code,tt,kbd,samp):has(p,pre,li,h1,h2,h3,h4,h5,h6,table)"
 _OPTIONS = ConversionOptions(
@@ -43,6 +46,9 @@ _OPTIONS = ConversionOptions(
 # Without its end only in raw text (<xmp>); looking for it again and again took quadratic time.
 _PRE = re.compile(r"(<pre\b.*?(?:</pre>|\Z))", re.DOTALL)
 _UNEVEN_SPACE = re.compile(r"[ \t\n\r\f]{2,}|[\t\n\r\f]")
+# Chinese and Japanese have no spaces: a line ends inside of words. Korean has them.
+_WIDE = "[\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uffef]"
+_WIDE_LINE_END = re.compile(rf"(?<={_WIDE})[ \t]*\r?\n[ \t\r\n]*(?={_WIDE})")
 _LETTER = re.compile(r"[^\W_]")
 _NO_LETTER = re.compile(r"[\W_]+")
 
@@ -54,7 +60,7 @@ class CleanedPage:
     Attributes:
         title: On one line, without the name of the site where that can be told; may be empty.
         description: What the page says of itself in its metadata.
-        language: A language tag such as ``de`` or ``pt-BR``.
+        language: A tag such as ``de`` or ``pt-BR``, declared or detected (see ``languages``).
         canonical_url: In this project's one spelling; may name another host.
         markdown: Storable text (see ``hygiene``), never blank.
         content_hash: Of title and Markdown without noise (see ``noise``); equal hashes need no work
@@ -102,9 +108,9 @@ def clean(html: str, *, url: str) -> CleanedPage | Unreadable:
     """
     if (excess := find_excess(html)) is not None:
         return Unreadable(kind=excess.kind, reason=excess.reason)
-    tree = LexborHTMLParser(html)
+    tree = LexborHTMLParser(open_shadow_roots(html))
     facts = read_facts(tree, url)
-    content = find_content(tree, is_article=is_article(tree))
+    content = find_content(tree)
     markdown = "" if content is None else _to_markdown(tree, content.node)
     if isinstance(markdown, Unreadable):
         return markdown
@@ -118,7 +124,7 @@ def clean(html: str, *, url: str) -> CleanedPage | Unreadable:
     return CleanedPage(
         title=title,
         description=facts.description,
-        language=facts.language,
+        language=language_of(text, facts.language),
         canonical_url=facts.canonical_url,
         markdown=text,
         content_hash=content_hash(title, text),
@@ -139,6 +145,7 @@ def _to_markdown(tree: LexborHTMLParser, content: LexborNode) -> str | Unreadabl
     open_layout_tables(tree, content)
     if (excess := limit_grids(content)) is not None:
         return Unreadable(kind=excess.kind, reason=excess.reason)
+    repeat_spans(content)
     for node in (*content.css(_BARE_TEXT), *content.css(_CODE_AROUND_BLOCKS)):
         node.unwrap(delete_empty=True)
     letters = _count_letters(content.text())
@@ -168,6 +175,7 @@ def _unwrap_lines(html: str) -> str:
     """
     parts = _PRE.split(html)
     parts[::2] = [
-        _UNEVEN_SPACE.sub(" ", part).replace("<blockquote", " <blockquote") for part in parts[::2]
+        _UNEVEN_SPACE.sub(" ", _WIDE_LINE_END.sub("", part)).replace("<blockquote", " <blockquote")
+        for part in parts[::2]
     ]
     return "".join(parts)

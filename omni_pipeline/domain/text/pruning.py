@@ -1,75 +1,58 @@
-"""Removes from a parsed page what is not its content: furniture, hidden text, consent bars."""
+"""Takes from a parsed page what is not its content: what is not shown, and what frames it.
 
-import re
-from collections.abc import Iterable
+Two readings of a page are compared. By structure it is what its tags say: its landmark, or its
+body without menus, footers and asides. By its text it is what the model of ``content_model`` takes
+for content, block by block. Where the two all but agree, and where the model would leave next to
+nothing, structure is kept whole: it is the less invasive of two results that explain the page.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from omni_pipeline.domain.html.metadata import visible_text
-from omni_pipeline.domain.text.articles import find_article, find_prose
+from omni_pipeline.domain.html.visibility import drop_hidden, show_what_scripts_show, style_text
+from omni_pipeline.domain.text.articles import find_article, is_article
+from omni_pipeline.domain.text.block_features import Declared, read_declared
+from omni_pipeline.domain.text.blocks import Block, is_code, read_blocks, stands_in
+from omni_pipeline.domain.text.code_blocks import rebuild_code
+from omni_pipeline.domain.text.content_model import find_likely_content
+from omni_pipeline.domain.text.formulas import write_formulas
+from omni_pipeline.domain.text.frames import drop_frame, landmark_of
+from omni_pipeline.domain.text.meaning import write_meaning
 
-_LANDMARKS = "main,[role=main],article"
-
-# Never content, wherever it stands. ``form`` has its own rule; ``noscript`` repeats what scripts
-# would show; gutters number the lines of code and would break every copied example.
-_NEVER_CONTENT = ",".join(
+# Never text of a page. ``noscript`` that is left repeats what is shown; gutters number code.
+_NEVER_TEXT = ",".join(
     (
         *("script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "canvas"),
-        *("audio", "video", "dialog", "nav", "footer", "hr", "input", "select", "textarea"),
-        *("button", "datalist", "[role=navigation]", "[role=contentinfo]", "[role=search]"),
-        *("[role=dialog]", "[role=alertdialog]", "[role=menu]", "[role=menubar]"),
-        *(".headerlink", ".viewcode-link", ".mw-editsection", ".navheader", ".navfooter"),
-        *(".breadcrumb", ".breadcrumbs", "[aria-label=breadcrumb i]"),  # see page_facts
-        *(".linenos", ".linenodiv", ".lineno", ".gutter", ".hljs-ln-numbers"),
+        *("audio", "video", "hr", "input", "select", "textarea", "datalist"),
+        *(".headerlink", ".viewcode-link", ".mw-editsection"),
+        *("[role=doc-backlink]", ".footnote-backref", ".footnote-back"),
         *(".sr-only", ".visually-hidden", ".screen-reader-text", ".skip-link"),
+        # Ligatures: the name of an icon is drawn as the icon.
+        *(".material-icons", "[class*=material-icons-]", "[class*=material-symbols]", "mat-icon"),
     )
 )
-# Inside a landmark these are content: an article's header holds its title, and documentation
-# generators write notes as <aside>.
-_AROUND_CONTENT = "header:not(:has(h1)),aside,[role=banner]:not(:has(h1)),[role=complementary]"
-# The question of an accordion is a button inside a heading.
-_BUTTONS_WITH_CONTENT = ":is(h1,h2,h3,h4,h5,h6,dt,summary) button"
-
-_MAYBE_HIDDEN = "[hidden],[aria-hidden=true],[style]"
-# Opacity is left out: pages that fade in are served with opacity 0 around all of their content.
-_HIDING_STYLE = re.compile(
-    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
-    r"|font-size\s*:\s*(?:0(?:\.0*)?|[01](?:\.\d*)?px)[a-z%]*\s*(?:;|!|$)"
-    r"|(?:left|top|text-indent)\s*:\s*-\d{3,}"
-    r"|(?:width|height|max-height)\s*:\s*[01](?:px)?\s*(?:;|!|$))",
-    re.IGNORECASE,
-)
-_WHITE = r"(?:white|#fff(?:fff)?|rgb\(255,\s*255,\s*255\))\s*(?:;|!|$)"
-_WHITE_TEXT = re.compile(rf"(?:^|;)\s*color\s*:\s*{_WHITE}", re.IGNORECASE)
-_WHITE_GROUND = re.compile(rf"(?:^|;)\s*background(?:-color)?\s*:\s*{_WHITE}", re.IGNORECASE)
-
-_MAYBE_CONSENT = ",".join(
-    f"[{attribute}*={word} i]"
-    for attribute in ("id", "class")
-    for word in ("cookie", "consent", "gdpr", "onetrust", "cybot", "didomi", "usercentrics")
-)
-_WITHIN_LANDMARK = ":is(main,[role=main],article) *"
-# "cookie" alone would remove documentation about cookies: <section id="http-cookies">.
-_CONSENT = re.compile(
-    r"(?:cookie|consent|gdpr)s?[-_]?(?:law[-_]?)?"
-    r"(?:banner|bar|notice|popup|pop-up|dialog|overlay|modal|message|prompt|warning|wall|info)"
-    r"|(?:banner|bar|notice|popup|dialog|overlay|modal)[-_]?(?:cookie|consent|gdpr)"
-    r"|onetrust|cybotcookiebot|didomi-(?:host|popup|notice)|usercentrics",
-    re.IGNORECASE,
-)
-
 _LINK_IN_HEADING = ":is(h1,h2,h3,h4,h5,h6,dt) a"
 _PERMALINK_TEXTS = frozenset(("¶", "#", "§", "🔗", "⚓", "link", "permalink"))
 
-# Of a page that is mostly lists of links, prose says little about where the content is.
-_MIN_PROSE_SHARE = 0.9
-_SURELY_CONTENT = "h1,h2,pre,table"
-_BLOCKS = ("div", "section", "article", "main")
+# The model's reading has to leave out this share of the structure's to be worth its risk.
+_MIN_AGREEMENT = 0.97
+# Less than this share of what stands on a page explains no page.
+_MIN_EXPLAINED = 0.04
+# The model knows whole pages: of so little, tags say more than numbers.
+_MIN_LETTERS = 2000
+# All rules for articles together may take away no more of the paragraphs than the rest.
+_MIN_ARTICLE_SHARE = 0.6
+# A first paragraph below the heading belongs to what the heading is of.
+_MIN_BELOW = 60
+_MIN_PARAGRAPH = 90
+# A table of longer cells lays out a page; of any other, cells stay or go together.
+_MAX_CELL_LETTERS = 100
 
-# A landmark shorter than this must hold at least half of the page to be believed: some sites
-# serve an empty <main> and put the text elsewhere.
-_MIN_LANDMARK_LENGTH = 200
+_EMPTY_PARTS = "li,p,h1,h2,h3,h4,h5,h6,dt,dd,tr,ul,ol,dl,table,figure,figcaption,blockquote"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,105 +66,130 @@ class Content:
     is_marked_off: bool
 
 
-def find_content(tree: LexborHTMLParser, *, is_article: bool) -> Content | None:
-    """Prune the tree in place; return what holds its content, None without a body.
+@dataclass(frozen=True, kw_only=True)
+class PageBlocks:
+    """The text of a page that is shown, and what the page says of itself."""
 
-    Evidence decides: an article is searched for by its prose, because landmarks hold its teasers
-    and comments too; any other page is its landmark, or else what is left of its body.
-    """
+    blocks: list[Block]
+    declared: Declared
+
+
+def read_page_blocks(tree: LexborHTMLParser) -> PageBlocks | None:
+    """Prune from the tree, in place, what is never text; None without a body."""
     body = tree.body
     if body is None:
         return None
-    _prune_everywhere(body)
-    landmark = _landmark(body)
-    if landmark is not None and not is_article:
-        return Content(node=landmark, is_marked_off=True)
-    _drop(body.css(_AROUND_CONTENT))
-    if is_article:
-        return Content(node=find_article(body), is_marked_off=True)
-    return Content(node=_prose_with_its_structure(body), is_marked_off=False)
+    declared, styles = read_declared(tree), style_text(tree)
+    show_what_scripts_show(tree)
+    write_formulas(tree)
+    drop_hidden(body, styles)  # while what opens it is still there
+    write_meaning(tree, body)
+    rebuild_code(tree, body)
+    _drop(body.css(_NEVER_TEXT))
+    _drop(link for link in body.css(_LINK_IN_HEADING) if _is_permalink(link))
+    return PageBlocks(blocks=read_blocks(body), declared=declared)
 
 
-def _prose_with_its_structure(body: LexborNode) -> LexborNode:
-    """The block with nearly all prose, and all that is surely content; else the body."""
-    prose = find_prose(body, _MIN_PROSE_SHARE)
-    needed = len(body.css(_SURELY_CONTENT))
-    while prose.tag not in _BLOCKS or len(prose.css(_SURELY_CONTENT)) < needed:
-        if prose.parent is None or prose.mem_id == body.mem_id:
-            return body
-        prose = prose.parent
-    return prose if _text_length(prose) >= _text_length(body) / 2 else body
+def find_content(tree: LexborHTMLParser) -> Content | None:
+    """Prune the tree in place; return what holds its content, None without a body."""
+    is_declared = is_article(tree)  # before its scripts are gone
+    page = read_page_blocks(tree)
+    body = tree.body
+    if page is None or body is None:
+        return None
+    landmark = landmark_of(body)
+    likely = _likely(page)
+    if likely is None or _is_explained(page.blocks, likely, landmark):
+        node = drop_frame(body, landmark)
+        if is_declared and likely is None and _can_be_narrowed(node):
+            return Content(node=find_article(node), is_marked_off=True)
+        return Content(node=node, is_marked_off=landmark is not None)
+    for block, is_content in zip(page.blocks, likely, strict=True):
+        if not is_content:
+            _drop(block.nodes)
+    for part in reversed(body.css(_EMPTY_PARTS)):
+        if not part.text(strip=True):
+            part.decompose()
+    return Content(node=body, is_marked_off=landmark is not None)
 
 
-def _prune_everywhere(body: LexborNode) -> None:
-    for button in body.css(_BUTTONS_WITH_CONTENT):
-        button.unwrap()
-    _drop(body.css(_NEVER_CONTENT))
-    _drop(
-        link
-        for link in body.css(_LINK_IN_HEADING)
-        if visible_text(link).casefold() in _PERMALINK_TEXTS
-    )
-    drop_hidden(body)
-    _drop(node for node in body.css(_MAYBE_CONSENT) if _asks_for_consent(node))
-    _drop_or_open_forms(body)
+def _can_be_narrowed(node: LexborNode) -> bool:
+    """Say whether the rules for articles leave nearly all paragraphs; tried on a copy."""
+    body = LexborHTMLParser(node.html or "").body
+    if body is None:
+        return False
+    prose = _prose_length(body)
+    below_heading = [text for part in body.css("h1 ~ p") if len(text := part.text()) >= _MIN_BELOW]
+    article = find_article(body)
+    if below_heading and below_heading[0] not in article.text():
+        return False
+    return _prose_length(article) >= _MIN_ARTICLE_SHARE * prose
 
 
-def drop_hidden(body: LexborNode) -> None:
-    """Remove what a reader does not see and a language model would (S-64)."""
-    _drop(node for node in body.css(_MAYBE_HIDDEN) if _is_hidden(node))
+def _prose_length(node: LexborNode) -> int:
+    texts = {part.text(strip=True) for part in node.css("p,li,figcaption")}  # copies count once
+    return sum(len(text) for text in texts if len(text) >= _MIN_PARAGRAPH)
+
+
+def _likely(page: PageBlocks) -> list[bool] | None:
+    if sum(len(block.text) for block in page.blocks) < _MIN_LETTERS:
+        return None
+    likely = find_likely_content(page.blocks, page.declared)
+    tables: dict[int, list[int]] = defaultdict(list)
+    for index, block in enumerate(page.blocks):
+        if stands_in(block, "table") and (table := _table_id(block.current_job)):
+            tables[table].append(index)
+        if is_code(block) and stands_in(block, "main", "article"):
+            likely[index] = True
+    for cells in tables.values():
+        _decide_together(page.blocks, likely, cells)
+    return likely
+
+
+def _decide_together(blocks: Sequence[Block], likely: list[bool], cells: list[int]) -> None:
+    letters = sum(len(blocks[cell].text) for cell in cells)
+    if letters > _MAX_CELL_LETTERS * len(cells):
+        return
+    kept = sum(len(blocks[cell].text) for cell in cells if likely[cell])
+    for cell in cells:
+        likely[cell] = 2 * kept >= letters
+
+
+def _table_id(node: LexborNode) -> int:
+    place: LexborNode | None = node
+    while place is not None and place.tag != "table":
+        place = place.parent
+    return place.mem_id if place is not None else 0
+
+
+def _is_explained(
+    blocks: Sequence[Block], likely: Sequence[bool], landmark: LexborNode | None
+) -> bool:
+    """Say whether the page's structure is the better reading."""
+    framed = [is_framed(block, has_landmark=landmark is not None) for block in blocks]
+    lengths = [len(block.text) for block in blocks]
+    rows = list(zip(lengths, likely, framed, strict=True))
+    structure = sum(length for length, _, frame in rows if not frame)
+    model = sum(length for length, is_likely, _ in rows if is_likely)
+    both = sum(length for length, is_likely, frame in rows if is_likely and not frame)
+    if model < _MIN_EXPLAINED * structure:
+        return True
+    return both >= _MIN_AGREEMENT * max(structure, model)
+
+
+def is_framed(block: Block, *, has_landmark: bool) -> bool:
+    """Say whether a block stands in what frames content, by the tags around it."""
+    if stands_in(block, "nav", "footer", "dialog", "button"):
+        return True
+    if has_landmark:
+        return not stands_in(block, "main", "article")
+    return stands_in(block, "aside", "header")
+
+
+def _is_permalink(link: LexborNode) -> bool:
+    return visible_text(link).casefold() in _PERMALINK_TEXTS
 
 
 def _drop(nodes: Iterable[LexborNode]) -> None:
     for node in nodes:
         node.decompose()
-
-
-def _landmark(body: LexborNode) -> LexborNode | None:
-    """The longest ``main``, else the only ``article``: several are a list of teasers."""
-    candidates = body.css("main,[role=main]") or body.css("article:not(article article)")[:2]
-    if len(candidates) != 1 and all(node.tag == "article" for node in candidates):
-        return None
-    longest = max(candidates, key=_text_length)
-    enough = min(_MIN_LANDMARK_LENGTH, _text_length(body) / 2)
-    return longest if _text_length(longest) >= enough else None
-
-
-def _text_length(node: LexborNode) -> int:
-    return len(node.text(strip=True))
-
-
-def _is_hidden(node: LexborNode) -> bool:
-    if node.css_matches("body") or node.css_first(f"{_LANDMARKS},h1") is not None:
-        return False  # hidden until a script has run, or behind an open dialog
-    attributes = node.attributes
-    if "hidden" in attributes:
-        # Panels of tabs and what "find in page" opens are a click away from every reader.
-        return attributes["hidden"] != "until-found" and attributes.get("role") != "tabpanel"
-    style = attributes.get("style") or ""
-    return (
-        attributes.get("aria-hidden") == "true"
-        or _HIDING_STYLE.search(style) is not None
-        or (_WHITE_TEXT.search(style) is not None and _WHITE_GROUND.search(style) is not None)
-    )
-
-
-def _asks_for_consent(node: LexborNode) -> bool:
-    attributes = node.attributes
-    names = f"{attributes.get('id') or ''} {attributes.get('class') or ''}"
-    if _CONSENT.search(names) is None or node.css_matches(f"html,body,{_LANDMARKS}"):
-        return False
-    return not node.css_matches(_WITHIN_LANDMARK) and node.css_first("h1,main,article") is None
-
-
-def _drop_or_open_forms(body: LexborNode) -> None:
-    """Drop forms, except those that some frameworks draw around the whole page."""
-    forms = body.css("form")
-    if not forms:
-        return
-    half = _text_length(body) / 2
-    for form in forms:
-        if _text_length(form) > half:
-            form.unwrap()
-        else:
-            form.decompose()

@@ -14,6 +14,9 @@ from omni_pipeline.domain.html.parse_cost import Excess
 
 MAX_GRID_CELLS = 1_000_000
 
+# Longer spans draw a line across the table.
+MAX_REPEATS = 100
+
 _LAYOUT_TABLE = "table:has(td pre, td table, td h1, td h2)"
 _TABLE_PARTS = "td,th,tr,thead,tbody,tfoot,caption,colgroup"
 _CELLS = ("td", "th")
@@ -49,6 +52,64 @@ def limit_grids(content: LexborNode) -> Excess | None:
         kind="permanent.too_complex",
         reason=f"the tables of the page have {cells:,} cells; the limit is {MAX_GRID_CELLS:,}",
     )
+
+
+def repeat_spans(content: LexborNode) -> None:
+    """Write a cell that spans rows or columns into each of them: every row says what it is of."""
+    spanning = content.css("table :is([rowspan],[colspan])")
+    tables = {_table_id(cell) for cell in spanning if cell.tag in _CELLS}
+    if not tables:
+        return
+    rows_of: dict[int, list[LexborNode]] = {}
+    for row in content.css("tr"):
+        if (table := _table_id(row)) in tables:
+            rows_of.setdefault(table, []).append(row)
+    for rows in rows_of.values():
+        _repeat_in(rows)
+
+
+def _repeat_in(rows: list[LexborNode]) -> None:
+    carried: dict[int, tuple[LexborNode, int]] = {}
+    for row in rows:
+        column = 0
+        for cell in [cell for cell in row.iter() if cell.tag in _CELLS]:
+            column = _fill(row, cell, column, carried)
+            down, across = _span(cell, "rowspan"), min(_span(cell, "colspan"), MAX_REPEATS)
+            for name in ("rowspan", "colspan"):
+                if name in cell.attrs:
+                    del cell.attrs[name]
+            for step in range(max(1, across)):
+                if step:
+                    cell.insert_after(cell.clone())
+                if 1 < down <= MAX_REPEATS:
+                    carried[column + step] = cell, down
+            column += max(1, across)
+        _fill(row, None, column, carried)
+        carried = {at: (cell, left - 1) for at, (cell, left) in carried.items() if left > 1}
+
+
+def _fill(
+    row: LexborNode,
+    before: LexborNode | None,
+    column: int,
+    carried: dict[int, tuple[LexborNode, int]],
+) -> int:
+    """Put what spans from above where it belongs, up to the next free column."""
+    while column in carried:
+        cell, left = carried[column]
+        if not _is_in_row(cell, row):
+            copy = cell.clone()
+            if before is None:
+                row.insert_child(copy)
+            else:
+                before.insert_before(copy)
+        carried[column] = cell, left
+        column += 1
+    return column
+
+
+def _is_in_row(cell: LexborNode, row: LexborNode) -> bool:
+    return cell.parent is not None and cell.parent.mem_id == row.mem_id
 
 
 @dataclass(kw_only=True)
