@@ -7,7 +7,7 @@ from enum import StrEnum
 from omni_pipeline.domain.products.model import Source
 
 
-class Condition(StrEnum):
+class OfferCondition(StrEnum):
     """Why a price is not what anybody pays for one new piece today."""
 
     MEMBERS = "members"
@@ -42,7 +42,7 @@ class OfferClaim:
     mpn: str | None = None
     url: str | None = None
     includes_tax: bool | None = None
-    conditions: frozenset[Condition] = frozenset()
+    conditions: frozenset[OfferCondition] = frozenset()
     min_quantity: Decimal = Decimal(1)
     unit: str | None = None
 
@@ -53,7 +53,7 @@ class OfferClaim:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class ProductClaim:
     """``listed``: it stands in a list of products, such as the related ones."""
 
     source: Source

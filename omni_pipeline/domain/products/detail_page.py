@@ -9,7 +9,7 @@ from typing import Any
 from omni_pipeline.domain.html.page import ParsedPage
 from omni_pipeline.domain.prices.money import PriceKind
 from omni_pipeline.domain.products.candidates import Choice, choose
-from omni_pipeline.domain.products.claims import Claim
+from omni_pipeline.domain.products.claims import ProductClaim
 from omni_pipeline.domain.products.declared.opengraph import is_product_page
 from omni_pipeline.domain.products.model import Evidence, PageKind, Product
 from omni_pipeline.domain.products.nominations import (
@@ -31,7 +31,7 @@ _MAX_RIVALS = 2
 
 
 def detail_product(
-    page: ParsedPage, own: list[Claim], *, default_currency: str | None
+    page: ParsedPage, own: list[ProductClaim], *, default_currency: str | None
 ) -> Product | None:
     """The product that the page is about, or None where it sells none.
 

@@ -4,7 +4,7 @@ from datetime import date
 
 from omni_pipeline.domain.html.page import ParsedPage, likeness, words_of
 from omni_pipeline.domain.products.candidates import explain
-from omni_pipeline.domain.products.claims import Claim
+from omni_pipeline.domain.products.claims import ProductClaim
 from omni_pipeline.domain.products.declared.schema_org import product_claims
 from omni_pipeline.domain.products.detail_page import choose_fields, detail_product
 from omni_pipeline.domain.products.listing_page import listed_products, shown_list
@@ -65,7 +65,7 @@ def explain_product(
     return explain(choose_fields(ProductSources(page, own, default=default_currency)))
 
 
-def _structured_claims(page: ParsedPage, today: date) -> list[Claim]:
+def _structured_claims(page: ParsedPage, today: date) -> list[ProductClaim]:
     items, orphans = page.microdata
     if "offers" in orphans or "price" in orphans:  # a template without its outer itemscope
         items = [*items, {"@type": "Product", **orphans}]
@@ -75,14 +75,14 @@ def _structured_claims(page: ParsedPage, today: date) -> list[Claim]:
     ]
 
 
-def _own_claims(page: ParsedPage, claims: list[Claim]) -> list[Claim]:
+def _own_claims(page: ParsedPage, claims: list[ProductClaim]) -> list[ProductClaim]:
     """Claims about the product that the page is about, best source first."""
     free = [claim for claim in claims if not claim.listed]
     own = [claim for claim in free if _is_own(page, claim)]
     return own or (free if len({claim.name for claim in free}) == 1 else [])
 
 
-def _is_own(page: ParsedPage, claim: Claim) -> bool:
+def _is_own(page: ParsedPage, claim: ProductClaim) -> bool:
     if claim.url and claim.offers and page.absolute(claim.url) in (page.own_url, page.url):
         return True
     names = page.title_words | words_of(page.heading_text)

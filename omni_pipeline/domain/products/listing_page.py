@@ -11,7 +11,7 @@ from selectolax.lexbor import LexborNode
 
 from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
-from omni_pipeline.domain.products.claims import Claim
+from omni_pipeline.domain.products.claims import ProductClaim
 from omni_pipeline.domain.products.gtins import normalize_gtin
 from omni_pipeline.domain.products.model import (
     MAX_PRODUCTS,
@@ -41,7 +41,7 @@ _NOT_EVIDENT = frozenset({"url", "page_kind", "offers", "evidence"})
 
 
 def listed_products(
-    page: ParsedPage, claims: Iterable[Claim], *, default_currency: str | None
+    page: ParsedPage, claims: Iterable[ProductClaim], *, default_currency: str | None
 ) -> tuple[Product, ...]:
     """The products that markup of the page lists, each once, at most 1,000."""
     found: dict[object, Product] = {}
@@ -63,7 +63,7 @@ def shown_list(page: ParsedPage, *, default_currency: str | None) -> tuple[Produ
     return tuple(found.values())[:MAX_PRODUCTS] if len(found) >= MIN_CARDS else ()
 
 
-def _from_claim(page: ParsedPage, claim: Claim, default: str | None) -> Product | None:
+def _from_claim(page: ParsedPage, claim: ProductClaim, default: str | None) -> Product | None:
     read = [read_offer(one, claim, page, default=default) for one in claim.offers]
     nearest = nearest_offers(in_one_currency(read, (default,)))
     offers, quote = merge_offers(nearest), claimed_price(nearest)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.prices.availability import Availability, read_availability
 from omni_pipeline.domain.products.candidates import Candidate
-from omni_pipeline.domain.products.claims import Claim
+from omni_pipeline.domain.products.claims import ProductClaim
 from omni_pipeline.domain.products.gtins import normalize_gtin
 from omni_pipeline.domain.products.labels import read_brand
 from omni_pipeline.domain.products.model import Source
@@ -101,7 +101,7 @@ def _claimed_skus(sources: ProductSources) -> Iterator[tuple[Source, str]]:
             yield source, skus.pop()
 
 
-def _gtin(claim: Claim) -> str | None:
+def _gtin(claim: ProductClaim) -> str | None:
     numbers = [claim.gtin, *(offer.gtin for offer in claim.offers)]
     if claim.sku and len(claim.sku) >= _MIN_GTIN:  # shops of books use the EAN as SKU
         numbers.append(claim.sku)
@@ -161,7 +161,7 @@ def _stock(
     )
 
 
-def _of(claim: Claim, field: str, value: str | None, votes: float) -> Candidate:
+def _of(claim: ProductClaim, field: str, value: str | None, votes: float) -> Candidate:
     return Candidate(field=field, value=value, source=claim.source, votes=votes)
 
 

@@ -11,7 +11,7 @@ from omni_pipeline.domain.prices.amounts import read_machine_amount
 from omni_pipeline.domain.prices.availability import read_availability
 from omni_pipeline.domain.prices.currencies import country_of_host, iso_code
 from omni_pipeline.domain.prices.money import Price, PriceKind, parse_price
-from omni_pipeline.domain.products.claims import Claim, Condition, OfferClaim
+from omni_pipeline.domain.products.claims import OfferClaim, OfferCondition, ProductClaim
 from omni_pipeline.domain.products.gtins import normalize_gtin
 from omni_pipeline.domain.products.model import Offer
 
@@ -27,7 +27,7 @@ class ReadOffer:
 
 
 def read_offer(
-    claim: OfferClaim, product: Claim, page: ParsedPage, *, default: str | None
+    claim: OfferClaim, product: ProductClaim, page: ParsedPage, *, default: str | None
 ) -> ReadOffer:
     """Read one offer. A price of 0 is a template's way to say that it knows none."""
     price = read_claimed_price(claim, page, default=default)
@@ -88,7 +88,7 @@ class Quote:
     """What one source says that the product costs, and under which conditions."""
 
     price: Price
-    conditions: frozenset[Condition] = frozenset()
+    conditions: frozenset[OfferCondition] = frozenset()
 
 
 def in_one_currency(offers: list[ReadOffer], preferred: Iterable[str | None]) -> list[ReadOffer]:

@@ -13,7 +13,7 @@ from omni_pipeline.domain.prices.currencies import (
     currency_of_language,
     iso_code,
 )
-from omni_pipeline.domain.products.claims import Claim
+from omni_pipeline.domain.products.claims import ProductClaim
 from omni_pipeline.domain.products.declared.embedded_state import state_claims, state_prices
 from omni_pipeline.domain.products.declared.opengraph import meta_claim
 from omni_pipeline.domain.products.labels import Labels, folded, read_labels
@@ -44,7 +44,7 @@ class ProductSources:
         default: ISO 4217, of the domain's configuration.
     """
 
-    def __init__(self, page: ParsedPage, own: list[Claim], *, default: str | None) -> None:
+    def __init__(self, page: ParsedPage, own: list[ProductClaim], *, default: str | None) -> None:
         self.page, self.default = page, default
         meta = meta_claim(page)
         self.claims = [*own, *([meta] if meta else []), *state_claims(page)]
@@ -138,7 +138,7 @@ class ProductSources:
         amounts.update(q.price.amount for q in self.quotes.values() if q.price.amount)
         return amounts
 
-    def _read(self, claims: list[Claim]) -> list[ReadOffer]:
+    def _read(self, claims: list[ProductClaim]) -> list[ReadOffer]:
         return [
             read_offer(offer, claim, self.page, default=self.default)
             for claim in claims

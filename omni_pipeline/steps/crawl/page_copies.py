@@ -16,7 +16,7 @@ _SOFT_404 = RemovalEvidence(reason="soft_404", http_status=200)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copies:
+class PageCopies:
     """The new pages that one body under several URLs leaves out.
 
     Attributes:
@@ -39,7 +39,7 @@ class Copies:
 
 def find_copies(
     groups: Sequence[Sequence[Alike]], body_of: Callable[[str], str], *, start_url: str
-) -> Copies:
+) -> PageCopies:
     """Judge groups of pages with one body each.
 
     Args:
@@ -62,4 +62,4 @@ def find_copies(
             if url != kept:
                 losses.moves[url] = Move(target=kept, evidence=_DUPLICATE)
                 example = example or (url, kept)
-    return Copies(losses=losses, example=example)
+    return PageCopies(losses=losses, example=example)

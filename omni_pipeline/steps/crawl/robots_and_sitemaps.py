@@ -40,7 +40,7 @@ class Web(Protocol):
     ) -> Outcome: ...
 
 
-class Copies(Protocol):
+class RobotsCopies(Protocol):
     """Where the last robots.txt of each origin is kept."""
 
     def find(self, origin: str) -> RobotsCopy | None: ...
@@ -90,7 +90,7 @@ class Robots:
         self,
         web: Web,
         user_agent: str,
-        copies: Copies | None = None,
+        copies: RobotsCopies | None = None,
         *,
         delay_seconds: float = 0.0,
     ) -> None:

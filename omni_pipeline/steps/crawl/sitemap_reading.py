@@ -62,13 +62,13 @@ def sitemap_urls(
         allows: Whether robots.txt lets us ask for a conventional one.
         delay_seconds: Least time between two requests to one host.
     """
-    reading = _Reading(web, site, delay_seconds)
+    reading = _SitemapReading(web, site, delay_seconds)
     yield from reading.read_named(named)
     if not reading.listed:
         yield from reading.try_conventional(allows)
 
 
-class _Reading:
+class _SitemapReading:
     """What was read so far of the sitemaps of one site."""
 
     def __init__(self, web: Web, site: Site, delay_seconds: float) -> None:

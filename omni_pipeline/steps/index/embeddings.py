@@ -22,7 +22,7 @@ from omni_pipeline.store.index import chunks, embeddings
 from omni_pipeline.store.index.chunks import (
     Published,
     PublishedCounts,
-    Removed,
+    RemovedPages,
     StagedPage,
     TextToEmbed,
 )
@@ -220,7 +220,7 @@ def _revisions_with_texts(
     return chunks.revisions_with_texts(conn, revision_ids, text_hashes)
 
 
-def _remove_gone(conn: Connection, claim: Claim, model_id: int) -> Removed:
+def _remove_gone(conn: Connection, claim: Claim, model_id: int) -> RemovedPages:
     return chunks.remove_gone(conn, claim, model_id=model_id)
 
 

@@ -73,7 +73,7 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Removed:
+class RemovedPages:
     """Gone pages that left an index, and those that stay until their successor is published."""
 
     pages: int
@@ -261,13 +261,13 @@ def unstage_pages(conn: Connection, page_ids: Sequence[int]) -> None:
     conn.execute(_SQL["unstage_pages"], {"page_ids": list(page_ids)})
 
 
-def remove_gone(conn: Connection, claim: Claim, *, model_id: int) -> Removed:
+def remove_gone(conn: Connection, claim: Claim, *, model_id: int) -> RemovedPages:
     """Take the gone pages out of a model's index, but those whose successor is not in it yet."""
     parameters = {"domain_id": claim.domain_id, "model_id": model_id}
     found = conn.execute(_SQL["left_behind"], parameters).fetchall()
     page_ids = [page_id for page_id, is_replaced in found if is_replaced]
     remove_pages(conn, page_ids, model_id=model_id)
-    return Removed(pages=len(page_ids), pages_waiting=len(found) - len(page_ids))
+    return RemovedPages(pages=len(page_ids), pages_waiting=len(found) - len(page_ids))
 
 
 def count_published(conn: Connection, domain_id: int) -> PublishedCounts:

@@ -126,7 +126,7 @@ def test_a_search_of_one_domain_is_exact(
     assert index_scans(connection, model) == before
 
 
-@pytest.mark.parametrize("most_scanned", [1, 20_000])
+@pytest.mark.parametrize("max_scanned", [1, 20_000])
 def test_a_large_scope_has_as_many_answers_as_were_asked_for(
     database: Database, connection: Connection, model: StoredModel, max_scanned: int
 ) -> None:

@@ -10,7 +10,7 @@ from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.migrations import migrate, read_migrations
 from omni_pipeline_tests.store.conftest import count, live_texts, start_run
 
-FIRST_OF_THIS_RELEASE = 14
+FIRST_OF_THIS_RELEASE = 13
 
 # Two domains of one organization that had paid for one text each, one of them for both; a page that
 # is published, one that is staged, one that is gone; and a run that was killed.
@@ -64,7 +64,7 @@ def test_nothing_is_lost_and_nothing_is_paid_for_again(
         migrate(conn, tmp_path)
         with conn.transaction():
             conn.execute(BEFORE)
-        assert len(migrate(conn)) == 1
+        assert migrate(conn)[-1] == "0015_pages_leave_last_and_vectors_stay"
         assert live_texts(conn) == {"https://a.test/live": ["published"]}
         assert count(conn, "SELECT count(*) FROM kept_embeddings") == 2
         [lost] = reaping.reap(conn, lease_seconds=90)

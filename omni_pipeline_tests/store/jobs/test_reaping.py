@@ -166,7 +166,7 @@ def test_a_beat_that_lands_between_the_reapers_look_and_its_lock_saves_the_job(
 ) -> None:
     """R-B2: the reaper has read the old beat and is held up before it locks the job."""
     silence(run.conn, run.claim, LEASE_SECONDS + 1)
-    held_up = crawl_jobs._SQL["reap"].replace(
+    held_up = reaping._SQL["reap"].replace(
         b"WHERE j.status = 'running' AND (", b"WHERE pg_advisory_lock(7) IS NOT NULL AND (", 1
     )
     with ThreadPoolExecutor() as pool, shared.connect() as heartbeat:

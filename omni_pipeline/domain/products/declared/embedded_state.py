@@ -15,7 +15,7 @@ from typing import Any
 from omni_pipeline.domain.html.json_ld import walk
 from omni_pipeline.domain.html.page import ParsedPage, likeness, words_of
 from omni_pipeline.domain.html.schema_items import Item, text_of
-from omni_pipeline.domain.products.claims import Claim, OfferClaim
+from omni_pipeline.domain.products.claims import OfferClaim, ProductClaim
 from omni_pipeline.domain.products.declared.state_scripts import MAX_CHARACTERS, state_values
 from omni_pipeline.domain.products.declared.state_values import (
     PRICE_KEYS,
@@ -67,13 +67,13 @@ _PAIR = re.compile(
 )
 
 
-def state_claims(page: ParsedPage) -> list[Claim]:
+def state_claims(page: ParsedPage) -> list[ProductClaim]:
     """Products of the page's own data that are the page's product."""
     names = page.title_words | words_of(page.heading_text)
     if not names:
         return []
-    named: list[Claim] = []
-    nameless: dict[frozenset[str], list[Claim]] = {}
+    named: list[ProductClaim] = []
+    nameless: dict[frozenset[str], list[ProductClaim]] = {}
     for item in islice(_objects(page), MAX_PRICED):
         claim = _claim(item)
         if claim is None:
@@ -126,13 +126,13 @@ def _form_of_variants(value: Any) -> Item | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Product:
+class _StateProduct:
     item: Item
     in_cents: bool
     currency: str | None
 
 
-def _claim(item: Item) -> Claim | None:
+def _claim(item: Item) -> ProductClaim | None:
     in_cents = is_in_cents(item)
     price = money_of(item, *PRICE_KEYS, in_cents=in_cents)
     variants = list(variants_of(item))
@@ -143,10 +143,10 @@ def _claim(item: Item) -> Claim | None:
         name = text_of(variants[0], *_NAME_KEYS)
     if name is None and _TELLING.isdisjoint(item) and set(item) != {"variants"}:
         return None
-    product = _Product(
+    product = _StateProduct(
         item=item, in_cents=in_cents, currency=price.currency if price else currency_of_item(item)
     )
-    return Claim(
+    return ProductClaim(
         source=Source.EMBEDDED_STATE,
         name=name,
         sku=text_of(item, *_SKU_KEYS),
@@ -157,7 +157,7 @@ def _claim(item: Item) -> Claim | None:
     )
 
 
-def _offer(item: Item, product: _Product) -> OfferClaim:
+def _offer(item: Item, product: _StateProduct) -> OfferClaim:
     price = money_of(item, *PRICE_KEYS, in_cents=product.in_cents)
     regular = regular_of(item, in_cents=product.in_cents)
     is_variant = item is not product.item

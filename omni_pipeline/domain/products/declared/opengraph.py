@@ -1,7 +1,7 @@
 """Reads the product that OpenGraph and its relatives in ``meta`` describe."""
 
 from omni_pipeline.domain.html.page import ParsedPage
-from omni_pipeline.domain.products.claims import Claim, OfferClaim
+from omni_pipeline.domain.products.claims import OfferClaim, ProductClaim
 from omni_pipeline.domain.products.model import Source
 
 _PRICES = ("product:sale_price:amount", "product:price:amount", "og:price:amount", "product:price")
@@ -16,7 +16,7 @@ def is_product_page(page: ParsedPage) -> bool:
     return "product" in page.meta.get("og:type", "").lower()
 
 
-def meta_claim(page: ParsedPage) -> Claim | None:
+def meta_claim(page: ParsedPage) -> ProductClaim | None:
     """What ``meta`` says of the page's product, or None where it names neither price nor number."""
     price, sku = (
         _first(page, *_PRICES, "og:price", "twitter:price"),
@@ -34,7 +34,7 @@ def meta_claim(page: ParsedPage) -> Claim | None:
         regular_price=_first(page, "product:original_price:amount") or (usual if sale else None),
         availability=availability,
     )
-    return Claim(
+    return ProductClaim(
         source=Source.META,
         name=_first(page, "og:title", "twitter:title"),
         sku=sku,

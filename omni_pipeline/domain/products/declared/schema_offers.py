@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from omni_pipeline.domain.html.schema_items import Item, kind_of, objects_of, terms_of, text_of
-from omni_pipeline.domain.products.claims import Condition, OfferClaim
+from omni_pipeline.domain.products.claims import OfferClaim, OfferCondition
 
 _OLD_PRICE_TYPES = frozenset(
     {
@@ -87,24 +87,24 @@ def read_offer_item(offer: Item, *, today: date) -> OfferClaim:
     )
 
 
-def conditions_of(item: Item, *, today: date) -> frozenset[Condition]:
+def conditions_of(item: Item, *, today: date) -> frozenset[OfferCondition]:
     """Why a price of this offer or specification is not what one new piece costs today."""
     found = {
-        Condition.MEMBERS: bool(item.get("validForMemberTier")),
-        Condition.BUSINESS: bool(terms_of(item, "eligibleCustomerType"))
+        OfferCondition.MEMBERS: bool(item.get("validForMemberTier")),
+        OfferCondition.BUSINESS: bool(terms_of(item, "eligibleCustomerType"))
         and terms_of(item, "eligibleCustomerType") <= _BUSINESS,
-        Condition.NOT_YET: _is_after(item, today, "validFrom", "availabilityStarts"),
-        Condition.EXPIRED: _is_before(
+        OfferCondition.NOT_YET: _is_after(item, today, "validFrom", "availabilityStarts"),
+        OfferCondition.EXPIRED: _is_before(
             item, today, "validThrough", "priceValidUntil", "availabilityEnds"
         ),
-        Condition.RENT: bool(
+        OfferCondition.RENT: bool(
             terms_of(item, "businessFunction") & _RENT
             or terms_of(item, "priceComponentType") & _PARTIAL
             or any(item.get(key) for key in _BILLING)
             or terms_of(item, "unitCode") & _TIME_CODES
         ),
-        Condition.NOT_NEW: _is_not_new(item),
-        Condition.QUANTITY: _min_quantity(item) > 1,
+        OfferCondition.NOT_NEW: _is_not_new(item),
+        OfferCondition.QUANTITY: _min_quantity(item) > 1,
     }
     return frozenset(condition for condition, holds in found.items() if holds)
 
@@ -114,7 +114,7 @@ def _is_not_new(item: Item) -> bool:
     return bool(terms & _NOT_NEW) or any(_NOT_NEW_WORDS.search(term) for term in terms)
 
 
-def _read_stated(offer: Item, terms: list[_Term], own: frozenset[Condition]) -> _Term | None:
+def _read_stated(offer: Item, terms: list[_Term], own: frozenset[OfferCondition]) -> _Term | None:
     """The price on the offer itself; a specification of the same price tells more of it."""
     price = _number(offer, "price", "lowPrice")
     if price is None:
@@ -135,7 +135,7 @@ def _read_stated(offer: Item, terms: list[_Term], own: frozenset[Condition]) -> 
 
 
 def _read_specification(
-    item: Item, offer: Item, own: frozenset[Condition], today: date
+    item: Item, offer: Item, own: frozenset[OfferCondition], today: date
 ) -> _Term | None:
     price = _number(item, "price", "minPrice")
     if price is None:
@@ -148,7 +148,7 @@ def _read_specification(
             price=price,
             currency=_currency(item),
             includes_tax=_tax(offer) if tax is None else tax,
-            conditions=conditions | {Condition.PER_UNIT} if unit else conditions,
+            conditions=conditions | {OfferCondition.PER_UNIT} if unit else conditions,
             min_quantity=max(_min_quantity(item), _min_quantity(offer)),
             unit=unit,
         ),
@@ -198,10 +198,14 @@ def _tax(item: Item) -> bool | None:
     return False if flag is False or kind_of(value) == "false" else None
 
 
-def _availability(offer: Item, own: frozenset[Condition], today: date) -> str | None:
+def _availability(offer: Item, own: frozenset[OfferCondition], today: date) -> str | None:
     """What can be had from a later day on is ordered before it."""
     said = next(iter(sorted(terms_of(offer, "availability"))), None)
-    if said is not None and Condition.NOT_YET in own and kind_of(said) in ("instock", "onlineonly"):
+    if (
+        said is not None
+        and OfferCondition.NOT_YET in own
+        and kind_of(said) in ("instock", "onlineonly")
+    ):
         return "PreOrder" if _is_after(offer, today, "availabilityStarts") else said
     return text_of(offer, "availability") or said
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from omni_pipeline.domain.html.json_ld import walk
 from omni_pipeline.domain.html.schema_items import Item, objects_of, text_of, types_of
-from omni_pipeline.domain.products.claims import Claim, OfferClaim
+from omni_pipeline.domain.products.claims import OfferClaim, ProductClaim
 from omni_pipeline.domain.products.declared.schema_offers import read_offer_item
 from omni_pipeline.domain.products.model import MAX_PRODUCTS, Source
 
@@ -43,7 +43,7 @@ _GTIN_KEYS = ("gtin13", "gtin", "gtin14", "gtin12", "gtin8", "ean", "isbn", "upc
 MAX_OFFERS = 200
 
 
-def product_claims(items: Iterable[Any], source: Source, *, today: date) -> list[Claim]:
+def product_claims(items: Iterable[Any], source: Source, *, today: date) -> list[ProductClaim]:
     """Every product among decoded items, in the order of the page, at most 1,000.
 
     Args:
@@ -51,7 +51,7 @@ def product_claims(items: Iterable[Any], source: Source, *, today: date) -> list
         source: What they were embedded as.
         today: Against which the dates of offers are read.
     """
-    claims: list[Claim] = []
+    claims: list[ProductClaim] = []
     items = list(items)
     parts = ((node, part) for node in walk(items) for part in _variants(node))
     seen = {id(part) for node, part in parts if part is not node}
@@ -108,9 +108,11 @@ def _listed(root: Any) -> set[int]:
     return found
 
 
-def _claim(item: Item, source: Source, today: date, *, listed: bool, sold_by: Item | None) -> Claim:
+def _claim(
+    item: Item, source: Source, today: date, *, listed: bool, sold_by: Item | None
+) -> ProductClaim:
     group = next(objects_of(item, "isVariantOf"), {})
-    return Claim(
+    return ProductClaim(
         source=source,
         name=text_of(item, "name", "title"),
         sku=text_of(item, "sku", "productID", "productId"),

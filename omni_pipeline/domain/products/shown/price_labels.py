@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborNode
 
 from omni_pipeline.domain.html.page import text_of_node
 from omni_pipeline.domain.prices.money import PriceKind, parse_price
-from omni_pipeline.domain.products.claims import Condition
+from omni_pipeline.domain.products.claims import OfferCondition
 from omni_pipeline.domain.products.shown.dom_signs import MONEY_TEXT
 
 _LEVELS = 3
@@ -25,7 +25,7 @@ def _any_of(phrases: str) -> re.Pattern[str]:
 
 
 _CONDITIONS = {
-    Condition.NOT_NEW: _any_of(
+    OfferCondition.NOT_NEW: _any_of(
         """
     used | pre owned | second hand | refurbished | renewed | reconditioned | open box | gebraucht |
     gebrauchte | generalüberholt | refurbed | b ware | d'occasion | reconditionné |
@@ -36,7 +36,7 @@ _CONDITIONS = {
     μεταχειρισμένο | rabljeno | polovno
     """
     ),
-    Condition.MEMBERS: _any_of(
+    OfferCondition.MEMBERS: _any_of(
         """
     member | members | member price | members only | with prime | prime price | club price |
     with card | card price | loyalty price | mitglieder | mitgliederpreis | mit kundenkarte |
@@ -47,7 +47,7 @@ _CONDITIONS = {
     по карте | для участников | üye fiyatı | üyelere özel | μέλη
     """
     ),
-    Condition.RENT: _any_of(
+    OfferCondition.RENT: _any_of(
         """
     lease | leasing | rent | rental | to rent | hire | per month | monthly | a month | instalment |
     installment | installments | finance | mieten | miete | leihen | monatlich | im monat |
@@ -59,14 +59,14 @@ _CONDITIONS = {
     в месяц | аренда | рассрочка | aylık | taksit | kiralık | μηνιαία | δόση | mjesečno | mesečno
     """
     ),
-    Condition.NOT_YET: _any_of(
+    OfferCondition.NOT_YET: _any_of(
         """
     coming soon | future price | new price from | ab morgen | künftig | künftiger preis |
     ab dem | bientôt | próximamente | em breve | prossimamente | binnenkort | wkrótce | brzy |
     čoskoro | snart | kommende | tulossa | hamarosan | în curând | скоро | yakında
     """
     ),
-    Condition.EXPIRED: _any_of(
+    OfferCondition.EXPIRED: _any_of(
         """
     expired | ended | offer ended | abgelaufen | beendet | expiré | terminé | caducado |
     finalizado | expirado | scaduto | terminato | verlopen | wygasła | zakończona | vypršela |
@@ -75,7 +75,7 @@ _CONDITIONS = {
     завершено | süresi doldu
     """
     ),
-    Condition.QUANTITY: _any_of(
+    OfferCondition.QUANTITY: _any_of(
         """
     bulk price | volume price | tier price | staffelpreis | mengenrabatt | prix dégressif |
     prix de gros | precio por volumen | por mayor | no atacado | prezzo a scaglioni | staffelprijs |
@@ -86,16 +86,20 @@ _CONDITIONS = {
 }
 # Names of classes say the same in English, in their own spelling.
 _NAMED = {
-    Condition.NOT_NEW: re.compile(
+    OfferCondition.NOT_NEW: re.compile(
         r"(?:^|[\s_-])(?:used|refurb\w*|renewed|openbox|occasion)(?=$|[\s_-])", re.IGNORECASE
     ),
-    Condition.MEMBERS: re.compile(
+    OfferCondition.MEMBERS: re.compile(
         r"member(?!ship-free)|loyalty|club[_-]?price|prime[_-]?price", re.IGNORECASE
     ),
-    Condition.RENT: re.compile(r"leas(?:e|ing)|rental|instal?lment|monthly|financ", re.IGNORECASE),
-    Condition.QUANTITY: re.compile(r"bulk|volume[_-]?pric|tier[_-]?pric|wholesale", re.IGNORECASE),
-    Condition.NOT_YET: re.compile(r"future|upcoming", re.IGNORECASE),
-    Condition.EXPIRED: re.compile(r"expired", re.IGNORECASE),
+    OfferCondition.RENT: re.compile(
+        r"leas(?:e|ing)|rental|instal?lment|monthly|financ", re.IGNORECASE
+    ),
+    OfferCondition.QUANTITY: re.compile(
+        r"bulk|volume[_-]?pric|tier[_-]?pric|wholesale", re.IGNORECASE
+    ),
+    OfferCondition.NOT_YET: re.compile(r"future|upcoming", re.IGNORECASE),
+    OfferCondition.EXPIRED: re.compile(r"expired", re.IGNORECASE),
 }
 _APPROXIMATE = re.compile(
     r"(?:≈|~|≃|(?<![^\W\d_])(?:approx|approximately|about|ca|circa|env|environ|aprox|cca|ok|orient)\.?)\s*\W*\Z",
@@ -153,7 +157,7 @@ def unit_behind(text: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def conditions_in(text: str, name: str) -> frozenset[Condition]:
+def conditions_in(text: str, name: str) -> frozenset[OfferCondition]:
     """Under which conditions a price holds, by the words around it and its element's name."""
     found = {one for one, pattern in _CONDITIONS.items() if pattern.search(text)}
     return frozenset(found | {one for one, pattern in _NAMED.items() if pattern.search(name)})

@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborNode
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
 from omni_pipeline.domain.prices.currencies import country_of_host
 from omni_pipeline.domain.prices.money import Price, PriceKind, parse_price
-from omni_pipeline.domain.products.claims import Condition
+from omni_pipeline.domain.products.claims import OfferCondition
 from omni_pipeline.domain.products.shown.dom_signs import DIGIT, MONEY_TEXT, PRICED, name_of
 from omni_pipeline.domain.products.shown.price_labels import (
     Label,
@@ -41,7 +41,7 @@ class PricedElement:
     price: Price
     name: str
     label: Label | None = None
-    conditions: frozenset[Condition] = frozenset()
+    conditions: frozenset[OfferCondition] = frozenset()
     is_old: bool = False
     begins_table: bool = False
     points: float = 0.0

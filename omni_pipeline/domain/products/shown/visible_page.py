@@ -14,7 +14,7 @@ from functools import cached_property
 from omni_pipeline.domain.html.page import ParsedPage, text_of_node
 from omni_pipeline.domain.prices.currencies import currency_of_language
 from omni_pipeline.domain.prices.money import Price, PriceKind
-from omni_pipeline.domain.products.claims import Condition
+from omni_pipeline.domain.products.claims import OfferCondition
 from omni_pipeline.domain.products.shown.cards import stands_in_card
 from omni_pipeline.domain.products.shown.dom_signs import (
     BUTTONS,
@@ -67,7 +67,7 @@ class ShownPrice:
     points: float
     rivals: int
     net_amounts: frozenset[Decimal] = frozenset()
-    conditions: frozenset[Condition] = frozenset()
+    conditions: frozenset[OfferCondition] = frozenset()
 
 
 class ShownProduct:
@@ -209,7 +209,7 @@ def _without_parts(candidates: list[PricedElement]) -> list[PricedElement]:
             for place, parts in inside.items()
             if any(part is kept for part in parts) and any(part is breaks.rows[1] for part in parts)
         )
-        kept.conditions, kept.begins_table = kept.conditions - {Condition.QUANTITY}, True
+        kept.conditions, kept.begins_table = kept.conditions - {OfferCondition.QUANTITY}, True
     return [one for one in candidates if one.node.mem_id not in dropped]
 
 
