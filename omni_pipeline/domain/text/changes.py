@@ -10,7 +10,7 @@ from omni_pipeline.domain.text.noise import without_noise
 from omni_pipeline.domain.text.outline import find_sections
 
 MAX_HEADINGS = 20
-MAX_HEADINGS_TOLD = 5
+MAX_HEADINGS_LISTED = 5
 MAX_HEADING_LENGTH = 60
 MAX_TITLE_LENGTH = 80
 MAX_URL_LENGTH = 200
@@ -72,9 +72,9 @@ def describe_changes(changes: Iterable[PageChange]) -> tuple[str, ...]:
     """
     lines: list[str] = []
     for kind, group in groupby(changes, key=lambda change: change.kind):
-        told = list(group)
-        lines += [_line(change) for change in told]
-        if more := told[0].pages - len(told):
+        listed = list(group)
+        lines += [_line(change) for change in listed]
+        if more := listed[0].pages - len(listed):
             lines.append(f"{kind}: {more:,} more page{'s' if more > 1 else ''}")
     return tuple(lines)
 
@@ -92,7 +92,7 @@ def _line(change: PageChange) -> str:
 
 
 def _under(headings: Sequence[str]) -> str:
-    shown = [_shown(heading, MAX_HEADING_LENGTH) for heading in headings[:MAX_HEADINGS_TOLD]]
+    shown = [_shown(heading, MAX_HEADING_LENGTH) for heading in headings[:MAX_HEADINGS_LISTED]]
     more = len(headings) - len(shown)
     names = ", ".join(shown) + (f" and {more} more" if more else "")
     return f"under {names}" if names else ""

@@ -69,7 +69,7 @@ class HttpClient:
 
     def __enter__(self) -> Self:
         self._loop = SteadyLoop()
-        self._patience = FetchRetryPolicy(self._limits)
+        self._retries = FetchRetryPolicy(self._limits)
         self._client = WebClient(
             dialler=self._dialler,
             tls=self._tls or tls_context(),
@@ -177,7 +177,7 @@ class HttpClient:
         return with_cookies
 
     async def _send(self, request: FetchRequest, wanted: Wanted, delay_seconds: float) -> Outcome:
-        return await self._patience.outcome_of(
+        return await self._retries.outcome_of(
             request.url,
             lambda: self._client.attempt(request, wanted),
             delay_seconds=delay_seconds,
@@ -189,7 +189,7 @@ class HttpClient:
             raise ValueError(
                 f"{url} is to be rendered, and this client was made without a renderer"
             )
-        return _refusal(url) or await self._patience.outcome_of(
+        return _refusal(url) or await self._retries.outcome_of(
             url, lambda: renderer.render(url), delay_seconds=delay_seconds
         )
 

@@ -134,7 +134,7 @@ def _redacted(conditions: Sequence[Condition], redactor: Redactor) -> list[Condi
 def deliver(
     session: Session,
     targets: Sequence[Target],
-    patience: NotificationPolicy = NotificationPolicy(),  # noqa: B008 - frozen
+    policy: NotificationPolicy = NotificationPolicy(),  # noqa: B008 - frozen
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Delivery]:
@@ -144,23 +144,23 @@ def deliver(
     down: then again, under the same id.
     """
     end = clock() + SECONDS_FOR_ALL_TARGETS
-    deliveries = [_deliver_to(session, t, patience) for t in targets if clock() < end]
+    deliveries = [_deliver_to(session, t, policy) for t in targets if clock() < end]
     return [delivery for delivery in deliveries if delivery]
 
 
-def _deliver_to(session: Session, target: Target, patience: NotificationPolicy) -> Delivery | None:
+def _deliver_to(session: Session, target: Target, policy: NotificationPolicy) -> Delivery | None:
     name = target.name
-    if not session.run(lambda conn: alert_ledger.list_due(conn, name, patience)):
+    if not session.run(lambda conn: alert_ledger.list_due(conn, name, policy)):
         return None
     if not session.run(lambda conn: alert_ledger.claim_target(conn, name)):
         return None
-    due = session.run(lambda conn: alert_ledger.list_due(conn, name, patience))
+    due = session.run(lambda conn: alert_ledger.list_due(conn, name, policy))
     if not due:  # somebody else was faster
         session.run(lambda conn: alert_ledger.release_target(conn, name))
         return None
     error = send(target, compose(due))
     if error is None:
-        session.run(lambda conn: alert_ledger.note_delivered(conn, name, due, patience))
+        session.run(lambda conn: alert_ledger.note_delivered(conn, name, due, policy))
     else:
         session.run(lambda conn: alert_ledger.note_failed(conn, name, error))
     return Delivery(target=name, alerts=len(due), error=error)

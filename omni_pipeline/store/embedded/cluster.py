@@ -149,18 +149,18 @@ class Cluster:
                 kind="permanent.db_start",
             )
 
-    def start(self, patience_seconds: float = 60.0) -> None:
+    def start(self, timeout_seconds: float = 60.0) -> None:
         """Return once the server answers, whatever state it was left in.
 
         Raises:
             PermanentError: The server refuses to start; the message has its own words.
             TemporaryError: It is still starting, recovering or stopping after ``patience_seconds``.
         """
-        deadline = time.monotonic() + patience_seconds
+        deadline = time.monotonic() + timeout_seconds
         while not self.is_answering():
             if time.monotonic() > deadline:
                 raise TemporaryError(
-                    f"Postgres in {self.data} did not answer within {patience_seconds:g} s: it "
+                    f"Postgres in {self.data} did not answer within {timeout_seconds:g} s: it "
                     f"may still be recovering. Try again; {self.log} tells more.",
                     kind="transient.db_starting",
                 )
@@ -238,7 +238,7 @@ class Cluster:
             if pid is None or _look_up(pid)[0] is not None:
                 path.unlink(missing_ok=True)
 
-    def stop(self, patience_seconds: float = 60.0) -> None:
+    def stop(self, timeout_seconds: float = 60.0) -> None:
         """Stop the server: sessions are cut, what was committed is flushed.
 
         After ``patience_seconds`` this returns with the server still flushing; the next start
@@ -249,7 +249,7 @@ class Cluster:
             return
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT)  # "fast" to Postgres
-        deadline = time.monotonic() + patience_seconds
+        deadline = time.monotonic() + timeout_seconds
         while _look_up(pid)[1] and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 

@@ -152,9 +152,9 @@ def find_error_of_run(conn: Connection, run_id: str) -> tuple[str, str] | None:
     return conn.execute(_SQL["error_of_run"], {"run_id": run_id}).fetchone()
 
 
-def list_due(conn: Connection, target: str, patience: NotificationPolicy) -> list[DueNotification]:
+def list_due(conn: Connection, target: str, policy: NotificationPolicy) -> list[DueNotification]:
     """What a target is to be told now, the oldest first."""
-    return fetch_all(conn, _SQL["due"], {"target": target, **vars(patience)}, DueNotification)
+    return fetch_all(conn, _SQL["due"], {"target": target, **vars(policy)}, DueNotification)
 
 
 def claim_target(conn: Connection, target: str) -> bool:
@@ -169,17 +169,17 @@ def release_target(conn: Connection, target: str) -> None:
 
 
 def note_delivered(
-    conn: Connection, target: str, told: Sequence[DueNotification], patience: NotificationPolicy
+    conn: Connection, target: str, notified: Sequence[DueNotification], policy: NotificationPolicy
 ) -> None:
     """The target has accepted a message about these."""
     with conn.transaction():
         parameters = {
             "target": target,
-            "ids": [alert.id for alert in told],
-            "are_open": [alert.event != "recovered" for alert in told],
+            "ids": [alert.id for alert in notified],
+            "are_open": [alert.event != "recovered" for alert in notified],
         }
         conn.execute(_SQL["note_notified"], parameters)
-        conn.execute(_SQL["note_delivered"], {"target": target, **vars(patience)})
+        conn.execute(_SQL["note_delivered"], {"target": target, **vars(policy)})
 
 
 def note_failed(conn: Connection, target: str, error: str) -> None:

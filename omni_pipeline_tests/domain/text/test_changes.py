@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from omni_pipeline.domain.text.changes import (
-    MAX_HEADINGS_TOLD,
+    MAX_HEADINGS_LISTED,
     PageChange,
     changed_headings,
     describe_changes,
@@ -67,7 +67,7 @@ def test_each_page_is_one_line() -> None:
 
 
 def test_many_pages_and_headings_are_counted_not_listed() -> None:
-    headings = [f"H{number}" for number in range(MAX_HEADINGS_TOLD + 3)]
+    headings = [f"H{number}" for number in range(MAX_HEADINGS_LISTED + 3)]
     lines = describe_changes(
         [
             change("new", pages=41),

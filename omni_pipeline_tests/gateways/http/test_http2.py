@@ -62,7 +62,7 @@ def site_of(pages: Mapping[str, Script], max_streams: int = 100) -> Http2Site:
     return Http2Site(pages, server_tls(), max_streams=max_streams)
 
 
-def door_to(site: Http2Site, limits: FetchLimits = CALM) -> HttpClient:
+def client_to(site: Http2Site, limits: FetchLimits = CALM) -> HttpClient:
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _authority().configure_trust(trust)
     return HttpClient(
@@ -75,13 +75,13 @@ def door_to(site: Http2Site, limits: FetchLimits = CALM) -> HttpClient:
 
 
 def _fetch(site: Http2Site, path: str = "") -> Outcome:
-    with door_to(site) as client:
+    with client_to(site) as client:
         return client.fetch(FetchRequest(url=site.url + path))
 
 
 def _crawl(site: Http2Site, *paths: str, limits: FetchLimits = CALM) -> dict[str, Outcome]:
     requests = (FetchRequest(url=site.url + path) for path in paths)
-    with door_to(site, limits) as client:
+    with client_to(site, limits) as client:
         return {
             outcome.url.removeprefix(site.url): outcome
             for outcome in client.fetch_all(requests, concurrency=8)
@@ -112,7 +112,7 @@ def test_all_pages_of_a_site_share_one_connection() -> None:
 def test_the_site_learns_who_asks_and_nothing_else() -> None:
     """S-78, S-29."""
     with site_of({"/": html("x", set_cookie="id=1")}) as site:
-        with door_to(site) as client:
+        with client_to(site) as client:
             client.fetch(FetchRequest(url=site.url))
             client.fetch(FetchRequest(url=site.url, etag='"v1"'))
 
@@ -131,7 +131,7 @@ def test_the_site_learns_who_asks_and_nothing_else() -> None:
 def test_a_name_is_judged_dialled_and_verified_as_over_http_1() -> None:
     """S-18, S-19, S-31."""
     with site_of({"/": html("x")}) as site:
-        client = door_to(site)
+        client = client_to(site)
         resolver = client._dialler._resolver
         assert isinstance(resolver, FakeResolver)
         with client:
@@ -164,7 +164,7 @@ def test_a_site_without_http_2_gets_http_1() -> None:
 def test_answers_without_a_body_are_read_alike() -> None:
     """F-D1, S-26."""
     pages = {"/same": Page(status=304), "/old": redirect("/new", 308)}
-    with site_of(pages) as site, door_to(site) as client:
+    with site_of(pages) as site, client_to(site) as client:
         same = client.fetch(FetchRequest(url=site.url + "same", etag='"v1"'))
         old = client.fetch(FetchRequest(url=site.url + "old"))
 
@@ -195,7 +195,7 @@ def test_bodies_that_nobody_reads_are_stopped_and_starve_no_other_page() -> None
     pdf = Page(body=bytes(2 * MIB), headers={"content-type": "application/pdf"})
     pages: dict[str, Script] = {f"/{n}.pdf": pdf for n in range(8)}
     pages |= {f"/{n}": html("x" * 100_000) for n in range(8)}
-    with site_of(pages) as site, door_to(site) as client:
+    with site_of(pages) as site, client_to(site) as client:
         for path in [f"{n}.pdf" for n in range(8)]:
             assert isinstance(client.fetch(FetchRequest(url=site.url + path)), Unusable)
         for path in map(str, range(8)):
@@ -226,7 +226,7 @@ def test_a_page_larger_than_the_limit_is_cut_there() -> None:
     """F-D31."""
     limits = FetchLimits(body_bytes=MIB)
     with site_of({"/": html("x" * 8 * MIB), "/small": html("y")}) as site:
-        with door_to(site, limits) as client:
+        with client_to(site, limits) as client:
             large = client.fetch(FetchRequest(url=site.url))
             small = client.fetch(FetchRequest(url=site.url + "small"))
 
@@ -360,7 +360,7 @@ def test_whatever_a_site_sends_the_fetch_ends_and_costs_little(
     attack: Callable[[Conversation, int], None],
 ) -> None:
     """F-D31, F-D32, F-D33."""
-    with site_of({"/": attack, "/good": html("x")}) as site, door_to(site, IMPATIENT) as client:
+    with site_of({"/": attack, "/good": html("x")}) as site, client_to(site, IMPATIENT) as client:
         started = time.thread_time()
         outcome = client.fetch(FetchRequest(url=site.url))
         cpu_seconds = time.thread_time() - started
@@ -375,7 +375,7 @@ def test_whatever_a_site_sends_the_fetch_ends_and_costs_little(
 @pytest.mark.parametrize("attack", [_hpack_bomb, _continuations])
 def test_no_attack_takes_much_memory(attack: Callable[[Conversation, int], None]) -> None:
     """S-45."""
-    with site_of({"/": attack}) as site, door_to(site, IMPATIENT) as client:
+    with site_of({"/": attack}) as site, client_to(site, IMPATIENT) as client:
         tracemalloc.start()
         try:
             client.fetch(FetchRequest(url=site.url))
@@ -405,7 +405,7 @@ def test_pages_that_a_goodbye_cuts_off_are_asked_for_again() -> None:
 
 def test_a_connection_ends_before_servers_say_goodbye() -> None:
     """nginx closes a connection after 1,000 requests, and what is under way is lost."""
-    with site_of({"/": html("x")}) as site, door_to(site) as client:
+    with site_of({"/": html("x")}) as site, client_to(site) as client:
         outcomes = list(client.fetch_all(iter([FetchRequest(url=site.url)] * 1000), concurrency=8))
 
         assert all(isinstance(outcome, Fetched) for outcome in outcomes)
@@ -434,7 +434,7 @@ def test_a_silent_page_does_not_hold_up_the_others_of_its_connection() -> None:
 def test_a_site_that_is_down_is_dialled_once_for_all_that_wait() -> None:
     with site_of({}) as site:
         pass
-    client = door_to(site, FetchLimits(attempts=1))
+    client = client_to(site, FetchLimits(attempts=1))
     resolver = client._dialler._resolver
     assert isinstance(resolver, FakeResolver)
     requests = (FetchRequest(url=f"{site.url}{n}") for n in range(8))

@@ -189,7 +189,7 @@ def test_a_caller_that_stops_early_leaves_nothing_running(
     assert len(site.requests) < 8
 
 
-def test_a_door_may_close_under_an_unfinished_crawl(site: ScriptedSite) -> None:
+def test_a_client_may_close_under_an_unfinished_crawl(site: ScriptedSite) -> None:
     site.pages["/1"] = Page(wait_seconds=0.3)
     with HttpClient(policy=AddressPolicy(allowed=site.allowed), user_agent="x") as client:
         outcomes = client.fetch_all(_requests(site, range(10)), concurrency=4)

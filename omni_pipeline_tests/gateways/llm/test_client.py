@@ -139,6 +139,6 @@ def test_a_wrong_key_or_model_is_permanent_and_names_the_remedy(fault: Behaviour
     assert raised.value.__context__ is None
 
 
-def test_the_door_opens_without_asking() -> None:
+def test_the_client_opens_without_asking() -> None:
     with open_llm_client(ExtractionSettings(model="chat-1", api_key=KEY)):
         pass

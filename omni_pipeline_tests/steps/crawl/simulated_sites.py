@@ -27,7 +27,7 @@ from omni_pipeline_tests.steps.crawl.scripted_crawls import Crawler
 NO_ANSWER = Page(status=0)
 
 
-class ImaginedSite(ScriptedSite):
+class SimulatedSite(ScriptedSite):
     """Answers like a ``ScriptedSite``, and is asked like a web client.
 
     Args:
@@ -131,10 +131,10 @@ def _fetched(url: str, page: Page) -> Fetched:
 
 
 @dataclass(kw_only=True)
-class ImaginedCrawler(Crawler):
+class SimulatedCrawler(Crawler):
     """Crawls an imagined site."""
 
-    site: ImaginedSite
+    site: SimulatedSite
 
     def web(self) -> HttpClient:
         """The site itself: what a crawl asks of a client, it answers."""

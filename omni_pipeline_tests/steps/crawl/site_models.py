@@ -21,7 +21,7 @@ SELDOM: tuple[Kind, ...] = ("missing", "gone", "broken", "noindex", "moved", "aw
 
 
 @dataclass(kw_only=True)
-class PaperPage:
+class ModelPage:
     kind: Kind = "page"
     links: tuple[str, ...] = ()
     target: str = ANCHORS[0]
@@ -29,7 +29,7 @@ class PaperPage:
 
 
 @dataclass(kw_only=True)
-class PaperSite:
+class ModelSite:
     """A site that changes by chance.
 
     Attributes:
@@ -41,14 +41,14 @@ class PaperSite:
 
     chance: random.Random
     has_etags: bool = False
-    pages: dict[str, PaperPage] = field(default_factory=dict)
+    pages: dict[str, ModelPage] = field(default_factory=dict)
     listed: set[str] = field(default_factory=set)
     forbidden: set[str] = field(default_factory=set)
     excluded: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for path in EVERY:
-            self.pages[path] = PaperPage(links=self._some(6), target=self.chance.choice(ANCHORS))
+            self.pages[path] = ModelPage(links=self._some(6), target=self.chance.choice(ANCHORS))
         self.pages["/"].links += ANCHORS
         for anchor in ANCHORS:
             self.pages[anchor].kind = self.chance.choice(("page", "page", "broken"))
@@ -122,7 +122,7 @@ class Verdict:
     redirecting: set[str]
 
 
-def judge(site: PaperSite, before: set[str], retried: Iterable[str] = ()) -> Verdict:
+def judge(site: ModelSite, before: set[str], retried: Iterable[str] = ()) -> Verdict:
     """What the index holds after a refresh, by the rules of evidence alone.
 
     Args:
@@ -158,7 +158,7 @@ def judge(site: PaperSite, before: set[str], retried: Iterable[str] = ()) -> Ver
     )
 
 
-def _reach(site: PaperSite, seeds: set[str]) -> Iterator[str]:
+def _reach(site: ModelSite, seeds: set[str]) -> Iterator[str]:
     """Every page that may be asked for: the seeds, what they link to and where they redirect."""
     queue, met = sorted(seeds), set(seeds)
     while queue:

@@ -23,10 +23,10 @@ from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.sites import Page, Script, Seen, in_turn, redirect
 from omni_pipeline_tests.steps.crawl.scripted_crawls import CutOffError, conserved, page, site_of
-from omni_pipeline_tests.steps.crawl.simulated_sites import ImaginedCrawler, ImaginedSite
-from omni_pipeline_tests.steps.crawl.site_models import PaperSite, judge
+from omni_pipeline_tests.steps.crawl.simulated_sites import SimulatedCrawler, SimulatedSite
+from omni_pipeline_tests.steps.crawl.site_models import ModelSite, judge
 
-MakeCrawler = Callable[..., ImaginedCrawler]
+MakeCrawler = Callable[..., SimulatedCrawler]
 
 # A few seconds' worth; a long night's worth is OMNI_SCENARIO_SEEDS=1000.
 SEEDS = int(os.environ.get("OMNI_SCENARIO_SEEDS", "6"))
@@ -42,9 +42,9 @@ def make(database: Database, tmp_path: Path) -> MakeCrawler:
         url: str = "https://site.test/",
         seed: int = 0,
         **config: Any,
-    ) -> ImaginedCrawler:
-        site = ImaginedSite(url, pages, seed=seed)
-        return ImaginedCrawler(database=database, home=tmp_path, site=site, **config)
+    ) -> SimulatedCrawler:
+        site = SimulatedSite(url, pages, seed=seed)
+        return SimulatedCrawler(database=database, home=tmp_path, site=site, **config)
 
     return make_crawler
 
@@ -71,19 +71,19 @@ def answers_at(origin: str, pages: Mapping[str, Script]) -> Callable[[str], Scri
     return lambda url: pages.get(url.removeprefix(origin), Page(status=404))
 
 
-def lose(crawler: ImaginedCrawler, pages: int) -> None:
+def lose(crawler: SimulatedCrawler, pages: int) -> None:
     """Take the first pages of a ``site_of`` away."""
     for number in range(pages):
         crawler.site.pages[f"/page-{number}"] = Page(status=404)
 
 
-def configure(crawler: ImaginedCrawler, **changes: Any) -> None:
+def configure(crawler: SimulatedCrawler, **changes: Any) -> None:
     start_url = changes.pop("start_url", None)
     with crawler.database.connect() as conn:
         domains.configure(conn, crawler.host, changes, start_url=start_url)
 
 
-def open_failures(crawler: ImaginedCrawler) -> set[str]:
+def open_failures(crawler: SimulatedCrawler) -> set[str]:
     rows = crawler.query("SELECT url FROM failed_pages WHERE resolved_at IS NULL")
     return {crawler.path(str(url)) for (url,) in rows}
 
@@ -97,14 +97,14 @@ def test_whatever_a_site_does_the_index_holds_what_the_evidence_says(
 ) -> None:
     """R-A3, R-A12, R-A17, R-A19, I28: in one go, cut off and resumed, forced or not."""
     chance = random.Random(seed)
-    paper = PaperSite(chance=chance, has_etags=seed % 3 == 2)
+    model = ModelSite(chance=chance, has_etags=seed % 3 == 2)
     crawler = make({}, seed=seed, concurrency=chance.choice((1, 4)))
     live: set[str] = set()
     for _ in range(5):
-        crawler.site.pages = paper.scripts(crawler.site.url)
-        configure(crawler, exclude_patterns=sorted(paper.excluded))
+        crawler.site.pages = model.scripts(crawler.site.url)
+        configure(crawler, exclude_patterns=sorted(model.excluded))
         is_forced = chance.random() < 0.5
-        verdict = judge(paper, live, open_failures(crawler) if is_forced else ())
+        verdict = judge(model, live, open_failures(crawler) if is_forced else ())
         if chance.random() < 0.4:
             with suppress(CutOffError):
                 crawler.crawl(force_rescrape=is_forced, cut_off_after=chance.randrange(1, 12))
@@ -122,7 +122,7 @@ def test_whatever_a_site_does_the_index_holds_what_the_evidence_says(
         assert failed == verdict.failing
         again = crawler.crawl()
         assert (again.pages_changed, crawler.live()) == (0, live), "an unchanged site"
-        paper.change()
+        model.change()
 
 
 # Odd sites that are understood

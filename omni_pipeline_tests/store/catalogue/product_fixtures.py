@@ -10,7 +10,7 @@ from omni_pipeline.store.catalogue.products import NewProduct, ProductListing
 from omni_pipeline_tests.store.conftest import Run
 
 
-def put_on_shelf(run: Run, page_id: int, name: str) -> int:
+def list_product(run: Run, page_id: int, name: str) -> int:
     """The id of a product that this page shows under its name; it is found by that as SKU."""
     with run.fenced():
         conn, claim = run.conn, run.claim

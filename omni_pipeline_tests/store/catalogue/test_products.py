@@ -11,7 +11,7 @@ from omni_pipeline.domain.products.model import Evidence, Source
 from omni_pipeline.store.catalogue import companies, price_snapshots, products
 from omni_pipeline.store.crawl import raw_pages
 from omni_pipeline.store.jobs import domains
-from omni_pipeline_tests.store.catalogue.product_fixtures import price, put_on_shelf
+from omni_pipeline_tests.store.catalogue.product_fixtures import list_product, price
 from omni_pipeline_tests.store.conftest import MISSING, Run, claim_domain, count
 
 SNAPSHOT: LiteralString = """
@@ -40,7 +40,7 @@ def status(conn: Connection, product_id: int) -> tuple[str, int]:
 @pytest.fixture
 def lamp(run: Run) -> int:
     (page,) = run.save_pages("p")
-    return put_on_shelf(run, page, "lamp")
+    return list_product(run, page, "lamp")
 
 
 def test_a_new_snapshot_is_the_current_price(run: Run, lamp: int) -> None:
@@ -101,7 +101,7 @@ def test_a_page_that_leaves_takes_its_product_along_in_one_transaction(run: Run,
 
 def test_a_product_that_another_page_shows_moves_there_instead(run: Run) -> None:
     first, second = run.save_pages("p", "q")
-    lamp, fuse = put_on_shelf(run, first, "lamp"), put_on_shelf(run, second, "fuse")
+    lamp, fuse = list_product(run, first, "lamp"), list_product(run, second, "fuse")
     run.conn.execute(
         "INSERT INTO product_listings SELECT page_id, 1, domain_id, %s, false,"
         ' shown || \'{"name": "lamp"}\' FROM product_listings WHERE product_id = %s',
@@ -118,7 +118,7 @@ def test_a_product_that_another_page_shows_moves_there_instead(run: Run) -> None
 def test_two_pages_that_leave_at_once_leave_no_product_on_either(run: Run) -> None:
     """I38: neither is a refuge for what the other showed."""
     first, second = run.save_pages("p", "q")
-    lamp, fuse = put_on_shelf(run, first, "lamp"), put_on_shelf(run, second, "fuse")
+    lamp, fuse = list_product(run, first, "lamp"), list_product(run, second, "fuse")
     run.conn.execute(
         "INSERT INTO product_listings SELECT page_id, 1, domain_id, %s, false, shown"
         " FROM product_listings WHERE product_id = %s",
@@ -140,7 +140,7 @@ def test_products_are_found_by_number_sku_or_part_of_their_name(run: Run, lamp: 
 
 def test_a_merged_product_leaves_its_history_to_the_other(run: Run) -> None:
     first, second = run.save_pages("p", "q")
-    lamp, twin = put_on_shelf(run, first, "lamp"), put_on_shelf(run, second, "twin")
+    lamp, twin = list_product(run, first, "lamp"), list_product(run, second, "twin")
     price(run, lamp, "10")
     price(run, twin, "11")
     with run.fenced():

@@ -29,7 +29,7 @@ def remembered(run: Run) -> list[str]:
     return [url.removeprefix(ROOT) for (url,) in rows]
 
 
-def test_a_dead_end_is_due_when_twice_its_age_has_passed(run: Run) -> None:
+def test_a_non_page_is_due_when_twice_its_age_has_passed(run: Run) -> None:
     record(run, "fresh", "waits", "again")
     set_days(run, "waits", found=7, checked=3)
     set_days(run, "again", found=8, checked=4)
@@ -39,7 +39,7 @@ def test_a_dead_end_is_due_when_twice_its_age_has_passed(run: Run) -> None:
     assert due(run) == ["fresh"]
 
 
-def test_pages_that_left_are_dead_ends_until_they_are_live_again(run: Run) -> None:
+def test_pages_that_left_are_non_pages_until_they_are_live_again(run: Run) -> None:
     with run.fenced():
         raw_pages.save(run.conn, run.claim, [new_body(ROOT + "p", "text")])
         raw_pages.remove_pages(run.conn, run.claim, {ROOT + "p": MISSING})
@@ -60,6 +60,6 @@ def test_what_has_been_dead_for_a_season_is_forgotten(run: Run) -> None:
     assert remembered(run) == ["young"]
 
 
-def test_the_dead_ends_of_one_domain_are_not_the_others(run: Run) -> None:
+def test_the_non_pages_of_one_domain_are_not_the_others(run: Run) -> None:
     record(run, "mine")
     assert due(start_run(run.conn, "b.test")) == []

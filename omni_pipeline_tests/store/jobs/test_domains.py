@@ -28,7 +28,7 @@ from omni_pipeline.store.jobs.domains import DomainOverview, NewDomain
 from omni_pipeline.store.text import cleaned_pages
 from omni_pipeline.store.usage import token_usage
 from omni_pipeline.store.usage.token_usage import Batch, Bill
-from omni_pipeline_tests.store.catalogue.product_fixtures import price, put_on_shelf
+from omni_pipeline_tests.store.catalogue.product_fixtures import list_product, price
 from omni_pipeline_tests.store.conftest import HOST, MISSING, Run, register, start_run
 
 # Rows of these outlive their domain, as the record of what was done and paid.
@@ -153,7 +153,7 @@ def fill_every_table(run: Run) -> None:
     run.publish({page: ["text"]})
     run.stage({other: ["staged"]})
     run.pay(["staged"])
-    product = put_on_shelf(run, page, "lamp")
+    product = list_product(run, page, "lamp")
     price(run, product, "39.90")
     with run.fenced():
         held = HeldPrice(product_id=product, price_amount=Decimal(1), price_currency="EUR")

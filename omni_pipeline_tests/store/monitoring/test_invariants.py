@@ -20,7 +20,7 @@ from omni_pipeline.store.monitoring.invariants import Violation
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline.store.postgres.queries import load_queries
 from omni_pipeline_tests.conftest import execute
-from omni_pipeline_tests.store.catalogue.product_fixtures import price, put_on_shelf
+from omni_pipeline_tests.store.catalogue.product_fixtures import list_product, price
 from omni_pipeline_tests.store.conftest import (
     MISSING,
     REQUEST,
@@ -324,7 +324,7 @@ def populate(conn: Connection) -> None:
         frontier.settle(conn, run.claim, outcomes)
         frontier.close_crawl(conn, run.claim, is_truncated=False)
     for page, name in ((first, "lamp"), (second, "fuse")):
-        price(run, put_on_shelf(run, page, name), "39.90")
+        price(run, list_product(run, page, name), "39.90")
     run.finish()
     start_run(conn, "b.test")
     register(conn, "c.test")
