@@ -61,7 +61,7 @@ def count_changed(chunker: Chunker, markdown: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--most", type=int, default=200, help="pages for the speed")
+    parser.add_argument("--limit", type=int, default=200, help="pages for the speed")
     parser.add_argument("--tokens", type=int, default=512, help="of one chunk")
     arguments = parser.parse_args()
     texts = markdown_of(arguments.folder, arguments.limit)

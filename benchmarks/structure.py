@@ -175,7 +175,7 @@ def compare(folder: Path, limit: int | None) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
-    parser.add_argument("--most", type=int, help="pages of each folder")
+    parser.add_argument("--limit", type=int, help="pages of each folder")
     arguments = parser.parse_args()
     for folder in arguments.folders:
         compare(folder, arguments.limit)

@@ -5,10 +5,16 @@ overruled only when both halves of a long text show the same other language almo
 say ``en`` on pages of every language.
 """
 
+import io
+import lzma
 import re
+from array import array
 from functools import cache
+from typing import Any
 
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
+import numpy as np
+from numpy.typing import NDArray
+from py3langid.langid import MODEL_DIR, MODEL_FILE, LanguageIdentifier
 from selectolax.lexbor import LexborHTMLParser
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
@@ -117,4 +123,24 @@ def _detect(words: str) -> tuple[str, float]:
 
 @cache
 def _identifier() -> LanguageIdentifier:
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    """The model of the library, unpacked in memory.
+
+    The library's own way unpacks it into a temporary file, for which there may be no room.
+    """
+    packed = (MODEL_DIR / MODEL_FILE).read_bytes()
+    with np.load(io.BytesIO(lzma.decompress(packed)), allow_pickle=False) as model:
+        return LanguageIdentifier(
+            model["ptc"],
+            model["pc"],
+            model["classes"].tolist(),
+            _unsigned(model["nextmove"]),
+            model["out_feat"].tolist(),
+            norm_probs=True,
+            tk_row=_unsigned(model["nextmove_row"]),
+        )
+
+
+def _unsigned(numbers: NDArray[Any]) -> "array[int]":
+    """As an array of the standard library, from which single numbers are read faster."""
+    code = {2: "H", 4: "I", 8: "L"}[numbers.dtype.itemsize]
+    return array(code, np.ascontiguousarray(numbers).tobytes())

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from omni_pipeline.steps.crawl.sitemap_reading import CONVENTIONAL as SITEMAPS
 from omni_pipeline_tests.commands.conftest import CommandLine
 from omni_pipeline_tests.sites import ScriptedSite
 from omni_pipeline_tests.steps.crawl.scripted_crawls import is_probe, site_of
@@ -15,7 +16,7 @@ SLOTS = 2 * CONCURRENCY
 
 
 def page_requests(site: ScriptedSite) -> int:
-    own = ("/robots.txt", "/sitemap.xml")
+    own = ("/robots.txt", *SITEMAPS)
     return sum(target not in own and not is_probe(target) for target in site.targets())
 
 

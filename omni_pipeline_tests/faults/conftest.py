@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from omni_pipeline.settings import EmbeddingSettings, Settings
+from omni_pipeline.steps.crawl.sitemap_reading import CONVENTIONAL as SITEMAPS
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.jobs.domains import NewDomain
@@ -144,7 +145,7 @@ class Case:
 
     def page_requests(self) -> int:
         """How often the site was asked for pages: not for robots.txt, sitemap and probe."""
-        own = ("/robots.txt", "/sitemap.xml")
+        own = ("/robots.txt", *SITEMAPS)
         return sum(not (t in own or is_probe(t)) for t in self.world.site.targets())
 
     def texts_with_vectors(self) -> set[str]:

@@ -7,7 +7,7 @@ said once, in the code: in docstrings of the settings, in the help of commands, 
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.reference import command_line, configuration, invariants
+from tools.reference import command_line, configuration, crawl_options, invariants
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -16,6 +16,7 @@ _WARNING = "<!-- Made by `make docs` from the code: change it there. -->\n\n"
 _PAGES: dict[str, Callable[[], str]] = {
     "reference/configuration.md": configuration.page,
     "reference/cli.md": command_line.page,
+    "reference/crawl-options.md": crawl_options.page,
     "reference/invariants.md": invariants.page,
 }
 

@@ -115,7 +115,8 @@ def groups_by_space(language: str) -> bool:
 
 
 def _symbol(locale: "Locale", name: str) -> str:
-    symbols = locale.number_symbols.get(locale.default_numbering_system) or {}
+    # Shops write digits of ASCII, whatever the language's own are.
+    symbols = locale.number_symbols.get("latn") or {}
     return str(symbols.get(name, ""))
 
 

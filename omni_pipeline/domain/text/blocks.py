@@ -117,7 +117,7 @@ class Block:
 
     nodes: list[LexborNode]
     text: str
-    current_job: LexborNode
+    holder: LexborNode
     tag: int
     places: int
     near_names: int
@@ -133,7 +133,7 @@ class Block:
 class _Around:
     """What the walk knows of where it is."""
 
-    current_job: LexborNode
+    holder: LexborNode
     tag: int
     places: int
     near: tuple[int, int, int]
@@ -197,7 +197,7 @@ class _Walk:
         if role is not None:
             places |= 1 << role
         inner = _Around(
-            current_job=around.current_job if is_inline else child,
+            holder=around.holder if is_inline else child,
             tag=around.tag if is_inline else _TAGS.get(tag, 0),
             places=places,
             near=(names, around.near[0], around.near[1]),
@@ -221,7 +221,7 @@ class _Walk:
                     Block(
                         nodes=self._nodes,
                         text=text,
-                        current_job=around.current_job,
+                        holder=around.holder,
                         tag=around.tag,
                         places=around.places,
                         near_names=around.near[0] | around.near[1] | around.near[2],
@@ -257,7 +257,7 @@ def read_blocks(body: LexborNode) -> list[Block]:
     walk.walk(
         body,
         _Around(
-            current_job=body,
+            holder=body,
             tag=0,
             places=0,
             near=(0, 0, 0),
@@ -279,3 +279,8 @@ def stands_in(block: Block, *tags: str) -> bool:
 def is_code(block: Block) -> bool:
     """Say whether a block is lines of code."""
     return block.tag == _TAGS["pre"]
+
+
+def is_heading(block: Block) -> bool:
+    """Say whether a block is a heading; of two, that of the smaller ``tag`` is above the other."""
+    return _TAGS["h1"] <= block.tag <= _TAGS["h6"]

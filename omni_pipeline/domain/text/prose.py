@@ -17,11 +17,11 @@ def find_prose(root: LexborNode, share: float) -> LexborNode:
     nodes: dict[int, LexborNode] = {}
     for node in root.css(_WITH_PROSE):
         length = len(node.text(deep=False).strip())
-        current_job = node if node.tag in _BLOCKS else node.parent
-        if length >= _MIN_STRETCH and current_job is not None:
+        holder = node if node.tag in _BLOCKS else node.parent
+        if length >= _MIN_STRETCH and holder is not None:
             total += length
-            stretches[current_job.mem_id] += length
-            nodes[current_job.mem_id] = current_job
+            stretches[holder.mem_id] += length
+            nodes[holder.mem_id] = holder
     innermost, depth = root, 0
     sums: dict[int, int] = defaultdict(int)
     for identity, length in stretches.items():

@@ -7,8 +7,9 @@ nothing, structure is kept whole: it is the less invasive of two results that ex
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -16,7 +17,7 @@ from omni_pipeline.domain.html.metadata import visible_text
 from omni_pipeline.domain.html.visibility import drop_hidden, show_what_scripts_show, style_text
 from omni_pipeline.domain.text.articles import find_article, is_article
 from omni_pipeline.domain.text.block_features import Declared, read_declared
-from omni_pipeline.domain.text.blocks import Block, is_code, read_blocks, stands_in
+from omni_pipeline.domain.text.blocks import Block, is_code, is_heading, read_blocks, stands_in
 from omni_pipeline.domain.text.code_blocks import rebuild_code
 from omni_pipeline.domain.text.content_model import find_likely_content
 from omni_pipeline.domain.text.formulas import write_formulas
@@ -29,13 +30,16 @@ _NEVER_TEXT = ",".join(
         *("script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "canvas"),
         *("audio", "video", "hr", "input", "select", "textarea", "datalist"),
         *(".headerlink", ".viewcode-link", ".mw-editsection"),
-        *("[role=doc-backlink]", ".footnote-backref", ".footnote-back"),
+        *(".footnote-backref", ".footnote-back"),
         *(".sr-only", ".visually-hidden", ".screen-reader-text", ".skip-link"),
         # Ligatures: the name of an icon is drawn as the icon.
         *(".material-icons", "[class*=material-icons-]", "[class*=material-symbols]", "mat-icon"),
     )
 )
 _LINK_IN_HEADING = ":is(h1,h2,h3,h4,h5,h6,dt) a"
+# Of a note, an arrow; of a heading that leads back to its contents, all of its text.
+_BACK_LINK = "[role=doc-backlink]"
+_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 _PERMALINK_TEXTS = frozenset(("¶", "#", "§", "🔗", "⚓", "link", "permalink"))
 
 # The model's reading has to leave out this share of the structure's to be worth its risk.
@@ -86,6 +90,7 @@ def read_page_blocks(tree: LexborHTMLParser) -> PageBlocks | None:
     write_meaning(tree, body)
     rebuild_code(tree, body)
     _drop(body.css(_NEVER_TEXT))
+    _drop(link for link in body.css(_BACK_LINK) if not _is_of_heading(link))
     _drop(link for link in body.css(_LINK_IN_HEADING) if _is_permalink(link))
     return PageBlocks(blocks=read_blocks(body), declared=declared)
 
@@ -137,12 +142,13 @@ def _likely(page: PageBlocks) -> list[bool] | None:
     likely = find_likely_content(page.blocks, page.declared)
     tables: dict[int, list[int]] = defaultdict(list)
     for index, block in enumerate(page.blocks):
-        if stands_in(block, "table") and (table := _table_id(block.current_job)):
+        if stands_in(block, "table") and (table := _table_id(block.holder)):
             tables[table].append(index)
         if is_code(block) and stands_in(block, "main", "article"):
             likely[index] = True
     for cells in tables.values():
         _decide_together(page.blocks, likely, cells)
+    _keep_headings(page.blocks, likely)
     return likely
 
 
@@ -151,8 +157,31 @@ def _decide_together(blocks: Sequence[Block], likely: list[bool], cells: list[in
     if letters > _MAX_CELL_LETTERS * len(cells):
         return
     kept = sum(len(blocks[cell].text) for cell in cells if likely[cell])
+    is_of_text = not is_framed(blocks[cells[0]], has_landmark=False) and any(
+        likely[index] for index in _beside(blocks, cells)
+    )
     for cell in cells:
-        likely[cell] = 2 * kept >= letters
+        likely[cell] = is_of_text or 2 * kept >= letters
+
+
+def _beside(blocks: Sequence[Block], cells: Sequence[int]) -> Iterator[int]:
+    """The nearest blocks before and behind a table that are no headings."""
+    before = (i for i in range(cells[0] - 1, -1, -1) if not is_heading(blocks[i]))
+    behind = (i for i in range(cells[-1] + 1, len(blocks)) if not is_heading(blocks[i]))
+    for side in (before, behind):
+        yield from islice(side, 1)
+
+
+def _keep_headings(blocks: Sequence[Block], likely: list[bool]) -> None:
+    """Headings stay where the text right below them does."""
+    left_out: list[int] = []
+    for index, block in enumerate(blocks):
+        if not is_heading(block):
+            for heading in left_out:
+                likely[heading] = likely[index]
+            left_out = []
+        elif not likely[index]:
+            left_out.append(index)
 
 
 def _table_id(node: LexborNode) -> int:
@@ -184,6 +213,10 @@ def is_framed(block: Block, *, has_landmark: bool) -> bool:
     if has_landmark:
         return not stands_in(block, "main", "article")
     return stands_in(block, "aside", "header")
+
+
+def _is_of_heading(link: LexborNode) -> bool:
+    return link.parent is not None and link.parent.tag in _HEADINGS
 
 
 def _is_permalink(link: LexborNode) -> bool:

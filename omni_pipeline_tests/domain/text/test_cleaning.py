@@ -314,3 +314,32 @@ def test_any_markup_gives_the_same_storable_text_twice_i41(html: str) -> None:
     if isinstance(page, CleanedPage):
         assert page.markdown == storable(page.markdown).strip()
         assert page.title == storable(page.title)
+
+
+def manual(*sections: str) -> str:
+    filler = "".join(
+        f"<p>Sentence {n} of the manual says at some length how the pump is to be kept.</p>"
+        for n in range(40)
+    )
+    return (
+        f"<body><nav>Home Shop</nav><main><h1>Pumps</h1>{filler}{''.join(sections)}</main></body>"
+    )
+
+
+def test_a_heading_that_links_back_to_its_contents_keeps_its_text() -> None:
+    heading = "<h2><a role='doc-backlink' href='#id1'>How do I vent it?</a></h2>"
+    assert "## How do I vent it?" in read(manual(heading, "<p>By the valve.</p>")).markdown
+
+
+def test_headings_stay_with_the_text_right_below_them_and_a_table_with_that_beside_it() -> None:
+    rows = "".join(f"<tr><td>P{n}</td><td>{n} bar</td></tr>" for n in range(30))
+    page = read(
+        manual(
+            "<h2>See also</h2><h3>Notes</h3><p>Each pump has its own limit to be kept.</p>",
+            f"<table><tr><th>Pump</th><th>Limit</th></tr>{rows}</table>",
+            "<p>A pump above its limit is to be switched off before anything else is done.</p>",
+        )
+    )
+    assert "## See also" in page.markdown
+    assert "### Notes" in page.markdown
+    assert "| P29" in page.markdown

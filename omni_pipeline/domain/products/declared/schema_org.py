@@ -102,9 +102,9 @@ def _listed(root: Any) -> set[int]:
     """Products that stand below another item: related ones, and entries of lists."""
     found: set[int] = set()
     for item in walk(root):
-        for current_job in objects_of(item, *_LISTING_KEYS):
-            if id(current_job) not in found:
-                found.update(id(node) for node in walk(current_job))
+        for holder in objects_of(item, *_LISTING_KEYS):
+            if id(holder) not in found:
+                found.update(id(node) for node in walk(holder))
     return found
 
 

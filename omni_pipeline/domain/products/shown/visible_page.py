@@ -193,9 +193,9 @@ def _without_parts(candidates: list[PricedElement]) -> list[PricedElement]:
     by_id = {one.node.mem_id: one for one in candidates}
     inside: dict[int, list[PricedElement]] = {}
     for one in candidates:
-        for current_job in _holders(one, by_id):
-            inside.setdefault(current_job.node.mem_id, []).append(one)
-            if current_job.price.kind is PriceKind.RANGE and one.price.kind is not PriceKind.RANGE:
+        for holder in _holders(one, by_id):
+            inside.setdefault(holder.node.mem_id, []).append(one)
+            if holder.price.kind is PriceKind.RANGE and one.price.kind is not PriceKind.RANGE:
                 dropped.add(one.node.mem_id)
     for place, parts in inside.items():
         amounts = {part.price.amount for part in parts if part.price.includes_tax is not None}
