@@ -8,10 +8,11 @@ from functools import cached_property
 from omni_pipeline.domain.chunks.chunking import Chunker, make_chunker
 from omni_pipeline.domain.embedding.known_models import EmbeddingModel
 from omni_pipeline.domain.web.urls import Site, parse_site
+from omni_pipeline.domain.web.user_agent import user_agent
 from omni_pipeline.gateways.embedding.installed import load_tokenizer, resolve_model
 from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.settings import Settings, read_settings
-from omni_pipeline.steps.services.site_access import open_web, user_agent
+from omni_pipeline.steps.services.site_access import open_web
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class SiteSession:
     @property
     def user_agent(self) -> str:
         """How the crawler introduces itself."""
-        return user_agent(self.settings)
+        return user_agent(self.settings.contact_url)
 
     @cached_property
     def model(self) -> EmbeddingModel:

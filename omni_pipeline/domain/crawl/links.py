@@ -15,12 +15,12 @@ from omni_pipeline.domain.html.parsing import content_text, parse_html
 from omni_pipeline.domain.html.refreshes import refresh_of
 from omni_pipeline.domain.web.references import referenced_url
 from omni_pipeline.domain.web.urls import UrlParts, same_server, url_parts
+from omni_pipeline.domain.web.user_agent import PRODUCT_TOKEN
 
 # More than any crawl takes by default, and what a page can hold whose markup is not refused.
 MAX_LINKS = 50_000
 
 # What this crawler calls itself in robots.txt, in robots metadata and in its User-Agent.
-PRODUCT_TOKEN = "omni_pipeline"  # noqa: S105 - no secret
 
 _REFRESH = 'meta[http-equiv="refresh" i][content]'
 _LINKED = (

@@ -10,6 +10,7 @@ import openai
 
 from omni_pipeline.domain.embedding.known_models import EmbeddingModel
 from omni_pipeline.domain.redaction import Redactor
+from omni_pipeline.gateways.embedding.failure_words import describe_failure
 from omni_pipeline.gateways.embedding.local_endpoint import make_app
 from omni_pipeline.gateways.embedding.local_model import LocalModel
 from omni_pipeline.gateways.openai.endpoint import OpenAIEndpoint, open_endpoint
@@ -43,7 +44,8 @@ class OpenAIEmbeddings:
                 dimensions=model.dimensions if model.is_shortened else openai.omit,
             )
         except openai.APIError as error:
-            failure = read_failure(error, place=endpoint.place, redactor=endpoint.redactor)
+            read = read_failure(error, endpoint.redactor)
+            failure = describe_failure(read, place=endpoint.place)
         else:
             who = f"The embedding endpoint {endpoint.place}"
             return endpoint.parse(response.content, who=who, kind="transient.embed_answer")

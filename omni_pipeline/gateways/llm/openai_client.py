@@ -3,8 +3,6 @@
 Imported only when a client is opened: openai takes a second to import.
 """
 
-from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any
 
 import openai
@@ -15,18 +13,11 @@ from omni_pipeline.domain.products.llm_questions import (
     SCHEMA,
     Question,
 )
-from omni_pipeline.domain.web.retry_after import retry_after_seconds
 from omni_pipeline.errors import OmniError, PermanentError, TemporaryError
 from omni_pipeline.gateways.llm.refusals import PageRefusedError
 from omni_pipeline.gateways.openai.endpoint import OpenAIEndpoint, open_endpoint
+from omni_pipeline.gateways.openai.failures import EndpointFailure, FailureMeaning, read_failure
 from omni_pipeline.settings import ExtractionSettings
-
-_PAGE_STATUSES = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-)
-_LATER_STATUSES = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY)
 
 
 class OpenAIChat:
@@ -59,7 +50,7 @@ class OpenAIChat:
                 max_completion_tokens=MAX_ANSWER_TOKENS,
             )
         except openai.APIError as error:
-            failure = self._read_failure(error)
+            failure = self._describe(read_failure(error, self._endpoint.redactor))
         else:
             return self._endpoint.parse(
                 response.content, who=f"{self._asked} and", kind="transient.extraction_answer"
@@ -70,46 +61,28 @@ class OpenAIChat:
     def _asked(self) -> str:
         return f"The chat model {self._model} was asked at {self._endpoint.place}"
 
-    def _read_failure(self, error: openai.APIError) -> OmniError:
-        if not isinstance(error, openai.APIStatusError):
-            said = (
-                self._endpoint.redactor.line(str(error.__cause__ or error)) or type(error).__name__
-            )
+    def _describe(self, failure: EndpointFailure) -> OmniError:
+        if failure.status is None:
             return TemporaryError(
-                f"{self._asked} and did not answer in time, or could not be reached ({said}). "
-                "Check the network and OMNI_EMBEDDING_BASE_URL if this lasts.",
+                f"{self._asked} and did not answer in time, or could not be reached "
+                f"({failure.said}). Check the network and OMNI_EMBEDDING_BASE_URL if this lasts.",
                 kind="transient.extraction_unreachable",
             )
-        answered = f"{self._asked} and answered {error.status_code} ({self._said(error)})"
-        if error.status_code in _PAGE_STATUSES:
-            return PageRefusedError(f"{answered}: this page is left to the rules.")
-        is_quota = "insufficient_quota" in (error.code, error.type)
-        is_passing = (
-            error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-            or error.status_code in _LATER_STATUSES
-            or (error.status_code == HTTPStatus.TOO_MANY_REQUESTS and not is_quota)
-        )
-        if is_passing:
-            wait = retry_after_seconds(error.response.headers.get("retry-after"), now=_now())
-            return TemporaryError(
-                f"{answered}. It may work later.",
-                kind="transient.extraction_server",
-                retry_after_seconds=wait,
-            )
+        answered = f"{self._asked} and answered {failure.status} ({failure.said})"
+        match failure.meaning:
+            case FailureMeaning.INPUT:
+                return PageRefusedError(f"{answered}: this page is left to the rules.")
+            case FailureMeaning.THROTTLED | FailureMeaning.SERVER:
+                return TemporaryError(
+                    f"{answered}. It may work later.",
+                    kind="transient.extraction_server",
+                    retry_after_seconds=failure.wait_seconds,
+                )
         return PermanentError(
             f"{answered}. Check OPENAI_API_KEY and its credit, OMNI_EXTRACTION_MODEL, and that "
             "OMNI_EMBEDDING_BASE_URL ends at its /v1.",
             kind="permanent.extraction_model",
         )
-
-    def _said(self, error: openai.APIStatusError) -> str:
-        body = error.body
-        message = body.get("message") if isinstance(body, dict) else None
-        return self._endpoint.redactor.line(str(message or error.response.text[:2000]))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def open_client(settings: ExtractionSettings, deadline_seconds: float) -> OpenAIChat:

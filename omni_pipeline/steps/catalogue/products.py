@@ -4,9 +4,12 @@ Runs beside the content lineage, on the same bodies. Prices are the next step's:
 ``price_snapshots``.
 """
 
+import logging
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from psycopg import Connection
@@ -14,6 +17,7 @@ from psycopg import Connection
 from omni_pipeline.domain.characters import storable
 from omni_pipeline.domain.companies.profile import company_on
 from omni_pipeline.domain.html.page import ParsedPage
+from omni_pipeline.domain.mass_loss import is_implausible
 from omni_pipeline.domain.products.extraction import EXTRACTOR_VERSION, products_on
 from omni_pipeline.domain.products.identity import identities_of
 from omni_pipeline.domain.products.llm_questions import QUESTION_VERSION
@@ -21,7 +25,6 @@ from omni_pipeline.domain.products.matching import Matcher
 from omni_pipeline.domain.products.model import PageKind, Product
 from omni_pipeline.errors import LeaseLostError, OmniError, PermanentError
 from omni_pipeline.steps.catalogue.llm_extraction import LlmExtractor, ModelReader
-from omni_pipeline.steps.crawl.removal import is_implausible
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.store.catalogue import companies, extracted_pages, products
 from omni_pipeline.store.catalogue.extracted_pages import DueBody, NewExtraction
@@ -37,8 +40,12 @@ BATCH_PAGES = 20
 # Longer ones are no addresses of pages; the crawler has none either.
 MAX_URL_BYTES = 2048
 
-# What reading a page made by somebody else may raise: one page costs one page, never the refresh.
-_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# What nothing that a page holds may make a reader raise. One page costs one page all the same,
+# never the refresh; whose fault it is, is said.
+_OWN_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,9 +154,8 @@ def _read_batch(
             raise
         except PermanentError as error:
             failures.append(Failure(url=page.url, kind=error.kind, reason=str(error)))
-        except _UNREADABLE as error:
-            reason = f"{page.url} could not be read for products: {error!r}"
-            failures.append(Failure(url=page.url, kind="permanent.unreadable", reason=reason))
+        except _OWN_FAULTS as error:
+            failures.append(_own_fault(page.url, error))
     return read, failures
 
 
@@ -178,9 +184,19 @@ def _ask_about(
         raise
     except OmniError as error:
         return found, Failure(url=page.url, kind=error.kind, reason=str(error))
-    except _UNREADABLE as error:
-        reason = f"What a chat model said of {page.url} could not be read: {error!r}"
-        return found, Failure(url=page.url, kind="permanent.unreadable", reason=reason)
+    except _OWN_FAULTS as error:
+        return found, _own_fault(page.url, error)
+
+
+def _own_fault(url: str, error: Exception) -> Failure:
+    _logger.error("reading %s for products failed", url, exc_info=error)
+    place = extract_tb(error.__traceback__)[-1]
+    reason = (
+        f"The reader of products failed on {url} with {type(error).__name__} in {place.name} "
+        f"({Path(place.filename).name}, line {place.lineno}). That is a fault of omni_pipeline, "
+        "not of the page: please report it with this line. Its text is searched all the same."
+    )
+    return Failure(url=url, kind="permanent.reader_failed", reason=reason)
 
 
 def _save(

@@ -2,8 +2,8 @@
 
 from psycopg import Connection
 
+from omni_pipeline.domain.mass_loss import MAX_GONE_SHARE
 from omni_pipeline.steps.checks.counts import CountsReport
-from omni_pipeline.steps.crawl.removal import MAX_GONE_SHARE
 from omni_pipeline.store.crawl import held_pages
 from omni_pipeline.store.jobs import crawl_jobs, domains
 

@@ -2,9 +2,9 @@
 
 from psycopg import Connection
 
+from omni_pipeline.domain.mass_loss import MAX_GONE_SHARE
 from omni_pipeline.domain.prices.history import MAX_MOVE_SHARE
 from omni_pipeline.steps.checks.counts import CountsReport
-from omni_pipeline.steps.crawl.removal import MAX_GONE_SHARE
 from omni_pipeline.store.catalogue import price_snapshots, products
 from omni_pipeline.store.jobs import domains
 

@@ -10,16 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from psycopg import Connection
 
+from omni_pipeline.domain.mass_loss import is_implausible
 from omni_pipeline.store.crawl import failed_pages, frontier, held_pages, non_pages, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.crawl.raw_pages import RemovalEvidence
 from omni_pipeline.store.index import chunks
 from omni_pipeline.store.jobs.crawl_jobs import Claim
 from omni_pipeline.store.text import cleaned_pages
-
-# A refresh in which more than this share of the live pages vanishes is not believed (I40).
-MAX_GONE_SHARE = 0.3
-MIN_GONE_FOR_GUARD = 10
 
 # So many pages that all move to one place have not moved: the site has no other answer left. So
 # many that are the same to the byte are one page: "not found", with a status that lies (F-D10).
@@ -112,12 +109,6 @@ def remove_pages(conn: Connection, claim: Claim, losses: Losses, *, start_url: s
     held_pages.release_others(conn, claim, {}, is_shrinkage=False)
     non_pages.forget(conn, claim)
     return removed
-
-
-def is_implausible(pages: int, live: int) -> bool:
-    """Whether so many of the live pages at once look like an outage, not like an editor's work."""
-    is_many = pages >= MIN_GONE_FOR_GUARD and pages > live * MAX_GONE_SHARE
-    return is_many or pages >= max(live, 2)
 
 
 def _settled(conn: Connection, claim: Claim, losses: Losses) -> dict[str, RemovalEvidence]:

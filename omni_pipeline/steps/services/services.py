@@ -4,10 +4,11 @@ from contextlib import ExitStack
 from functools import cached_property
 
 from omni_pipeline.domain.web.urls import parse_site
+from omni_pipeline.domain.web.user_agent import user_agent
 from omni_pipeline.gateways.llm.client import LlmClient, open_llm_client
 from omni_pipeline.settings import Settings
 from omni_pipeline.steps.services.model_services import Models
-from omni_pipeline.steps.services.site_access import WebAccess, open_web, user_agent
+from omni_pipeline.steps.services.site_access import WebAccess, open_web
 from omni_pipeline.store.jobs.domains import Domain
 from omni_pipeline.store.postgres.session import Session
 
@@ -23,7 +24,7 @@ class Services:
     @property
     def user_agent(self) -> str:
         """How the crawler introduces itself."""
-        return user_agent(self._settings)
+        return user_agent(self._settings.contact_url)
 
     def web(self, domain: Domain) -> WebAccess:
         """The way to the domain's site."""

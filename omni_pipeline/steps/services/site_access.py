@@ -3,22 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 
-from omni_pipeline.domain.crawl.links import PRODUCT_TOKEN
 from omni_pipeline.domain.web.addresses import AddressPolicy
 from omni_pipeline.domain.web.browser_hosts import browser_may_load
 from omni_pipeline.domain.web.outcomes import Outcome, Unusable
+from omni_pipeline.domain.web.user_agent import user_agent
 from omni_pipeline.errors import PermanentError
 from omni_pipeline.gateways.browser.client import BrowserRenderer
 from omni_pipeline.gateways.http.client import HttpClient
 from omni_pipeline.settings import Settings
-
-
-def user_agent(settings: Settings) -> str:
-    """How this crawler introduces itself: name, version, and where to complain when that is set."""
-    contact = f" (+{settings.contact_url})" if settings.contact_url else ""
-    return f"{PRODUCT_TOKEN}/{version('omni_pipeline')}{contact}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +56,7 @@ def open_web(
         browser_hosts: Further hosts that its pages may load from in a browser.
     """
     policy = AddressPolicy(allowed=settings.allow_addresses)
-    agent = user_agent(settings)
+    agent = user_agent(settings.contact_url)
 
     def may_load(host: str) -> bool:
         return browser_may_load(host, site_host=site_host, further=browser_hosts)

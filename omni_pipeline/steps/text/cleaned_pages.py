@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from psycopg import Connection
 
 from omni_pipeline import faults
+from omni_pipeline.domain.mass_loss import is_implausible
 from omni_pipeline.domain.text.changes import describe_changes
 from omni_pipeline.domain.text.cleaning import CLEANER_VERSION, CleanedPage, Unreadable
 from omni_pipeline.gateways.cleaning.pool import Cleaner, CleaningLimits, open_cleaner
-from omni_pipeline.steps.crawl.removal import is_implausible
 from omni_pipeline.steps.run.claimed_refresh import Progress, Refresh
 from omni_pipeline.steps.text.boilerplate_learning import SampleText, learn_boilerplate
 from omni_pipeline.steps.text.page_texts import Answers, has_shrunk, new_text, no_text

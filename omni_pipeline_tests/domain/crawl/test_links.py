@@ -6,12 +6,12 @@ import pytest
 
 from omni_pipeline.domain.crawl.links import (
     MAX_LINKS,
-    PRODUCT_TOKEN,
     PageLinks,
     own_address,
     page_links,
 )
 from omni_pipeline.domain.crawl.robots_directives import robots_tag_directives
+from omni_pipeline.domain.web.user_agent import PRODUCT_TOKEN
 from omni_pipeline.errors import PermanentError
 
 URL = "https://docs.example.com/guide/start"

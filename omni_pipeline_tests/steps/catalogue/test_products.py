@@ -1,12 +1,15 @@
 """Products from page to list: identity, delisting and relisting, and what is too much at once."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from omni_pipeline.steps.catalogue import products as steps
 from omni_pipeline.steps.checks.product_plausibility import check_delistings
 from omni_pipeline.store.catalogue import products
+from omni_pipeline.store.catalogue.extracted_pages import DueBody
 from omni_pipeline.store.jobs import domains
 from omni_pipeline.store.postgres.database import Database
 from omni_pipeline_tests.steps.catalogue.shops import HOST, Shop, open_shop, product_page
@@ -231,3 +234,18 @@ def test_removing_the_domain_removes_its_products_and_prices(shop: Shop) -> None
         shop.rows("SELECT FROM companies"),
     ):
         assert left == []
+
+
+def test_a_fault_of_our_own_costs_one_page_and_is_not_said_to_be_the_pages(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise AttributeError("no such thing")
+
+    monkeypatch.setattr(steps, "products_on", broken)
+    page = DueBody(page_id=1, url="https://shop.test/vane", html="<p>x</p>", body_hash=b"")
+    read, [failure] = steps._read_batch([page], currency=None, today=date(2026, 1, 1), model=None)
+    assert (read, failure.kind) == ([], "permanent.reader_failed")
+    assert "a fault of omni_pipeline" in failure.reason
+    assert "AttributeError in broken" in failure.reason
+    assert "no such thing" in caplog.text, "with its traceback"

@@ -10,7 +10,7 @@ import pytest
 from psycopg import Connection, sql
 
 from omni_pipeline.domain.hashing import text_hash
-from omni_pipeline.steps.crawl.removal import MAX_GONE_SHARE, MIN_GONE_FOR_GUARD
+from omni_pipeline.domain.mass_loss import MAX_GONE_SHARE, MIN_GONE_FOR_GUARD
 from omni_pipeline.store.crawl import failed_pages, frontier, raw_pages
 from omni_pipeline.store.crawl.failed_pages import Failure
 from omni_pipeline.store.embedded.server import EmbeddedPostgres
