@@ -78,3 +78,10 @@ def pid_namespace() -> str:
     with suppress(OSError):
         return str((_PROC / "self/ns/pid").stat().st_ino)
     return ""
+
+
+def boot_id() -> str:
+    """Drawn at random by each start of this machine; empty where it cannot be read."""
+    with suppress(OSError):
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    return ""

@@ -5,9 +5,9 @@ import socket
 import time
 from collections.abc import Collection
 from functools import partial
-from pathlib import Path
 
 from omni_pipeline import faults
+from omni_pipeline.proc import boot_id, pid_namespace, read_stat
 from omni_pipeline.store.jobs import reaping
 from omni_pipeline.store.jobs.reaping import LostJob
 from omni_pipeline.store.postgres.session import Session
@@ -18,8 +18,6 @@ _TRIES = 10
 _SECONDS_BETWEEN_TRIES = 0.2
 
 _COLONS = 4
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_START_TIME_FIELD = 19  # of the fields that follow the command name in /proc/PID/stat
 
 
 def reap_lost_jobs(
@@ -61,7 +59,7 @@ def this_worker() -> str:
     every Linux has the same number: machines of one name are told apart by their boot.
     """
     pid = os.getpid()
-    return f"{socket.gethostname()}:{pid}:{_start_time(pid)}:{boot_id()}:{_namespace()}"
+    return f"{socket.gethostname()}:{pid}:{_start_time(pid)}:{boot_id()}:{pid_namespace()}"
 
 
 def is_dead_here(worker: str) -> bool:
@@ -80,29 +78,10 @@ def is_of_here(worker: str) -> bool:
     if worker.count(":") != _COLONS:
         return False
     host, _, _, boot, namespace = worker.split(":")
-    here = (socket.gethostname(), boot_id(), _namespace())
+    here = (socket.gethostname(), boot_id(), pid_namespace())
     return all(here) and (host, boot, namespace) == here
 
 
-def boot_id() -> str:
-    """Drawn at random by each start of this machine; empty where it cannot be read."""
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        return ""
-
-
 def _start_time(pid: int) -> str:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    state, *fields = stat.rpartition(") ")[2].split()
-    return "" if state == "Z" else fields[_START_TIME_FIELD - 1]
-
-
-def _namespace() -> str:
-    try:
-        return str(Path("/proc/self/ns/pid").stat().st_ino)
-    except OSError:
-        return ""
+    stat = read_stat(pid)
+    return stat.start_ticks if stat is not None and stat.is_running else ""
